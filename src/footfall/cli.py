@@ -1,0 +1,80 @@
+"""The command line: names of commands, where each lives, and how errors are shown.
+
+Decides nothing else. A command is imported only when it is called, so that `--help` is quick and
+a base install fails with a clear message. Exit codes: 0 done, 1 failed (the message says what to do
+next), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from footfall import __version__
+from footfall.errors import FootfallError
+from footfall.settings import Settings, load
+
+#: Command -> where it is defined, in the order of `--help`.
+COMMANDS = {
+    "demo": "footfall.up.command:demo",
+    "up": "footfall.up.command:up",
+    "collector": "footfall.collector.command:collector",
+    "worker": "footfall.stream.command:worker",
+    "tail": "footfall.query.command:tail",
+    "config": "footfall.admin.command:config",
+    "topics": "footfall.admin.command:topics",
+    "schemas": "footfall.admin.command:schemas",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("--config-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings file (default: footfall.toml where it exists).")
+@click.pass_context
+def footfall(ctx: click.Context, config_file: Path | None) -> None:
+    """Acts on what a customer does, while it happens.
+
+    \b
+    Examples:
+      footfall demo                         a shop on this machine, triggers on screen
+      footfall up                           broker, collector and worker on this machine
+      footfall tail triggers --json         triggers as they fire
+    """
+    ctx.obj = lambda: load(os.environ, config_file)
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """The settings, read on first use so that `--help` works without any."""
+    settings: Settings = ctx.obj()
+    return settings
+
+
+def main() -> None:
+    """Entry point `footfall`."""
+    try:
+        footfall(prog_name="footfall")
+    except FootfallError as error:
+        click.echo(f"footfall: {error}", err=True)
+        sys.exit(1)

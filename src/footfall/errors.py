@@ -1,0 +1,64 @@
+"""The tree of errors.
+
+Failures of data are values (`Rejected`), never exceptions past the edge. What is here is either a
+failure of the world or of the set-up, and says what to do next.
+
+    FootfallError
+    +-- SettingsError       a setting is unknown, missing or out of bounds
+    +-- BrokerError         the broker cannot be reached or is not set up as the laws need it
+    +-- StateRefused        the log and the state do not fit: going on would lose or double
+    +-- SchemaError         a schema is unknown or not compatible
+    +-- DecodeError         bytes are not what they should be (caught at the edge: poison)
+    +-- ConfigError         a configuration does not fit its schema
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class FootfallError(Exception):
+    """Anything that Footfall tells its user; the message says what to do next."""
+
+
+class SettingsError(FootfallError):
+    """A setting is unknown, missing or out of bounds; the message names it."""
+
+
+class BrokerError(FootfallError):
+    """The broker cannot be reached, or a topic is not as the laws need it."""
+
+
+class StateRefused(FootfallError):
+    """The log and the recovered state do not fit; a worker must not go on (law 1)."""
+
+
+class SchemaError(FootfallError):
+    """A schema is unknown, unreadable or not compatible with what was released."""
+
+
+class DecodeError(FootfallError):
+    """Bytes that are not what they should be; `reason` is a code of docs/rejected.md."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ConfigError(FootfallError):
+    """A configuration does not fit its schema; the message names key, value and limit."""
+
+
+class Rejected(NamedTuple):
+    """Invalid data as a value: goes to footfall.rejected with the original bytes."""
+
+    stage: str
+    reason: str
+    detail: str
+    source: str
+    rejected_at: int
+    payload: bytes
+    topic: str = ""
+    partition: int = -1
+    offset: int = -1

@@ -1,0 +1,183 @@
+"""Avro in Confluent's wire format: a zero byte, the schema's id, the record.
+
+Decides what bytes are a record: the id must be known, every byte must be used, numbers must be in
+range. All else is a `DecodeError`, never another exception and never a guess. Schemas come from the
+folder `schemas/` (ids by `folder_id`) or from a registry (`events/registry.py`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any, Generic, TypedDict, TypeVar, cast
+
+import fastavro
+from fastavro.types import AvroMessage
+
+from footfall.errors import DecodeError, SchemaError
+from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
+
+SUBJECTS = ("interaction", "trigger", "rejected")
+_HEADER = struct.Struct(">bI")
+_DECIMAL_BYTES_MAX = 12
+#: Year 9999, in milliseconds.
+TIME_MAX = 253_402_300_799_999
+
+Schema = dict[str, Any]
+R = TypeVar("R", bound=Mapping[str, Any])
+
+
+class TriggerRecord(TypedDict):
+    """Decoded schemas/trigger.avsc."""
+
+    trigger_id: str
+    name: str
+    customer_key: str
+    occurred_at: int
+    emitted_at: int
+    config_version: str
+    data: bytes
+    evidence: bytes
+    key_id: str | None
+    personal: bytes
+
+
+class RejectedRecord(TypedDict):
+    """Decoded schemas/rejected.avsc."""
+
+    stage: str
+    reason: str
+    detail: str
+    source: str
+    rejected_at: int
+    topic: str
+    partition: int
+    offset: int
+    key_id: str | None
+    personal: bytes
+
+
+def folder_id(subject: str, version: int) -> int:
+    """Id of a released version when no registry is configured: fixed for all time."""
+    return version * 16 + SUBJECTS.index(subject)
+
+
+def read_schema(subject: str, version: int | None = None) -> Schema:
+    """A schema of the folder: a released version, or the one in work."""
+    path = f"{subject}.avsc" if version is None else f"released/{subject}/{version}.avsc"
+    text = resources.files("footfall").joinpath("schemas", path).read_text()
+    return cast(Schema, json.loads(text))
+
+
+def released_versions(subject: str) -> list[int]:
+    """Released versions of a subject, ascending."""
+    folder = resources.files("footfall").joinpath("schemas", "released", subject)
+    return sorted(int(f.name.removesuffix(".avsc")) for f in folder.iterdir())
+
+
+def _plain(schema: Any) -> Any:
+    """The schema without logical types: decimals stay bytes, which is faster and exact."""
+    if isinstance(schema, dict):
+        return {k: _plain(v) for k, v in schema.items()
+                if k not in ("logicalType", "precision", "scale", "class", "doc")}
+    if isinstance(schema, list):
+        return [_plain(s) for s in schema]
+    return schema
+
+
+class Codec(Generic[R]):
+    """Encodes and decodes the records of one subject.
+
+    `schema_id` is the id of the current schema; `lookup` gives the schema of another id, or None.
+    """
+
+    def __init__(self, subject: str, schema_id: int,
+                 lookup: Callable[[int], Schema | None] = lambda _id: None) -> None:
+        self.subject = subject
+        self.schema_id = schema_id
+        self._lookup = lookup
+        self._schema = fastavro.parse_schema(_plain(read_schema(subject)))
+        self._header = _HEADER.pack(0, schema_id)
+        self._older: dict[int, Any] = {}
+
+    def encode(self, record: R) -> bytes:
+        """Wire format of a record; the record must fit the schema (a programmer's error if not)."""
+        out = io.BytesIO()
+        out.write(self._header)
+        fastavro.schemaless_writer(out, self._schema, record)
+        return out.getvalue()
+
+    def decode(self, data: bytes | None) -> R:
+        """The record; raises `DecodeError` for anything that is not exactly one."""
+        if data is None:
+            raise DecodeError("value_null", "the record has no value")
+        stream = io.BytesIO(data)
+        header = stream.read(5)
+        try:
+            if header == self._header:
+                record: AvroMessage = fastavro.schemaless_reader(stream, self._schema, None)
+            else:
+                record = fastavro.schemaless_reader(stream, self._writer(header), self._schema)
+        except (DecodeError, SchemaError):
+            raise
+        except Exception as error:  # fastavro raises a dozen kinds on bad bytes
+            raise DecodeError("avro_invalid", f"{self.subject}: {type(error).__name__}") from None
+        if stream.tell() != len(data):
+            raise DecodeError("avro_trailing", f"{len(data) - stream.tell()} bytes after the record")
+        return cast(R, record)
+
+    def _writer(self, header: bytes) -> Any:
+        if len(header) < _HEADER.size or header[0] != 0:
+            raise DecodeError("avro_no_magic", "does not begin with a zero byte and a schema id")
+        (_magic, schema_id) = _HEADER.unpack(header)
+        if schema_id not in self._older:
+            schema = self._lookup(schema_id)
+            if schema is None:
+                raise DecodeError("schema_unknown", f"schema id {schema_id} is not known")
+            self._older[schema_id] = fastavro.parse_schema(_plain(schema))
+        return self._older[schema_id]
+
+
+class InteractionCodec(Codec[Interaction]):
+    """The codec of the log, with the range checks that Avro's types do not make."""
+
+    def decode(self, data: bytes | None) -> Interaction:
+        """The interaction; raises `DecodeError`."""
+        event = super().decode(data)
+        if not 0 <= event["event_time"] <= TIME_MAX:
+            raise DecodeError("time_out_of_range", "event_time is not within years 1970 to 9999")
+        if not 0 < len(event["message_id"]) <= MESSAGE_ID_CHARS_MAX:
+            raise DecodeError(
+                "message_id_length", f"message_id is not 1 to {MESSAGE_ID_CHARS_MAX} characters long"
+            )
+        commerce = event["commerce"]
+        if commerce is not None:
+            amounts = [commerce["total"], commerce["revenue"]]
+            for line in commerce["lines"]:
+                amounts += (line["price"], line["quantity"])
+            if any(a is not None and len(a) > _DECIMAL_BYTES_MAX for a in amounts):
+                raise DecodeError("amount_too_large", "an amount has more than 27 digits")
+        return event
+
+
+class Codecs:
+    """The codecs of all subjects, under ids from the folder unless `ids` and `lookup` are given."""
+
+    def __init__(self, ids: Mapping[str, int] | None = None,
+                 lookup: Callable[[int], Schema | None] | None = None) -> None:
+        latest = {s: released_versions(s)[-1] for s in SUBJECTS}
+        ids = ids or {s: folder_id(s, latest[s]) for s in SUBJECTS}
+        lookup = lookup or _from_folder
+        self.interaction = InteractionCodec("interaction", ids["interaction"], lookup)
+        self.trigger: Codec[TriggerRecord] = Codec("trigger", ids["trigger"], lookup)
+        self.rejected: Codec[RejectedRecord] = Codec("rejected", ids["rejected"], lookup)
+
+
+def _from_folder(schema_id: int) -> Schema | None:
+    version, index = divmod(schema_id, 16)
+    if index >= len(SUBJECTS) or version not in released_versions(SUBJECTS[index]):
+        return None
+    return read_schema(SUBJECTS[index], version)

@@ -1,0 +1,72 @@
+"""The customer key: the Kafka key of everything about one customer (law 6).
+
+Identifier kind and a keyed hash of the value; without the secret nobody can compute or undo it.
+Decides which identifier of an event is its root: the highest rank named. The relative rank of two
+kinds never changes in an installation (design.md, section 4).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+
+#: Highest first.
+KINDS = ("user_id", "anonymous_id")
+SECRET_BYTES_MIN = 16
+_HASH_BYTES = 16
+_KEY = re.compile(rb"[a-z][a-z0-9_]{0,31}:[A-Za-z0-9_-]{22}")
+
+#: Values that many people share by accident; an event that names only these has no customer.
+BLOCKED = frozenset(
+    {"", "-1", "null", "undefined", "none", "nan", "true", "false", "guest", "anonymous", "unknown",
+     "[object object]"}
+)
+_ZEROS = re.compile(r"[0-]*")
+
+
+def is_blocked(value: str) -> bool:
+    """Whether an identifier's value stands for nobody in particular."""
+    value = value.strip().lower()
+    return value in BLOCKED or _ZEROS.fullmatch(value) is not None
+
+
+class CustomerKeys:
+    """Makes customer keys under one permanent secret (`FOOTFALL_CUSTOMER_KEY_SECRET`)."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < SECRET_BYTES_MIN:
+            raise ValueError(f"customer_key_secret needs at least {SECRET_BYTES_MIN} bytes")
+        self._key = hashlib.blake2b(secret, digest_size=32, person=b"customer_key").digest()
+        self._message = hashlib.blake2b(
+            key=hashlib.blake2b(secret, digest_size=32, person=b"message_id").digest(),
+            digest_size=8,
+        )
+        self.fingerprint = hashlib.blake2b(secret, digest_size=8, person=b"fingerprint").hexdigest()
+
+    def of(self, kind: str, value: str) -> bytes:
+        """Key of one identifier: b"user_id:" + 22 characters."""
+        digest = hashlib.blake2b(
+            f"{kind}\x00{value}".encode(), key=self._key, digest_size=_HASH_BYTES
+        ).digest()
+        return kind.encode() + b":" + base64.urlsafe_b64encode(digest).rstrip(b"=")
+
+    def root(self, ids: Mapping[str, str]) -> bytes | None:
+        """Key of the highest identifier named that is not blocked; None when there is none."""
+        for kind in KINDS:
+            value = ids.get(kind)
+            if value is not None and not is_blocked(value):
+                return self.of(kind, value)
+        return None
+
+    def message_hash(self, message_id: str) -> bytes:
+        """8 bytes for the memory of messageIds (law 2)."""
+        state = self._message.copy()
+        state.update(message_id.encode())
+        return state.digest()
+
+
+def is_customer_key(key: bytes | None) -> bool:
+    """Whether a Kafka key has the form that `CustomerKeys.of` gives."""
+    return key is not None and _KEY.fullmatch(key) is not None

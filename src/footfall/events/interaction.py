@@ -1,0 +1,85 @@
+"""What the decoded log record looks like: typed dictionaries, as fastavro gives them.
+
+A dictionary and not a class, because building an object for each record costs more than a step.
+Field meanings stand in schemas/interaction.avsc. Amounts are Avro decimals, still as bytes:
+`amount.from_bytes`.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import msgspec
+
+#: Reserved types: only workers and the administrator may write them (law 5).
+TICK = "$tick"
+HANDOFF = "$handoff"
+CONFIG = "$config"
+
+MESSAGE_ID_CHARS_MAX = 100
+
+
+class Line(TypedDict):
+    """One product of a cart or an order."""
+
+    product_id: str
+    variant: str
+    sku: str
+    name: str
+    category: str
+    price: bytes | None
+    quantity: bytes
+
+
+class Commerce(TypedDict):
+    """What an e-commerce event says of a cart or an order."""
+
+    action: str
+    cart_id: str
+    order_id: str
+    checkout_id: str
+    currency: str
+    coupon: str
+    total: bytes | None
+    revenue: bytes | None
+    lines: list[Line]
+
+
+class System(TypedDict):
+    """What only a worker or the administrator may write."""
+
+    mac: bytes
+    payload: bytes
+
+
+class Interaction(TypedDict):
+    """One record of the log."""
+
+    type: str
+    event: str
+    message_id: str
+    event_time: int
+    received_at: int
+    source: str
+    channel: str
+    commerce: Commerce | None
+    system: System | None
+    key_id: str | None
+    personal: bytes
+
+
+class Ids(msgspec.Struct, omit_defaults=True):
+    """The identifiers inside `personal`; null and absent are the same."""
+
+    userId: str | None = None  # noqa: N815 (the wire's own name)
+    anonymousId: str | None = None  # noqa: N815
+
+
+_ids = msgspec.json.Decoder(Ids)
+
+
+def identifiers(event: Interaction) -> dict[str, str]:
+    """Identifier kind -> value, as this event names them."""
+    ids = _ids.decode(event["personal"])
+    named = (("user_id", ids.userId), ("anonymous_id", ids.anonymousId))
+    return {kind: value for kind, value in named if value}

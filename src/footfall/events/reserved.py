@@ -1,0 +1,108 @@
+"""Reserved log records: $tick, $handoff and $config, and the MAC that proves who wrote them.
+
+Whoever may write the log could otherwise inject any row into any customer. Only workers and the
+administrator hold the key (`FOOTFALL_SYSTEM_SECRET`); a reserved record without a valid MAC is
+poison (law 5). Must never be given personal data outside `personal`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TypeVar
+
+import msgspec
+
+from footfall.errors import DecodeError
+from footfall.events.customer_key import SECRET_BYTES_MIN
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
+
+_MAC_BYTES = 16
+_T = TypeVar("_T")
+
+
+class Handoff(msgspec.Struct, array_like=True, frozen=True):
+    """A move of rows to another customer, by its coordinates: which step of the log sent it.
+
+    `n` counts the handoffs of that log record to that receiver, timers included. `appended_at` is
+    the append time of the record that caused it. The rows themselves travel in `personal`.
+    """
+
+    sender: bytes
+    partition: int
+    offset: int
+    n: int
+    appended_at: int
+
+
+class ConfigPayload(msgspec.Struct, array_like=True, frozen=True):
+    """A configuration in full; `content` is canonical JSON, its hash is part of the version."""
+
+    number: int
+    content: bytes
+
+
+_handoff = msgspec.msgpack.Decoder(Handoff)
+_config = msgspec.msgpack.Decoder(ConfigPayload)
+
+
+class Reserved:
+    """Makes and checks reserved records under one key."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < SECRET_BYTES_MIN:
+            raise ValueError(f"system_secret needs at least {SECRET_BYTES_MIN} bytes")
+        self._key = hashlib.blake2b(secret, digest_size=32, person=b"reserved").digest()
+
+    def tick(self, now: int) -> Interaction:
+        """Moves the clock of a partition on when nothing else does."""
+        return self._record(TICK, TICK.encode(), b"", b"", now)
+
+    def handoff(self, key: bytes, move: Handoff, rows: bytes) -> Interaction:
+        """Rows for the customer `key`."""
+        return self._record(HANDOFF, key, msgspec.msgpack.encode(move), rows, move.appended_at)
+
+    def config(self, payload: ConfigPayload, now: int) -> Interaction:
+        """A configuration; one record for each partition."""
+        return self._record(CONFIG, CONFIG.encode(), msgspec.msgpack.encode(payload), b"", now)
+
+    def read_handoff(self, event: Interaction, key: bytes) -> Handoff:
+        """The move that a $handoff names; raises `DecodeError` if it is forged or broken."""
+        return self._open(event, key, _handoff)
+
+    def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
+        """The content of a $config; raises `DecodeError` if it is forged or broken."""
+        return self._open(event, key, _config)
+
+    def check(self, event: Interaction, key: bytes) -> bytes:
+        """The payload of a reserved record; raises `DecodeError` if its MAC is not ours."""
+        system = event["system"]
+        if system is None or not hmac.compare_digest(
+            system["mac"], self._mac(event["type"], key, system["payload"], event["personal"])
+        ):
+            raise DecodeError("reserved_forged", f"{event['type']} without a valid MAC")
+        return system["payload"]
+
+    def _open(self, event: Interaction, key: bytes, decoder: msgspec.msgpack.Decoder[_T]) -> _T:
+        payload = self.check(event, key)
+        try:
+            return decoder.decode(payload)
+        except msgspec.MsgspecError:
+            raise DecodeError("reserved_unreadable", f"payload of {event['type']}") from None
+
+    def _record(
+        self, kind: str, key: bytes, payload: bytes, personal: bytes, now: int
+    ) -> Interaction:
+        return {
+            "type": kind, "event": "", "message_id": kind, "event_time": now, "received_at": now,
+            "source": "", "channel": "", "commerce": None,
+            "system": {"mac": self._mac(kind, key, payload, personal), "payload": payload},
+            "key_id": None, "personal": personal,
+        }
+
+    def _mac(self, kind: str, key: bytes, payload: bytes, personal: bytes) -> bytes:
+        state = hashlib.blake2b(key=self._key, digest_size=_MAC_BYTES)
+        for part in (kind.encode(), key, payload, personal):
+            state.update(len(part).to_bytes(8, "big"))
+            state.update(part)
+        return state.digest()

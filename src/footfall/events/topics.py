@@ -1,0 +1,42 @@
+"""The topics: names, and what each must be set to (design.md, section 5)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INTERACTIONS = "footfall.interactions"
+TRIGGERS = "footfall.triggers"
+REJECTED = "footfall.rejected"
+DELIVERIES = "footfall.deliveries"
+APP_ID = "footfall"
+TABLE = "customers"
+CHANGELOG = f"{APP_ID}-{TABLE}-changelog"
+PARTITIONS_DEFAULT = 12
+
+
+class Topic(NamedTuple):
+    """A topic as Footfall creates it; `required` settings are also checked where it exists."""
+
+    name: str
+    config: dict[str, str]
+    required: dict[str, str]
+
+
+_LOG_TIME = {"message.timestamp.type": "LogAppendTime"}
+_DAY_MS = 24 * 3600 * 1000
+
+ALL = (
+    Topic(INTERACTIONS, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS), "cleanup.policy": "delete"},
+          _LOG_TIME),
+    Topic(TRIGGERS, {**_LOG_TIME, "retention.ms": str(7 * _DAY_MS)}, {}),
+    Topic(REJECTED, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, {}),
+    Topic(DELIVERIES, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, {}),
+    # A stale row of a zombie must meet the owner's in one recovery before compaction drops either:
+    # hence the long lag. Never a delete policy.
+    Topic(
+        CHANGELOG,
+        {"cleanup.policy": "compact", "segment.bytes": str(64 << 20),
+         "min.cleanable.dirty.ratio": "0.2", "min.compaction.lag.ms": str(_DAY_MS)},
+        {"cleanup.policy": "compact"},
+    ),
+)

@@ -1,0 +1,77 @@
+"""The configuration that steps read: one document, one version, entering through the log.
+
+Decides what a `$config` record may hold and which of two versions holds (law 4): the version is
+(number, content hash), the higher one stays. Nothing else configures a step: no environment, no
+file. Version 0 is the defaults of the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from footfall.errors import ConfigError
+from footfall.events.reserved import ConfigPayload
+from footfall.tables.spec import AnyTable
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+
+
+class ClockConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a silence must last to be one, and when a deadline has to settle (law 4)."""
+
+    grace_s: Seconds = 0.5
+    late_s: Seconds = 5.0
+    settle_s: Seconds = 10.0
+    settle_s_max: Seconds = 60.0
+
+
+class Config:
+    """One version of the configuration, decoded for the tables given."""
+
+    def __init__(self, tables: Sequence[AnyTable], number: int = 0, content: bytes = b"{}") -> None:
+        self.number = number
+        try:
+            document = msgspec.json.decode(content, type=dict[str, Any])
+            sections = {"clock": ClockConfig, **{t.name: t.config for t in tables}}
+            unknown = sorted(document.keys() - sections.keys())
+            if unknown:
+                raise ConfigError(f"unknown section {unknown[0]!r}; known: {', '.join(sections)}")
+            made = {name: _section(name, kind, document.get(name, {}))
+                    for name, kind in sections.items()}
+        except msgspec.MsgspecError as error:
+            raise ConfigError(f"configuration is not a JSON object: {error}") from None
+        #: Canonical: every value in full, keys sorted, so that one content has one hash.
+        self.content = msgspec.json.encode(made, order="sorted") if number else b"{}"
+        self.hash = hashlib.blake2b(self.content, digest_size=8).hexdigest()
+        self.sections: dict[str, Any] = made
+        clock: ClockConfig = made["clock"]
+        self.grace_ms = round(clock.grace_s * 1000)
+        self.late_ms = round(clock.late_s * 1000)
+        self.settle_ms = round(clock.settle_s * 1000)
+        self.settle_ms_max = round(clock.settle_s_max * 1000)
+
+    @property
+    def version(self) -> tuple[int, str]:
+        """(number, content hash): the higher one holds."""
+        return self.number, self.hash
+
+    @property
+    def label(self) -> str:
+        """The version as triggers name it: "3:9f2c...". """
+        return f"{self.number}:{self.hash}"
+
+    @property
+    def payload(self) -> ConfigPayload:
+        """What a `$config` record carries."""
+        return ConfigPayload(self.number, self.content)
+
+
+def _section(name: str, kind: type[Any], value: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"[{name}] {error}") from None

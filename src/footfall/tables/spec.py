@@ -1,0 +1,97 @@
+"""What a table is: one capability, its row in facts and told, and the pure functions over it.
+
+    observe   facts' = f(facts, event)          what happened; any order and split give the same
+    announce  told' = g(told, facts, now)       what to tell; the only place that makes triggers
+    merge_*   of two rows of one customer, when identities join
+
+Rules (laws.md, 3 to 5). Facts hold integers, text and exact amounts, never a float and never the
+stored result of a comparison; they do not depend on configuration. Told remembers causes, never
+trigger ids. A step reads no clock, random number or environment: time is an argument. A step
+touches its own row; another customer is changed by a `Move`. The fold hands a row over and uses
+only what comes back, so a function may change the row it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from footfall.events.interaction import Interaction
+
+F = TypeVar("F")
+T = TypeVar("T")
+C = TypeVar("C")
+
+
+class Trigger(NamedTuple):
+    """Something to act on. `cause` names what must not be told twice (a cart and its deadline):
+    with the name and the customer it makes the trigger's id. `data` is what a receiver needs,
+    `evidence` why it fired; both must be JSON of text, integers and lists (amounts as text).
+    """
+
+    name: str
+    cause: tuple[str | int, ...]
+    occurred_at: int
+    data: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+
+
+class Move(NamedTuple):
+    """Hands rows off to another customer: of the tables named, or of all (None)."""
+
+    to: bytes
+    tables: tuple[str, ...] | None = None
+
+
+class Announcement(NamedTuple, Generic[T]):
+    """What `announce` gives back.
+
+    `due` is the next instant (ms) at which time alone may change what is told; None when nothing
+    waits. After a timer it must lie after `now`. `wake_at` follows from it: the fold adds grace,
+    and settles deadlines that are revealed late (law 4).
+    """
+
+    told: T
+    due: int | None = None
+    triggers: tuple[Trigger, ...] = ()
+    moves: tuple[Move, ...] = ()
+
+
+class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For a table with nothing to configure."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec(Generic[F, T, C]):
+    """One capability. `facts` and `told` are msgspec structs that can be made without arguments.
+
+    observe(facts, event, when): `when` = min(event time, append time of the original record), ms.
+    announce(told, facts, now, config): after each observed event (now = the log's clock), after a
+    merge, and at `due` (now = that instant, or later where it had to settle).
+    upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
+    personal: the row holds personal data and travels in the record's `personal` bytes.
+    """
+
+    name: str
+    version: int
+    facts: type[F]
+    told: type[T]
+    config: type[C]
+    wants: Callable[[Interaction], bool]
+    observe: Callable[[F, Interaction, int], F]
+    announce: Callable[[T, F, int, C], Announcement[T]]
+    merge_facts: Callable[[F, F], F]
+    merge_told: Callable[[T, T], T]
+    upgrade: Callable[[int, bytes, bytes], tuple[F, T]] | None = None
+    personal: bool = False
+
+
+AnyTable = TableSpec[Any, Any, Any]
+
+
+def wants_all(_event: Interaction) -> bool:
+    """For a table that every interaction concerns."""
+    return True
