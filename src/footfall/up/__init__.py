@@ -1,0 +1,1 @@
+"""Everything on one machine: brokers, child processes, data directory, `up` and `demo`."""

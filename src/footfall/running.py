@@ -1,0 +1,104 @@
+"""How a command finds a running `up`: the file `up.json` in the data directory.
+
+`up` writes it when everything answers and removes it when it stops; it holds keys and secrets, so
+it is readable by its owner alone. Configured settings always win over what is found here. A file
+left behind by a killed `up` is not believed: the directory's lock must be held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from footfall.errors import SettingsError
+from footfall.settings import Settings
+
+FILE = "up.json"
+LOCK = "lock"
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running `up` tells every other command."""
+
+    pid: int
+    broker: str
+    kafka_bootstrap_servers: str
+    http_url: str
+    http_port: int
+    write_keys: dict[str, str]
+    api_key: str
+    customer_key_secret: str
+    system_secret: str
+
+
+def write(data_dir: Path, running: Running) -> None:
+    """Tell others; the file appears whole, with mode 0600."""
+    write_private(data_dir / FILE, msgspec.json.format(msgspec.json.encode(running), indent=2))
+
+
+def remove(data_dir: Path) -> None:
+    """Nobody runs here any more."""
+    (data_dir / FILE).unlink(missing_ok=True)
+
+
+def running(data_dir: str | Path) -> Running | None:
+    """The `up` that runs on this data directory; None when there is none."""
+    file = Path(data_dir) / FILE
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=Running)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingsError(f"{file}: {error}; stop `footfall up` and delete the file") from None
+    return found if is_locked(Path(data_dir)) else None
+
+
+def resolve(settings: Settings) -> Settings:
+    """The settings, with what is not configured taken from a running `up`."""
+    if settings.kafka_bootstrap_servers and settings.customer_key_secret and settings.system_secret:
+        return settings
+    found = running(settings.data_dir)
+    if found is None:
+        return settings
+    if settings.kafka_bootstrap_servers not in ("", found.kafka_bootstrap_servers):
+        return settings  # another cluster: the secrets of this one do not belong to it
+    return msgspec.structs.replace(
+        settings,
+        kafka_bootstrap_servers=found.kafka_bootstrap_servers,
+        customer_key_secret=settings.customer_key_secret or found.customer_key_secret,
+        system_secret=settings.system_secret or found.system_secret,
+        write_keys=settings.write_keys or found.write_keys,
+        api_key=settings.api_key or found.api_key,
+        http_port=found.http_port,
+    )
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, at once or not at all."""
+    new = file.with_suffix(file.suffix + ".new")
+    with contextlib.suppress(FileNotFoundError):
+        new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content)
+    new.replace(file)
+
+
+def is_locked(data_dir: Path) -> bool:
+    """Whether an `up` holds the data directory; a dead one holds nothing (unlike a pid, which the
+    system gives out again)."""
+    try:
+        descriptor = os.open(data_dir / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,76 @@
+"""Fixtures that every test may ask for: brokers and registry (`tests/services.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from footfall.errors import BrokerError
+from tests import registry, services
+
+_used: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of the one broker of this run; share it, never stop it."""
+    broker = services.pick()
+    _used.append(f"tests ran on {broker.origin}")
+    yield broker.bootstrap
+    broker.stop()
+
+
+@pytest.fixture
+def footfall_topics(kafka: str) -> str:
+    """The same address, with all of Footfall's topics made anew and empty (4 partitions)."""
+    services.fresh_topics(kafka)
+    return kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[Callable[..., services.KafkaNode]]:
+    """Starts Apache Kafka nodes that the test may stop, kill and configure: `own_kafka(settings)`.
+
+    After kill -9 a node comes back once its own session has expired: 3 s here, 9 s by default.
+    """
+    nodes: list[services.KafkaNode] = []
+
+    def start(settings: Mapping[str, str] | None = None, port: int = 0) -> services.KafkaNode:
+        quick = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
+        try:
+            node = services.kafka_node(
+                tmp_path / f"kafka-{len(nodes)}", port, {**quick, **(settings or {})}
+            )
+        except BrokerError as error:
+            if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_KAFKA") == "1":
+                raise
+            pytest.skip(f"no Apache Kafka of one's own: {error}")
+        nodes.append(node)
+        node.start()
+        return node
+
+    yield start
+    for node in nodes:
+        node.resume()
+        node.stop(5.0)
+
+
+@pytest.fixture(scope="session")
+def registry_url() -> Iterator[str]:
+    """URL of a real Confluent-compatible schema registry."""
+    try:
+        with registry.registry() as url:
+            yield url
+    except BrokerError as error:
+        if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_KAFKA") == "1":
+            raise
+        _used.append(f"tests of the schema registry were skipped: {error}")
+        pytest.skip(f"no schema registry: {error}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which services were used: a run on the demo broker proves less."""
+    for line in _used:
+        terminalreporter.write_line(line)
