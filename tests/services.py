@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import ConfigResource, ResourceType
 
 from footfall.admin.cluster import admin_client, answers
+from footfall.admin.topics import ensure
 from footfall.errors import BrokerError
 from footfall.events import topics
 from footfall.up import java, kafka_jars
@@ -30,7 +31,8 @@ from footfall.up.kafka import KafkaNode
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import until
 
-__all__ = ["GIVEN", "Broker", "DemoBroker", "KafkaNode", "fresh_topics", "kafka_node", "pick"]
+__all__ = ["GIVEN", "Broker", "DemoBroker", "KafkaNode", "delete_topics", "fresh_topics",
+           "kafka_node", "pick"]
 
 GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("FOOTFALL_")}
 IMAGE = "apache/kafka:4.1.0"
@@ -77,21 +79,21 @@ def kafka_node(
 
 def fresh_topics(bootstrap: str, partitions: int = 4) -> None:
     """All of Footfall's topics, empty: the isolation of tests that share one broker."""
+    delete_topics(bootstrap)
+    ensure(bootstrap, partitions, 1)
+
+
+def delete_topics(bootstrap: str) -> None:
+    """Remove all of Footfall's topics, and wait until they are gone."""
     admin = admin_client(bootstrap)
     names = {topic.name for topic in topics.ALL}
     present = sorted(names & admin.list_topics(timeout=10).topics.keys())
     if present:
         for future in admin.delete_topics(present).values():
             future.result()
-        deadline = _deadline()
-        while names & admin.list_topics(timeout=10).topics.keys():
-            assert until(deadline, 0.1) > 0, "deleted topics did not go away"
-    new = [NewTopic(t.name, partitions, 1, config=t.config) for t in topics.ALL]
-    for future in admin.create_topics(new).values():
-        future.result()
     deadline = _deadline()
-    while not _have_leaders(admin, names):
-        assert until(deadline, 0.1) > 0, "new topics did not get leaders"
+    while names & admin.list_topics(timeout=10).topics.keys():
+        assert until(deadline, 0.1) > 0, "deleted topics did not go away"
 
 
 def is_apache_kafka(bootstrap: str) -> bool:
@@ -188,15 +190,6 @@ def docker_answers() -> bool:
 @functools.cache
 def _libs() -> Path:
     return kafka_jars.fetch(kafka_jars.cache_folder(os.environ))
-
-
-def _have_leaders(admin: Any, names: set[str]) -> bool:
-    found = admin.list_topics(timeout=10).topics
-    return all(
-        name in found and found[name].partitions
-        and all(p.leader >= 0 for p in found[name].partitions.values())
-        for name in names
-    )
 
 
 def _deadline(seconds: float = TOPICS_SETTLE_S_MAX) -> float:

@@ -26,7 +26,7 @@ COMMANDS = {
     "worker": "footfall.stream.command:worker",
     "tail": "footfall.query.command:tail",
     "config": "footfall.admin.command:config",
-    "topics": "footfall.admin.command:topics",
+    "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
 }
 
