@@ -1,0 +1,8 @@
+"""The tables: one capability a file. `ALL` lists them, sorted by name; nothing registers itself."""
+
+from __future__ import annotations
+
+from footfall.tables import cart, identity
+from footfall.tables.spec import AnyTable
+
+ALL: tuple[AnyTable, ...] = (cart.TABLE, identity.TABLE)

@@ -1,14 +1,14 @@
 """What a table is: one capability, its row in facts and told, and the pure functions over it.
 
     observe   facts' = f(facts, event)          what happened; any order and split give the same
-    announce  told' = g(told, facts, now)       what to tell; the only place that makes triggers
+    announce  told' = g(told, facts, now, fired) what to tell; the only place that makes triggers
     merge_*   of two rows of one customer, when identities join
 
 Rules (laws.md, 3 to 5). Facts hold integers, text and exact amounts, never a float and never the
 stored result of a comparison; they do not depend on configuration. Told remembers causes, never
 trigger ids. A step reads no clock, random number or environment: time is an argument. A step
-touches its own row; another customer is changed by a `Move`. The fold hands a row over and uses
-only what comes back, so a function may change the row it was given.
+touches its own row; another customer is changed by a `Move`. A function gives back new facts and
+told and leaves what it was given as it was: a step that raises is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ C = TypeVar("C")
 class Trigger(NamedTuple):
     """Something to act on. `cause` names what must not be told twice (a cart and its deadline):
     with the name and the customer it makes the trigger's id. `data` is what a receiver needs,
-    `evidence` why it fired; both must be JSON of text, integers and lists (amounts as text).
+    `evidence` why it fired; both must be JSON without floats (amounts as text).
     """
 
     name: str
@@ -69,8 +69,11 @@ class TableSpec(Generic[F, T, C]):
     """One capability. `facts` and `told` are msgspec structs that can be made without arguments.
 
     observe(facts, event, when): `when` = min(event time, append time of the original record), ms.
-    announce(told, facts, now, config): after each observed event (now = the log's clock), after a
-    merge, and at `due` (now = that instant, or later where it had to settle).
+    announce(told, facts, now, config, fired): after each observed event and after a merge (now =
+    the log's clock, fired = None), and when a timer comes (fired = the `due` it was set for, the
+    first one where it had to settle; now = the instant of stepping, grace and settling included).
+    Only where `fired` is given may the passing of time be told: a late event may reveal a deadline
+    that is long past, and then the answer is that `due`, no trigger (law 4: it has to settle).
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
     personal: the row holds personal data and travels in the record's `personal` bytes.
     """
@@ -82,11 +85,13 @@ class TableSpec(Generic[F, T, C]):
     config: type[C]
     wants: Callable[[Interaction], bool]
     observe: Callable[[F, Interaction, int], F]
-    announce: Callable[[T, F, int, C], Announcement[T]]
+    announce: Callable[[T, F, int, C, int | None], Announcement[T]]
     merge_facts: Callable[[F, F], F]
     merge_told: Callable[[T, T], T]
     upgrade: Callable[[int, bytes, bytes], tuple[F, T]] | None = None
     personal: bool = False
+    #: Of the table that knows who the customer is: identifier kind -> value, for triggers.
+    ids: Callable[[F], Mapping[str, str]] | None = None
 
 
 AnyTable = TableSpec[Any, Any, Any]
