@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     rejected_ratio_max: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.05
     rejected_run_max: Annotated[int, msgspec.Meta(ge=1)] = 100
     accept_gap: bool = False
+    #: Modules of the user's own Faust agents, comma-separated.
+    agents: str = ""
+    #: Tests: kill the worker at a named point (`point:count`); `stream/crash.py` lists them.
+    crash_at: str = ""
 
     #: Development: the value that `up` applies as configuration.
     cart_idle_s: Annotated[float, msgspec.Meta(gt=0)] | None = None

@@ -1,0 +1,130 @@
+"""The worker as a Faust app: `faust -A footfall.stream.app agents` lists what runs.
+
+Decides Faust's settings. What they switch off: its web server (it would show any customer's state
+to anybody), its pickle codec, its one-by-one recovery, its leader topic. Must never be imported by
+anything but the worker's command and users' own agents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import ChainMap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import faust
+from faust.serializers import codecs as faust_codecs
+from mode.services import Service
+
+from footfall.errors import SettingsError
+from footfall.events import topics
+from footfall.events.codec import Codecs
+from footfall.events.customer_key import CustomerKeys
+from footfall.events.interaction import Interaction
+from footfall.events.reserved import Reserved
+from footfall.settings import Settings, load
+from footfall.stream.agents import attach
+from footfall.stream.crash import die
+from footfall.stream.engine import Engine
+from footfall.stream.recovery import BulkTableManager
+from footfall.stream.transport import BatchConsumer, BatchTransport
+from footfall.tables import ALL
+from footfall.tables.spec import AnyTable
+
+HEARTBEATS_A_SESSION = 4
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """A Faust app that starts and stops an engine with itself."""
+
+    engine: Engine
+
+    async def on_start(self) -> None:
+        """Connect the engine before anything is fetched."""
+        self.engine.consumer = self.consumer
+        await self.engine.outbox.start()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Last checkpoint, last commit, and give the partitions up at once."""
+        self.consumer._thread.plan_leave()
+        await super().on_stop()
+        await self.engine.outbox.stop()
+
+
+def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *,
+           log_topic: str = topics.INTERACTIONS,
+           decode: Callable[[bytes | None], Interaction] | None = None) -> WorkerApp:
+    """The app of one worker; `app.engine` is what it does. Raises `SettingsError`."""
+    if not settings.kafka_bootstrap_servers:
+        raise SettingsError("FOOTFALL_KAFKA_BOOTSTRAP_SERVERS is not set, and no `footfall up` "
+                            f"runs in {settings.data_dir}")
+    if settings.customer_key_secret is None or settings.system_secret is None:
+        raise SettingsError("FOOTFALL_CUSTOMER_KEY_SECRET and FOOTFALL_SYSTEM_SECRET must be set: "
+                            "the same for every worker, and permanent")
+    faust_codecs.codecs.pop("pickle", None)
+    Service.crash = _crash
+    engine = Engine(
+        settings, tables, codecs=_codecs(settings),
+        keys=CustomerKeys(settings.customer_key_secret.encode()),
+        reserved=Reserved(settings.system_secret.encode()), fail=die, log_topic=log_topic,
+        decode=decode,
+    )
+    app = WorkerApp(
+        topics.APP_ID,
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        TableManager=BulkTableManager,
+        store="memory://",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_partitions=settings.partitions,
+        web_enabled=False,
+        table_standby_replicas=0,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / HEARTBEATS_A_SESSION,
+        broker_rebalance_timeout=2 * settings.session_timeout_s,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=settings.batch_records_max * settings.partitions,
+        consumer_group_instance_id=settings.worker_id or None,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 << 20,
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        producer_acks=-1,
+    )
+    app.transport = BatchTransport(app.conf.broker, app)
+    app.transport.Consumer = type("WorkerConsumer", (BatchConsumer,), {"engine": engine})
+    app.engine = engine
+    table = app.Table(topics.TABLE, partitions=settings.partitions, key_type=bytes,
+                      value_type=bytes, help="One record per customer: all its tables.")
+    attach(app, engine)
+
+    @app.on_rebalance_complete.connect
+    async def _readable(*_args: Any, **_kwargs: Any) -> None:
+        # `customers[key]` reads the folds' own stores: no second copy of the state.
+        table.data.data = ChainMap(*[p.fold.store for p in engine.partitions.values()])
+
+    return app
+
+
+def _codecs(settings: Settings) -> Codecs:
+    if not settings.schema_registry_url:
+        return Codecs()
+    from footfall.events.registry import codecs_for
+
+    return codecs_for(settings.schema_registry_url)
+
+
+async def _crash(_service: Service, reason: BaseException) -> None:
+    """In place of mode's slow shutdown: a service that failed ends the process (law 1)."""
+    die(reason)
+
+
+def __getattr__(name: str) -> faust.App:
+    """`app`, made on first use, so that `faust -A footfall.stream.app` finds it."""
+    if name != "app":
+        raise AttributeError(name)
+    from footfall.running import resolve
+
+    globals()["app"] = create(resolve(load(os.environ)))
+    return globals()["app"]

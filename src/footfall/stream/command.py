@@ -1,0 +1,89 @@
+"""`footfall worker`: runs one worker process."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import faust
+import msgspec
+import prometheus_client
+
+from footfall.options import data_dir, resolved
+from footfall.stream import app as worker_app
+
+LOOPBACK = "127.0.0.1"
+#: aiokafka writes some hundred errors a second while a broker is away.
+NOISY = ("aiokafka", "faust", "mode")
+REPEAT_S = 10.0
+
+
+class Rarely(logging.Filter):
+    """Lets a message of the Kafka client through once in ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        key = (record.name, str(record.msg))
+        if record.created - self._last.get(key, 0.0) < REPEAT_S:
+            return False
+        self._last[key] = record.created
+        return True
+
+
+@click.command()
+@data_dir
+@click.option("--accept-gap", is_flag=True,
+              help="Go on although the log no longer holds what comes next; the gap is logged.")
+@click.option("--agents", default="", metavar="MODULES",
+              help="Modules of your own Faust agents to run in this worker, comma-separated.")
+@click.pass_context
+def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: str) -> None:
+    """Fold the log into live customer state and emit triggers.
+
+    \b
+    Exit code 3: log and state do not fit (the message says what to do).
+    Examples:
+      footfall worker
+      FOOTFALL_WORKER_ID=w1 footfall worker        static member: a restart moves nothing
+      footfall worker --agents myshop.agents
+    """
+    settings = resolved(ctx, data_dir)
+    settings = msgspec.structs.replace(
+        settings, accept_gap=accept_gap or settings.accept_gap, agents=agents or settings.agents)
+    app = worker_app.create(settings)
+    worker_app.app = app  # users' modules import it from there
+    for module in filter(None, settings.agents.split(",")):
+        importlib.import_module(module.strip())
+    if settings.metrics_port:
+        prometheus_client.start_http_server(settings.metrics_port, addr=LOOPBACK)
+    run(app)
+
+
+def run(app: faust.App, ready: Callable[[], None] | None = None) -> None:
+    """Run until SIGTERM or Ctrl-C; every other end is a crash."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO",
+                        stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Rarely())
+    for name in NOISY:
+        logging.getLogger(name).setLevel("WARNING")
+    service = faust.Worker(app, quiet=True, loglevel="INFO", redirect_stdouts=False,
+                           logging_config=_AS_IT_IS)
+    if ready is not None:
+        app.on_worker_init.connect(lambda *_a, **_k: ready())
+    service.execute_from_commandline()
+
+
+#: Faust would configure logging itself.
+_AS_IT_IS: dict[str, Any] = {"version": 1, "incremental": True}

@@ -1,0 +1,340 @@
+"""The shell round the folds: feeds them batches, makes what they say durable, in law 1's order.
+
+    outputs acked -> changed records acked -> `$partition` acked -> batch acked -> offset committed
+
+Decides when a checkpoint is taken and that a batch begins where the last one ended. Holds the
+partitions that this worker owns. Any failure ends the process (`crash.die`). Must never write
+between a lost membership and the next recovery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.partitioner import murmur2
+from faust.types import TP
+
+from footfall import telemetry
+from footfall.errors import BrokerError, StateRefused
+from footfall.events import topics
+from footfall.events.codec import Codecs
+from footfall.events.customer_key import CustomerKeys
+from footfall.events.interaction import HANDOFF, Interaction
+from footfall.events.reserved import Reserved
+from footfall.settings import Settings
+from footfall.stream.crash import CrashPoints
+from footfall.stream.outbox import Outbox
+from footfall.stream.poison import PoisonLimit
+from footfall.stream.reader import Reader
+from footfall.stream.transport import Batch, BatchConsumer
+from footfall.tables.fold import REJECTED, TRIGGER, Fold
+from footfall.tables.record import PARTITION_KEY, PartitionState
+from footfall.tables.spec import AnyTable
+
+logger = logging.getLogger(__name__)
+
+LOG_APPEND_TIME = 1
+#: A record appended further ahead of our clock is held, unapplied, and alarmed (law 4).
+AHEAD_MS_MAX = 60_000
+#: Share of the session timeout after which a worker that stood still must not write any more.
+STANDSTILL = 0.8
+
+
+@dataclass(slots=True)
+class Partition:
+    """One owned partition of the log."""
+
+    number: int
+    fold: Fold
+    limit: PoisonLimit
+    #: Rows whose last changelog record was not the best: written again (law 2).
+    rewrites: list[tuple[bytes, bytes]] = field(default_factory=list)
+    #: Batches applied since the last checkpoint, to be acked by the next.
+    applied: list[Any] = field(default_factory=list)
+    #: Batches held back, because a record's append time lies ahead of our clock.
+    held: deque[tuple[Any, Sequence[Any]]] = field(default_factory=deque)
+    moved: bool = False
+
+
+class Engine:
+    """All that a worker holds and does, apart from Faust's own services."""
+
+    def __init__(
+        self, settings: Settings, tables: Sequence[AnyTable], *, codecs: Codecs,
+        keys: CustomerKeys, reserved: Reserved, fail: Callable[[BaseException], None],
+        log_topic: str = topics.INTERACTIONS,
+        decode: Callable[[bytes | None], Interaction] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.tables = tables
+        self.codecs = codecs
+        self.keys = keys
+        self.reserved = reserved
+        self.fail = fail
+        self.log_topic = log_topic
+        self.partitions: dict[int, Partition] = {}
+        self.consumer: BatchConsumer
+        self.crash_point = CrashPoints(settings.crash_at)
+        self.alive_at = time.monotonic()
+        self.broker_skew_ms: float | None = None
+        self.pending = 0
+        self.outbox = Outbox(settings.kafka_bootstrap_servers, before_send=self.check_alive,
+                             sent=self._learn_time, fail=fail)
+        self._decode = decode
+        self._checkpointing = asyncio.Lock()
+        self._finished = False
+        self._member = ""
+
+    # -- partitions --------------------------------------------------------------------------------
+
+    def own(self, number: int, state: PartitionState | None, store: dict[bytes, bytes],
+            rewrites: list[tuple[bytes, bytes]]) -> Partition:
+        """Take a recovered partition."""
+        fold = Fold(
+            number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
+            topic=self.log_topic, state=state, store=store, decode=self._decode,
+            hot_records_max=self.settings.hot_records_max, passed=self.crash_point,
+        )
+        limit = PoisonLimit(number, self.settings.rejected_ratio_max,
+                            self.settings.rejected_run_max)
+        partition = self.partitions[number] = Partition(number, fold, limit, rewrites)
+        return partition
+
+    def retained(self) -> set[int]:
+        """Partitions whose state is still ours: the last checkpoint was committed and nobody else
+        can have owned them since. All others are dropped.
+        """
+        if not self._finished or self.consumer.member != self._member:
+            self.partitions.clear()
+        return set(self.partitions)
+
+    def start_offsets(self) -> dict[TP, int]:
+        """Where each owned partition of the log goes on."""
+        return {TP(self.log_topic, n): p.fold.next_offset for n, p in self.partitions.items()}
+
+    def revoked(self, is_member: bool) -> None:
+        """The assignment has ended; what did not get its last checkpoint is dropped."""
+        if not (self._finished and is_member):
+            self.partitions.clear()
+        for partition in self.partitions.values():
+            partition.held.clear()
+            partition.applied.clear()
+        self.pending = 0
+
+    def assigned(self) -> None:
+        """Recovery has ended: from here on there is something to lose."""
+        self._finished = False
+        self._member = self.consumer.member
+
+    # -- batches -----------------------------------------------------------------------------------
+
+    async def process(self, event: Any) -> None:
+        """Apply one batch; returns before anything is durable (`checkpoint` sees to that)."""
+        batch: Batch = event.value
+        partition = self.partitions.get(event.message.partition)
+        if partition is None or batch.epoch != self.consumer.epoch:
+            event.ack()
+            return
+        if partition.held:
+            partition.held.append((event, batch.records))
+        else:
+            await self._apply(partition, event, batch.records)
+        while self.pending > self.settings.checkpoint_records_max:
+            await self.checkpoint()
+
+    async def _apply(self, partition: Partition, event: Any, records: Sequence[Any]) -> None:
+        fold = partition.fold
+        first = records[0]
+        if first.timestamp_type != LOG_APPEND_TIME:
+            raise BrokerError(f"topic {self.log_topic} has no log-append time: set "
+                              "message.timestamp.type=LogAppendTime (footfall topics check)")
+        if (first.offset != fold.next_offset
+                or records[-1].offset - first.offset != len(records) - 1):
+            epoch = self.consumer.epoch
+            await self._check_chain(partition, records)
+            if epoch != self.consumer.epoch:
+                event.ack()
+                return
+        ahead = time.time() * 1000 + AHEAD_MS_MAX
+        apply = fold.apply
+        for at, record in enumerate(records):
+            if record.timestamp > ahead:
+                self._hold(partition, event, records[at:])
+                break
+            fold.next_offset = record.offset
+            apply(record)
+        else:
+            partition.applied.append(event)
+        partition.moved = True
+        self.pending += len(records)
+        if fold.outputs:
+            self._send(partition)
+
+    async def _check_chain(self, partition: Partition, records: Sequence[Any]) -> None:
+        """Law 1: a missing range is read once more; only one that holds no record is passed."""
+        expected = partition.fold.next_offset
+        for record in records:
+            if record.offset != expected:
+                if record.offset < expected:
+                    raise StateRefused(f"partition {partition.number}: got offset {record.offset} "
+                                       f"after {expected - 1}")
+                await self.check_gap(partition.number, expected, record.offset)
+            expected = record.offset + 1
+
+    async def check_gap(self, number: int, start: int, end: int) -> None:
+        """Raise unless the log holds no record from `start` to before `end`."""
+        tp = TopicPartition(self.log_topic, number)
+        async with Reader(self.settings.kafka_bootstrap_servers) as reader:
+            (low, _high) = (await reader.bounds([tp]))[tp]
+            if low > start:
+                if not self.settings.accept_gap:
+                    raise StateRefused(
+                        f"partition {number}: the log begins at offset {low}, the state ends before"
+                        f" {start}: {low - start} records are gone. To go on without them: footfall "
+                        "worker --accept-gap")
+                logger.warning("partition %d: gap accepted, %d to %d", number, start, low)
+                start = min(low, end)
+            async for _tp, records in reader.read({tp: (start, end)}):
+                raise StateRefused(f"partition {number}: offset {records[0].offset} was skipped; "
+                                   "starting again reads it")
+        telemetry.CONTROL_OFFSETS.inc(end - start)
+
+    def _hold(self, partition: Partition, event: Any, records: Sequence[Any]) -> None:
+        tp = TP(self.log_topic, partition.number)
+        if tp not in self.consumer.held:
+            logger.error("partition %d held: a record was appended %.0f s ahead of this clock; "
+                         "check the clocks of broker and worker", partition.number,
+                         records[0].timestamp / 1000 - time.time())
+        self.consumer.held.add(tp)
+        partition.held.appendleft((event, records))
+        telemetry.HELD.labels(partition.number).set(1)
+
+    async def release(self, partition: Partition) -> None:
+        """Try again what is held back."""
+        held, partition.held = partition.held, deque()
+        self.consumer.held.discard(TP(self.log_topic, partition.number))
+        telemetry.HELD.labels(partition.number).set(0)
+        while held:
+            event, records = held.popleft()
+            await self._apply(partition, event, records)
+            if partition.held:
+                partition.held.extend(held)
+                return
+
+    def _send(self, partition: Partition) -> None:
+        """Outputs leave at once; the checkpoint waits for their acknowledgement."""
+        fold = partition.fold
+        outputs, fold.outputs = fold.outputs, []
+        number = partition.number
+        for kind, key, value in outputs:
+            if kind == TRIGGER:
+                self.outbox.lane(topics.TRIGGERS, number).put([(key, value)])
+            elif kind == REJECTED:
+                self.outbox.lane(topics.REJECTED, number).put([(None, value)])
+                partition.limit.rejected(int(key))
+            elif kind == HANDOFF:
+                self.outbox.lane(self.log_topic, self.partition_of(key)).put([(key, value)])
+
+    def partition_of(self, key: bytes) -> int:
+        """The log partition of a customer (murmur2, as every producer)."""
+        count = self.consumer.topic_partitions(self.log_topic)
+        return int((murmur2(key) & 0x7FFFFFFF) % count)
+
+    # -- checkpoints -------------------------------------------------------------------------------
+
+    async def checkpoint(self) -> None:
+        """Make all that was applied so far durable, in law 1's order."""
+        async with self._checkpointing:
+            began = time.monotonic()
+            epoch = self.consumer.epoch
+            snapshots = [self._snapshot(p) for p in self.partitions.values() if p.moved]
+            self.pending = 0
+            if not snapshots:
+                return
+            await self.outbox.barrier()
+            self.crash_point("after_outputs")
+            lanes = []
+            for at, (partition, changed, state, _events) in enumerate(snapshots):
+                lane = self.outbox.lane(topics.CHANGELOG, partition.number)
+                lane.put(changed)
+                if at == 0 and changed:
+                    self.crash_point("half_changelog")
+                lane.put([(PARTITION_KEY, state.encode())])
+                lanes.append(lane)
+            for lane in lanes:
+                await lane.barrier()
+            self.crash_point("after_changelog")
+            if epoch == self.consumer.epoch:
+                for (partition, _changed, state, events), lane in zip(
+                        snapshots, lanes, strict=True):
+                    for event in events:
+                        event.ack()
+                    self.consumer.mark_safe(TP(self.log_topic, partition.number),
+                                            state.next_offset,
+                                            f"{state.next_offset}:{lane.end_offset}")
+            self.crash_point("before_commit")
+            telemetry.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
+
+    def _snapshot(
+        self, partition: Partition
+    ) -> tuple[Partition, list[tuple[bytes, bytes]], PartitionState, list[Any]]:
+        """All of one instant, without a pause: changed records, `$partition`, batches covered."""
+        fold = partition.fold
+        changed = partition.rewrites + list(fold.snapshot())
+        events, partition.applied, partition.rewrites = partition.applied, [], []
+        partition.moved = False
+        self._publish(partition)
+        return partition, changed, fold.state(), events
+
+    def _publish(self, partition: Partition) -> None:
+        fold = partition.fold
+        for (what, label), count in fold.counts.items():
+            metric = _COUNTERS[what]
+            (metric.labels(*(("worker", label) if what == "rejected" else (label,)))).inc(count)
+        fold.counts.clear()
+        telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
+        telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))
+
+    async def finish(self) -> None:
+        """The last checkpoint before the partitions go; nothing is written without membership."""
+        if self.partitions and self.consumer.is_member():
+            bound = 0.8 * self.settings.session_timeout_s
+            try:
+                await asyncio.wait_for(self.checkpoint(), bound)
+            except TimeoutError:
+                self.fail(BrokerError(f"the last checkpoint took more than {bound:.0f} s"))
+            await self.consumer.commit()
+            self._finished = True
+
+    # -- time --------------------------------------------------------------------------------------
+
+    def check_alive(self) -> None:
+        """A worker that stood still (stopped, swapped out) may have been replaced: it must die."""
+        still = time.monotonic() - self.alive_at
+        if still > STANDSTILL * self.settings.session_timeout_s:
+            self.fail(BrokerError(f"this worker stood still for {still:.1f} s: another one may own "
+                                  "its partitions"))
+
+    def _learn_time(self, metadata: Any) -> None:
+        if metadata.timestamp_type == LOG_APPEND_TIME and metadata.timestamp > 0:
+            self.broker_skew_ms = metadata.timestamp - time.time() * 1000
+
+    def broker_now(self) -> int:
+        """The broker's clock as last seen in an append (ms); ours until then."""
+        return round(time.time() * 1000 + (self.broker_skew_ms or 0))
+
+
+_COUNTERS = {
+    "processed": telemetry.PROCESSED,
+    "repeat": telemetry.DUPLICATES,
+    "trigger": telemetry.TRIGGERS,
+    "settled": telemetry.SETTLED,
+    "rejected": telemetry.REJECTED,
+}

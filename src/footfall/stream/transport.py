@@ -1,0 +1,255 @@
+"""Feeds Faust with batches: one Message for each (partition, up to N log records).
+
+A subclass of Faust's aiokafka transport. Agents, tables, assignor and rebalancing stay Faust's;
+what is overridden is what would lose data or cost 135 us a record (docs/engine.md lists each
+point). Decides which records reach the agent and which offset is committed: the one that the
+engine named after its checkpoint, nothing else. Other topics (a user's own agents) keep Faust's
+own way, record by record.
+
+Rules: nothing is fetched before recovery has ended (`gate`); a fetch and a seek never overlap
+(`_fetching`), or records handed out before the seek would be skipped for ever; every batch carries
+the `epoch` of its assignment, and one of another epoch is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+if TYPE_CHECKING:
+    from footfall.stream.engine import Engine
+
+FETCH_TIMEOUT_S = 0.25
+CLOSED_SLEEP_S = 0.02
+
+
+class Batch(NamedTuple):
+    """What the agent gets as an event's value: log records of one partition, in order."""
+
+    epoch: int
+    records: list[Any]
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Commits the offsets with the metadata that law 1 wants; can leave the group for good."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        consumer = self._ensure_consumer()
+        metadata = self.consumer.commit_metadata
+        assigned = self.assignment()
+        try:
+            await consumer.commit({
+                TopicPartition(*tp): OffsetAndMetadata(offset, metadata.get(tp, ""))
+                for tp, offset in offsets.items() if tp in assigned
+            })
+        except (CommitFailedError, IllegalStateError):
+            # Rebalanced or no member any more: the new owner starts from `$partition`.
+            return False
+        return True
+
+    async def committed_metadata(self, tps: Iterable[TP]) -> dict[TP, str]:
+        """Metadata of the group's last commit of each partition; "" where there is none."""
+        return await self.call_thread(self._committed_metadata, list(tps))
+
+    async def _committed_metadata(self, tps: list[TP]) -> dict[TP, str]:
+        wanted = [TopicPartition(*tp) for tp in tps]
+        coordinator = self._ensure_consumer()._coordinator
+        found = await coordinator.fetch_committed_offsets(wanted)
+        return {tp: found[want].metadata if want in found else ""
+                for tp, want in zip(tps, wanted, strict=True)}
+
+    def plan_leave(self) -> None:
+        """Give the partitions up at once when we stop: aiokafka sends no LeaveGroup for a static
+        member, which is right for a restart and makes a planned leave wait for the timeout.
+        """
+        if self._consumer is not None and self._consumer._coordinator is not None:
+            self._consumer._coordinator._group_instance_id = None
+
+
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """The consumer of the worker: batches of the log to the engine, the rest as Faust does it."""
+
+    engine: Engine
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gate = False
+        self.epoch = 0
+        self.delivered: dict[TP, int] = {}
+        self.held: set[TP] = set()
+        #: What the engine's last checkpoint allows to commit, and what has been committed.
+        self.safe: dict[TP, int] = {}
+        self.commit_metadata: dict[TP, str] = {}
+        self._fetching = asyncio.Lock()
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _is_log(self, tp: TP) -> bool:
+        return bool(tp.topic == self.engine.log_topic)
+
+    # -- fetching ------------------------------------------------------------------------------
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Messages fetched; a message of the log holds a `Batch`."""
+        async with self._fetching:
+            epoch = self.epoch
+            # Never an empty set: aiokafka would return every partition.
+            wanted = {tp for tp in self._get_active_partitions()
+                      if tp not in self.held and not self._is_changelog_tp(tp)}
+            fetched = None
+            if self.gate and self.flow_active and wanted:
+                fetched = await self._getmany(wanted, FETCH_TIMEOUT_S)
+        if not fetched:
+            if not (self.gate and wanted):
+                await asyncio.sleep(CLOSED_SLEEP_S)
+            return
+        generation = self.app.consumer_generation_id
+        size = self.engine.settings.batch_records_max
+        for tp, records in fetched.items():
+            if not self._is_log(tp):
+                for record in records:
+                    if epoch != self.epoch:
+                        return
+                    yield tp, self._to_message(tp, record)
+                continue
+            for start in range(0, len(records), size):
+                chunk = records[start : start + size]
+                if epoch != self.epoch or not self.gate:
+                    return
+                last = chunk[-1].offset
+                self.delivered[tp] = last + 1
+                yield tp, ConsumerMessage(
+                    tp.topic, tp.partition, last, 0.0, 0, [], None, Batch(epoch, chunk),
+                    None, 0, 0, tp, generation_id=generation,
+                )
+
+    async def perform_seek(self) -> None:
+        """Go to where the engine's state stands (the log), or to the committed offset (others)."""
+        async with self._fetching:
+            committed = await self.seek_to_committed()
+            assigned = self.assignment()
+            starts = self.engine.start_offsets()
+            # aiokafka does not seek where nothing, or 0, has been committed.
+            unsought = [tp for tp in assigned if not committed.get(tp) and not self._is_log(tp)]
+            if unsought:
+                starts.update(await self.earliest_offsets(*unsought))
+            starts = {tp: offset for tp, offset in starts.items() if tp in assigned}
+            for tp in assigned:
+                offset = committed.get(tp)
+                self._read_offset[tp] = self._committed_offset[tp] = offset or None
+            if starts:
+                await self.seek_wait(starts)
+            for tp, offset in starts.items():
+                self._read_offset[tp] = offset or None
+                self.delivered[tp] = offset
+
+    def at_end(self, tp: TP) -> bool:
+        """Whether all that the log is known to hold of a partition has been handed out."""
+        consumer = self._thread._consumer
+        assignment = consumer._subscription.subscription.assignment
+        if assignment is None or not self.gate:
+            return False
+        try:
+            state = assignment.state_value(TopicPartition(*tp))
+        except KeyError:
+            return False
+        return bool(state is not None and state.has_valid_position
+                    and state.highwater is not None and state.position >= state.highwater)
+
+    # -- acknowledging and committing ------------------------------------------------------------
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if not self._is_log(tp):
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def ack(self, message: ConsumerMessage) -> bool:
+        """Faust's bookkeeping only: for the log the engine names the offset (`mark_safe`)."""
+        if not self._is_log(message.tp):
+            return bool(super().ack(message))
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    def mark_safe(self, tp: TP, offset: int, metadata: str) -> None:
+        """All before `offset` is durable: outputs, changed records and `$partition`."""
+        self.safe[tp] = offset
+        self.commit_metadata[tp] = metadata
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        yield from super()._filter_tps_with_pending_acks(topics)
+        for tp in self.safe:
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.safe.get(tp) if self._is_log(tp) else super()._new_offset(tp)
+
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        assigned = self.assignment()
+        wanted = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if not wanted:
+            return False
+        await self.app.producer.flush()
+        committed = await self._commit(wanted)
+        if committed:
+            # Only then: a failed commit must be tried again, not taken for done.
+            self._committed_offset.update(wanted)
+            self.app.monitor.on_tp_commit(wanted)
+        return bool(committed)
+
+    # -- rebalancing -----------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        self.gate = False
+        self.epoch += 1
+        self.held.clear()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """The engine's last checkpoint runs inside (`wait_empty`), then nothing more is ours."""
+        self.gate = False
+        await super().on_partitions_revoked(revoked)
+        self._close()
+        self.safe.clear()
+        self.engine.revoked(self.is_member())
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Nothing is fetched until recovery of this very assignment opens the gate."""
+        self._close()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def open_gate(self, epoch: int) -> None:
+        """Recovery of the assignment `epoch` has ended; a later one is still to be recovered."""
+        if epoch == self.epoch:
+            self.gate = True
+
+    def is_member(self) -> bool:
+        """False when the group has given our place away: then nothing may be written."""
+        consumer = self._thread._consumer
+        return consumer is not None and consumer._coordinator.generation >= 0
+
+    @property
+    def member(self) -> str:
+        """Our place in the group; another one means that others may have had our partitions."""
+        return str(self._thread._consumer._coordinator.member_id)
+
+    async def wait_empty(self) -> None:
+        """The one hook of revocation and stop: the last checkpoint, then its commit."""
+        await self.engine.finish()
+        for message in [m for m in self._unacked_messages if self._is_log(m.tp)]:
+            self._unacked_messages.discard(message)
+        await super().wait_empty()
+
+
+class BatchTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = BatchConsumer

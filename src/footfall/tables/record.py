@@ -1,0 +1,194 @@
+"""The customer record: all tables of one customer as one changelog value (law 2).
+
+Layout: a fixed header (format version, watermark, next wake_at), so that recovery need not decode
+what it reads, then MessagePack. Rows that no step touched stay raw bytes. Rows of tables marked
+`personal` travel inside one `personal` field beside `key_id` (law 6). Decides the bytes and nothing
+else: what changes a record is in `fold.py`. A record of a newer format stops the worker.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from footfall.errors import StateRefused
+from footfall.tables.message_ids import MessageIds
+from footfall.tables.spec import AnyTable
+
+FORMAT = 1
+NEVER = 0
+_HEADER = struct.Struct(">Bqq")
+PARTITION_KEY = b"$partition"
+
+
+class Timer(msgspec.Struct, array_like=True, frozen=True):
+    """When a table is stepped by time. `due` is the deadline, `revealed_at` the clock at which it
+    was found to be long past (0: it was not); then it settles until `wake_at`.
+    """
+
+    wake_at: int
+    due: int
+    revealed_at: int = 0
+
+
+class Row(msgspec.Struct, array_like=True, frozen=True):
+    """One table's part of a record."""
+
+    version: int
+    facts: Any
+    told: Any
+
+
+class MovedRow(msgspec.Struct, array_like=True, frozen=True):
+    """A row on its way to another customer."""
+
+    row: msgspec.Raw
+    timer: Timer | None
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    senders: dict[int, tuple[int, int]]
+    ids: bytes
+    recent: list[int]
+    timers: dict[str, Timer]
+    rows: dict[str, msgspec.Raw]
+    key_id: str | None
+    personal: bytes
+
+
+class PartitionState(msgspec.Struct, array_like=True, frozen=True):
+    """The `$partition` record: the state of a partition itself as of an offset of its log (law 1).
+
+    `next_offset` is the first not yet read; `last_*` describe the last record read (-1: none).
+    """
+
+    next_offset: int = 0
+    clock: int = 0
+    config_number: int = 0
+    config_content: bytes = b"{}"
+    last_offset: int = -1
+    last_appended_at: int = 0
+    last_checksum: int = 0
+
+    def encode(self) -> bytes:
+        """Changelog value: the watermark in the header is the last offset covered."""
+        body = msgspec.msgpack.encode(self)
+        return _HEADER.pack(FORMAT, self.next_offset - 1, NEVER) + body
+
+
+class CustomerRecord:
+    """A decoded record. `rows` holds `Row` where a step touched it and raw bytes elsewhere."""
+
+    __slots__ = ("message_ids", "rows", "senders", "timers", "watermark")
+
+    def __init__(self) -> None:
+        self.watermark = -1
+        self.senders: dict[int, tuple[int, int]] = {}
+        self.message_ids = MessageIds()
+        self.timers: dict[str, Timer] = {}
+        self.rows: dict[str, Row | msgspec.Raw] = {}
+
+    def next_wake(self) -> int:
+        """The earliest wake_at of all timers, or NEVER."""
+        return min([timer.wake_at for timer in self.timers.values()], default=NEVER)
+
+
+class RecordCodec:
+    """Encodes and decodes records and rows for a fixed set of tables."""
+
+    def __init__(self, tables: Sequence[AnyTable]) -> None:
+        self._tables = {t.name: t for t in tables}
+        self._personal = [t.name for t in tables if t.personal]
+        # order="deterministic": the bytes of a record must not depend on history (law 3).
+        self._encoder = msgspec.msgpack.Encoder(order="deterministic")
+        self._stored = msgspec.msgpack.Decoder(_Stored)
+        self._raws = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+        self._moved = msgspec.msgpack.Decoder(dict[str, MovedRow])
+        self._rows: dict[str, msgspec.msgpack.Decoder[tuple[int, Any, Any]]] = {
+            t.name: msgspec.msgpack.Decoder(tuple[int, t.facts, t.told])  # type: ignore[name-defined]
+            for t in tables
+        }
+
+    def encode(self, record: CustomerRecord) -> bytes:
+        """Changelog value of a record."""
+        rows = record.rows
+        personal = b""
+        if self._personal:
+            hidden = {n: rows[n] for n in self._personal if n in rows}
+            if hidden:
+                rows = {n: row for n, row in rows.items() if n not in hidden}
+                personal = self._encoder.encode(hidden)
+        memory = record.message_ids
+        return _HEADER.pack(FORMAT, record.watermark, record.next_wake()) + self._encoder.encode(
+            (record.senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
+        )
+
+    def decode(self, data: bytes) -> CustomerRecord:
+        """Inverse of `encode`; rows stay raw."""
+        record = CustomerRecord()
+        record.watermark, _wake = header(data)
+        stored = self._stored.decode(memoryview(data)[_HEADER.size :])
+        record.senders = stored.senders
+        record.message_ids = MessageIds(bytearray(stored.ids), stored.recent)
+        record.timers = stored.timers
+        record.rows = dict(stored.rows)
+        if stored.personal:
+            record.rows.update(self._raws.decode(stored.personal))
+        return record
+
+    def row(self, table: AnyTable, value: Row | msgspec.Raw | None) -> Row:
+        """A table's row, decoded, upgraded, or new."""
+        if value is None:
+            return Row(table.version, table.facts(), table.told())
+        if isinstance(value, Row):
+            return value
+        (version,) = _version.decode(value)
+        if version == table.version:
+            return Row(*self._rows[table.name].decode(value))
+        if version > table.version or table.upgrade is None:
+            raise StateRefused(
+                f"a row of table {table.name!r} has version {version}, this code knows up to "
+                f"{table.version}: run the newer Footfall that wrote it"
+            )
+        _, facts, told = _parts.decode(value)
+        return Row(table.version, *table.upgrade(version, bytes(facts), bytes(told)))
+
+    def pack(self, rows: dict[str, tuple[Row | msgspec.Raw, Timer | None]]) -> bytes:
+        """Rows for a `$handoff`."""
+        return self._encoder.encode(rows)
+
+    def unpack(self, data: bytes) -> dict[str, MovedRow]:
+        """Rows of a `$handoff`, by table name; raises msgspec.MsgspecError."""
+        return self._moved.decode(data)
+
+
+class _Version(msgspec.Struct, array_like=True):
+    version: int
+
+    def __iter__(self) -> Any:
+        return iter((self.version,))
+
+
+_version = msgspec.msgpack.Decoder(_Version)
+_parts = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, msgspec.Raw])
+_partition = msgspec.msgpack.Decoder(PartitionState)
+
+
+def header(data: bytes) -> tuple[int, int]:
+    """(watermark, next wake_at or NEVER) of a changelog value."""
+    version, watermark, wake_at = _HEADER.unpack_from(data)
+    if version != FORMAT:
+        raise StateRefused(
+            f"a changelog record has format {version}, this code knows {FORMAT}: "
+            "run the newer Footfall that wrote it"
+        )
+    return watermark, wake_at
+
+
+def decode_partition(data: bytes) -> PartitionState:
+    """Inverse of `PartitionState.encode`."""
+    header(data)
+    return _partition.decode(memoryview(data)[_HEADER.size :])
