@@ -10,6 +10,9 @@ from prometheus_client import Counter, Gauge, Histogram
 # collector
 ACCEPTED = Counter("footfall_accepted", "Interactions acknowledged by the broker", ["source"])
 REJECTED = Counter("footfall_rejected", "Refused, at which stage and why", ["stage", "reason"])
+REFUSED = Counter("footfall_refused_requests", "Requests refused as a whole, by code", ["code"])
+ACK_SECONDS = Histogram("footfall_ack_seconds", "From a request's body to the broker's answer")
+UNSENT = Gauge("footfall_unsent_records", "Records that wait for the broker's acknowledgement")
 
 # worker
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])

@@ -1,0 +1,1 @@
+"""Tracking calls over HTTP -> the log. One program: `footfall collector`."""

@@ -47,7 +47,7 @@ class Arrival(NamedTuple):
     #: Of a random source; with the item's number it names items that came without messageId.
     request_id: str
     call: str = ""
-    sent_at: msgspec.Raw | None = None
+    sent_at: str | int | None = None
     shared: Mapping[str, Raws] = {}
 
 
@@ -110,7 +110,7 @@ def _admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted
     key = _key(document, call, members, keys)
     message_id = _message_id(document) or f"{arrival.request_id}-{n}"
     stated = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
-    sent_at = document.get("sentAt") if arrival.sent_at is None else _values.decode(arrival.sent_at)
+    sent_at = document.get("sentAt") if arrival.sent_at is None else arrival.sent_at
     return Admitted(key, {
         "type": call,
         "event": event,
@@ -194,7 +194,7 @@ def _personal(members: Raws, call: str, arrival: Arrival) -> bytes:
         merged = shared if own == _NULL else {**shared, **split(bytes(own))}
         members[name] = msgspec.Raw(msgspec.json.encode(merged))
     if arrival.sent_at is not None and members.get("sentAt", _NULL) == _NULL:
-        members["sentAt"] = arrival.sent_at
+        members["sentAt"] = msgspec.Raw(msgspec.json.encode(arrival.sent_at))
     return msgspec.json.encode(members)
 
 

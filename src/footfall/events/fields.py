@@ -53,7 +53,7 @@ def label(document: Document, names: tuple[str, ...], path: str = "") -> str | N
         if value is None:
             continue
         if type(value) is int:
-            value = str(value)
+            value = _digits(value, path + name)
         if not isinstance(value, str):
             raise FieldError("field_kind", path + name,
                              f"is {kind_of(value)}; send a string or a whole number")
@@ -67,6 +67,12 @@ def mapping(document: Document, name: str) -> Document | None:
     if value is None or isinstance(value, dict):
         return value
     raise FieldError("field_kind", name, f"is {kind_of(value)}; send an object")
+
+
+def _digits(value: int, path: str) -> str:
+    if value.bit_length() > 4 * TEXT_CHARS_MAX:
+        raise FieldError("field_length", path, f"has more than {TEXT_CHARS_MAX} digits")
+    return str(value)
 
 
 def check_length(value: str, path: str, chars_max: int) -> str:

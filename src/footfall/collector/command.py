@@ -1,0 +1,90 @@
+"""`footfall collector`: runs the HTTP collector until it is told to stop.
+
+Decides how it ends: on SIGTERM or SIGINT it takes no new connections, answers what is in flight,
+waits for the log and ends with 0; when the producer fails for good it ends with 1 at once, and
+whoever started it starts it again. Both within 10 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+import click
+from aiohttp import web
+
+from footfall.collector.app import Collector
+from footfall.collector.auth import WriteKeys
+from footfall.collector.sink import DELIVERY_S_MAX, KafkaSink
+from footfall.errors import BrokerError, FootfallError, SettingsError
+from footfall.events.customer_key import CustomerKeys
+from footfall.events.registry import codecs_for
+from footfall.running import resolve
+from footfall.settings import PREFIX, Settings
+
+#: For requests in flight; a little more than a record may take. With the flush below 10 s in all.
+DRAIN_S_MAX = DELIVERY_S_MAX + 0.5
+FLUSH_S_MAX = 1.0
+REQUIRED = ("kafka_bootstrap_servers", "customer_key_secret", "write_keys")
+
+
+@click.command()
+@click.pass_context
+def collector(ctx: click.Context) -> None:
+    """Take tracking calls over HTTP and write them to the log.
+
+    Listens on http_host and http_port (127.0.0.1:8080). docs/collector.md has routes and limits.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = required(resolve(ctx.obj()))
+    asyncio.run(serve(settings, lambda url: click.echo(f"collector: listening on {url}")))
+
+
+def required(settings: Settings) -> Settings:
+    """The settings, if none is missing that the collector needs."""
+    for name in REQUIRED:
+        if not getattr(settings, name):
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set; the collector needs it, or a "
+                                f"running `footfall up` in {settings.data_dir}")
+    return settings
+
+
+async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
+    """Serve until a signal; raises `BrokerError` when the producer fails for good."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def stop(error: BrokerError | None = None) -> None:
+        if stopped.done():
+            return
+        if error is None:
+            stopped.set_result(None)
+        else:
+            stopped.set_exception(error)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    codecs = await asyncio.to_thread(codecs_for, settings.schema_registry_url)
+    sink = KafkaSink(settings.kafka_bootstrap_servers,
+                     lambda error: loop.call_soon_threadsafe(stop, error))
+    keys = CustomerKeys((settings.customer_key_secret or "").encode())
+    app = Collector(sink, keys, WriteKeys(settings.write_keys), codecs).application()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S_MAX)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.http_host, settings.http_port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise FootfallError(f"cannot listen on {settings.http_host}:{settings.http_port} "
+                            f"({error.strerror}); set {PREFIX}HTTP_PORT to a free port") from None
+    listening(_url(runner, settings))
+    await stopped
+    await runner.cleanup()
+    await sink.close(FLUSH_S_MAX)
+
+
+def _url(runner: web.AppRunner, settings: Settings) -> str:
+    port = runner.addresses[0][1] if runner.addresses else settings.http_port
+    return f"http://{settings.http_host}:{port}"

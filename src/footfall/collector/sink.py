@@ -1,0 +1,187 @@
+"""Where accepted items go: to Kafka, and back comes whether all of them are there.
+
+Decides what "acknowledged" means (law 1): every record of a request in the log of all in-sync
+replicas, written by an idempotent producer. One failed record fails the request; the client sends
+all of it again, and repeats are recognised by their messageId. Must never drop a record in silence.
+
+2026-11-23: delivery reports are collected on the event loop, every 2 ms while any is due, not in a
+thread of their own: the client takes the interpreter lock once a report, and a thread that waits
+for it behind a busy loop gets it only every 5 ms. Measured with batches of 100: docs/collector.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypedDict
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from footfall.errors import BrokerError
+from footfall.events.topics import INTERACTIONS, REJECTED
+from footfall.telemetry import UNSENT
+
+#: A record that the broker has not acknowledged by then has failed.
+DELIVERY_S_MAX = 8.0
+QUEUE_RECORDS_MAX = 100_000
+QUEUE_KBYTES_MAX = 128 * 1024
+LINGER_MS = 5
+POLL_S = 0.002
+IDLE_POLL_S = 0.2
+#: While no broker is seen, it is looked for this often, each time for so long.
+PROBE_EVERY_S = 1.0
+PROBE_S_MAX = 0.5
+
+
+class Record(TypedDict):
+    """A record to produce, as confluent-kafka wants it."""
+
+    key: bytes
+    value: bytes
+
+
+class Outgoing(NamedTuple):
+    """All records of one request."""
+
+    interactions: list[Record]
+    rejected: list[Record]
+
+
+class UnavailableError(Exception):
+    """The broker did not take the records; the client may try again. The text says why."""
+
+
+class Sink(Protocol):
+    """What the collector needs of a log."""
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Return when every record is durable; raise `UnavailableError` when one is not."""
+
+    def is_ready(self) -> bool:
+        """Whether the log has been seen and is not known to be away."""
+
+
+class _Pending:
+    """The records of one request that are still due."""
+
+    __slots__ = ("done", "due", "error")
+
+    def __init__(self, due: int, done: asyncio.Future[None]) -> None:
+        self.due = due
+        self.done = done
+        self.error = ""
+
+    def report(self, error: KafkaError | None, _message: Any) -> None:
+        """One record is in the log, or failed; the last one settles the request."""
+        self.due -= 1
+        if error is not None:
+            self.error = error.name()
+        if not self.due and not self.done.done():
+            if self.error:
+                self.done.set_exception(
+                    UnavailableError(f"the broker did not answer: {self.error}"))
+            else:
+                self.done.set_result(None)
+
+
+class KafkaSink:
+    """The log on Kafka. `fatal` is called once, when the producer can do no more."""
+
+    def __init__(self, bootstrap_servers: str, fatal: Callable[[BrokerError], object]) -> None:
+        self._fatal = fatal
+        self._producer = Producer({
+            "bootstrap.servers": bootstrap_servers,
+            "client.id": "footfall-collector",
+            "acks": "all",
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",  # the default, CRC32, is not that of Java
+            "linger.ms": LINGER_MS,
+            "message.timeout.ms": int(DELIVERY_S_MAX * 1000),
+            "queue.buffering.max.messages": QUEUE_RECORDS_MAX,
+            "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
+            "reconnect.backoff.max.ms": 1000,
+            "error_cb": self._on_error,
+            "log_level": 2,
+        })
+        self._ready = False
+        self._polling = asyncio.get_running_loop().create_task(self._poll())
+        self._probing = asyncio.get_running_loop().create_task(self._probe())
+        self._due = asyncio.Event()
+
+    def is_ready(self) -> bool:
+        """Whether a broker with our topics has been seen and not lost since."""
+        return self._ready
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Produce, and wait until every record is acknowledged."""
+        total = len(outgoing.interactions) + len(outgoing.rejected)
+        if not self._ready:
+            raise UnavailableError("no broker with the topics of Footfall has been seen")
+        if len(self._producer) + total > QUEUE_RECORDS_MAX:
+            raise UnavailableError("too many records wait for the broker")
+        pending = _Pending(total, asyncio.get_running_loop().create_future())
+        missing = 0
+        for topic, records in ((INTERACTIONS, outgoing.interactions),
+                               (REJECTED, outgoing.rejected)):
+            if records:
+                missing += len(records) - self._produce(topic, records, pending)
+        for _ in range(missing):
+            pending.report(_QUEUE_FULL, None)
+        self._due.set()
+        await pending.done
+
+    async def close(self, seconds_max: float) -> None:
+        """Wait for what is due, at most so long."""
+        await asyncio.to_thread(self._producer.flush, seconds_max)
+        self._polling.cancel()
+        self._probing.cancel()
+
+    def _produce(self, topic: str, records: list[Record], pending: _Pending) -> int:
+        """How many were taken; those that were not get no report."""
+        try:
+            taken: int = self._producer.produce_batch(topic, records, on_delivery=pending.report)
+        except BufferError:
+            taken = sum("_error" not in record for record in records)
+        except KafkaException as error:
+            raise UnavailableError(f"the broker did not answer: {error.args[0].name()}") from None
+        return taken
+
+    async def _poll(self) -> None:
+        while True:
+            self._producer.poll(0)
+            due = len(self._producer)
+            UNSENT.set(due)
+            if due:
+                await asyncio.sleep(POLL_S)
+                continue
+            self._due.clear()
+            try:
+                async with asyncio.timeout(IDLE_POLL_S):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+
+    async def _probe(self) -> None:
+        """Looks for a broker until one with our topics is seen, and again when all are lost."""
+        while True:
+            if not self._ready:
+                self._ready = await asyncio.to_thread(self._sees_topics)
+            await asyncio.sleep(PROBE_EVERY_S if self._ready else 0.1)
+
+    def _sees_topics(self) -> bool:
+        try:
+            # All topics: asking for one by name could make the broker create it.
+            seen = self._producer.list_topics(timeout=PROBE_S_MAX).topics
+        except KafkaException:
+            return False
+        return INTERACTIONS in seen and REJECTED in seen
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal(BrokerError(f"the producer failed for good ({error.name()}); restart the "
+                                    "collector"))
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._ready = False
+
+
+_QUEUE_FULL = KafkaError(KafkaError._QUEUE_FULL)
