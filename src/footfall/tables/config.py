@@ -8,6 +8,7 @@ file. Version 0 is the defaults of the code.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -36,7 +37,8 @@ class Config:
         self.number = number
         try:
             document = msgspec.json.decode(content, type=dict[str, Any])
-            sections = {"clock": ClockConfig, **{t.name: t.config for t in tables}}
+            sections: dict[str, type[Any]] = {t.name: t.config for t in tables}
+            sections = {"clock": ClockConfig, **sections}
             unknown = sorted(document.keys() - sections.keys())
             if unknown:
                 raise ConfigError(f"unknown section {unknown[0]!r}; known: {', '.join(sections)}")
@@ -44,9 +46,10 @@ class Config:
                     for name, kind in sections.items()}
         except msgspec.MsgspecError as error:
             raise ConfigError(f"configuration is not a JSON object: {error}") from None
-        #: Canonical: every value in full, keys sorted, so that one content has one hash.
-        self.content = msgspec.json.encode(made, order="sorted") if number else b"{}"
-        self.hash = hashlib.blake2b(self.content, digest_size=8).hexdigest()
+        #: As the log has it, never made anew: code with another default or one more section would
+        #: give the same record another hash, and partitions would end at different versions.
+        self.content = content if number else b"{}"
+        self.hash = content_hash(self.content)
         self.sections: dict[str, Any] = made
         clock: ClockConfig = made["clock"]
         self.grace_ms = round(clock.grace_s * 1000)
@@ -70,8 +73,24 @@ class Config:
         return ConfigPayload(self.number, self.content)
 
 
+def content_hash(content: bytes) -> str:
+    """The second part of a version."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def canonical(tables: Sequence[AnyTable], document: bytes) -> bytes:
+    """A document as it is written to the log: every value in full, keys sorted."""
+    return msgspec.json.encode(Config(tables, 1, document).sections, order="sorted")
+
+
 def _section(name: str, kind: type[Any], value: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"[{name}] {error}") from None
+        limit, _, path = str(error).partition(" - at `$")
+        keys = re.findall(r"\w+", path)
+        given: Any = value
+        for key in keys:
+            given = given.get(key) if isinstance(given, dict) else None
+        where = f"[{name}] {'.'.join(keys)}".rstrip()
+        raise ConfigError(f"{where} = {given!r}: {limit}") from None
