@@ -7,6 +7,7 @@ work of the log (design.md, section 4). It announces nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -27,13 +28,13 @@ class Named(NamedTuple):
     value: str
 
 
-class IdentityFacts(msgspec.Struct, array_like=True, gc=False):
+class IdentityFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The newest value of each kind, sorted by kind."""
 
-    named: list[Named] = []
+    named: tuple[Named, ...] = ()
 
 
-class IdentityTold(msgspec.Struct, array_like=True, gc=False):
+class IdentityTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Nothing is announced."""
 
 
@@ -44,26 +45,23 @@ def ids(facts: IdentityFacts) -> dict[str, str]:
 
 def observe(facts: IdentityFacts, event: Interaction, when: int) -> IdentityFacts:
     """Facts with the identifiers that an event names."""
-    for kind, value in identifiers(event).items():
-        _put(facts.named, Named(kind, when, event["message_id"], value[:VALUE_CHARS_MAX]))
-    return facts
+    message_id = event["message_id"]
+    return _newest(facts, [Named(kind, when, message_id, value[:VALUE_CHARS_MAX])
+                           for kind, value in identifiers(event).items()])
 
 
 def merge_facts(mine: IdentityFacts, theirs: IdentityFacts) -> IdentityFacts:
     """Of each kind the newest value of both."""
-    for named in theirs.named:
-        _put(mine.named, named)
-    return mine
+    return _newest(mine, theirs.named)
 
 
-def _put(kept: list[Named], new: Named) -> None:
-    for i, old in enumerate(kept):
-        if old.kind == new.kind:
-            if new > old:
-                kept[i] = new
-            return
-    kept.append(new)
-    kept.sort()
+def _newest(facts: IdentityFacts, more: Iterable[Named]) -> IdentityFacts:
+    kept = {named.kind: named for named in facts.named}
+    for new in more:
+        old = kept.get(new.kind)
+        if old is None or new > old:
+            kept[new.kind] = new
+    return IdentityFacts(tuple(sorted(kept.values())))
 
 
 def _announce(

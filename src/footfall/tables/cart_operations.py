@@ -1,0 +1,149 @@
+"""What one e-commerce event does to a cart: its operation, or its order, as the facts keep them.
+
+Decides which events concern carts, what of them is kept, in bytes that one content always has (law
+3), and how much at most: longer texts are cut and products that do not fit are dropped, by content
+alone, and the operation says so. Must never look at other events.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from footfall.events.amount import ONE, from_bytes, to_bytes
+from footfall.events.interaction import Commerce, Interaction, Line
+
+#: One relative operation: bytes of its content.
+RELATIVE_BYTES_MAX = 2_000
+#: One absolute operation: bytes of its content.
+ABSOLUTE_BYTES_MAX = 16_000
+#: To so many characters texts are cut where an operation would be too large.
+TEXT_CHARS_CUT = 50
+ID_CHARS_MAX = 200
+_CURRENCY_CHARS = 8
+
+ADDED = 0
+REMOVED = 1
+#: From here on absolute.
+VIEWED = 2
+ORDERED = 3
+
+KINDS = {
+    "product_added": ADDED,
+    "wishlist_product_added_to_cart": ADDED,
+    "product_removed": REMOVED,
+    "cart_viewed": VIEWED,
+    "order_completed": ORDERED,
+}
+
+
+class Operation(NamedTuple):
+    """One change of a cart. The order of fields is the order in which they are replayed.
+
+    `content` is MessagePack of a `Content`; empty where no product is named.
+    """
+
+    at: int
+    message_id: str
+    kind: int
+    content: bytes
+
+
+class Product(NamedTuple):
+    """A line as an operation has it; amounts as shortest two's complement of 10^-9."""
+
+    product_id: str
+    variant: str
+    sku: str
+    name: str
+    price: bytes | None
+    quantity: bytes
+
+
+class Content(NamedTuple):
+    """What an operation says; `cut`: a limit shortened it."""
+
+    currency: str
+    products: list[Product]
+    cut: bool
+
+
+class Order(NamedTuple):
+    """A completed order. `value` (10^-18): its total, else its revenue, else that of its lines."""
+
+    at: int
+    message_id: str
+    cart_id: str
+    order_id: str
+    currency: str
+    value: bytes
+
+
+_Packed = tuple[str, str, str, str, bytes | None, bytes]
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def wants(event: Interaction) -> bool:
+    """Whether an event says something of a cart."""
+    commerce = event["commerce"]
+    return commerce is not None and commerce["action"] in KINDS
+
+
+def cart_of(commerce: Commerce) -> str:
+    """The cart an event names; "" is the default one."""
+    cart_id = commerce["cart_id"]
+    return cart_id if len(cart_id) <= ID_CHARS_MAX else cart_id[:ID_CHARS_MAX]
+
+
+def read_order(commerce: Commerce, when: int, message_id: str) -> Order:
+    """The order that Order Completed tells of."""
+    return Order(when, message_id, cart_of(commerce), commerce["order_id"][:ID_CHARS_MAX],
+                 commerce["currency"][:_CURRENCY_CHARS], _order_value(commerce))
+
+
+def read_content(commerce: Commerce, kind: int) -> bytes:
+    """Products with a quantity above zero; b"" when there is none."""
+    products: list[_Packed] = []
+    for line in commerce["lines"]:
+        quantity = _shortest(line["quantity"])
+        if from_bytes(quantity) > 0:
+            price = line["price"]
+            products.append((line["product_id"], line["variant"], line["sku"], line["name"],
+                             None if price is None else _shortest(price), quantity))
+    if not products:
+        return b""
+    currency = commerce["currency"]
+    content = _encode((currency, products, False))
+    bytes_max = RELATIVE_BYTES_MAX if kind < VIEWED else ABSOLUTE_BYTES_MAX
+    return content if len(content) <= bytes_max else _shortened(currency, products, bytes_max)
+
+
+def _shortened(currency: str, products: list[_Packed], bytes_max: int) -> bytes:
+    currency = currency[:_CURRENCY_CHARS]
+    kept = []
+    room = bytes_max - len(_encode((currency, [], True))) - 4
+    for *texts, price, quantity in products:
+        product = (*(text[:TEXT_CHARS_CUT] for text in texts), price, quantity)
+        room -= len(_encode(product))
+        if room < 0:
+            break
+        kept.append(product)
+    return _encode((currency, kept, True))
+
+
+def _shortest(data: bytes) -> bytes:
+    """The one form of an amount: a positive one that starts without a zero byte has it already."""
+    return data if data and 0 < data[0] < 128 else to_bytes(from_bytes(data))
+
+
+def _order_value(commerce: Commerce) -> bytes:
+    stated = commerce["total"] if commerce["total"] is not None else commerce["revenue"]
+    if stated is not None:
+        return to_bytes(from_bytes(stated) * ONE)
+    return to_bytes(sum(_line_value(line) for line in commerce["lines"]))
+
+
+def _line_value(line: Line) -> int:
+    price = line["price"]
+    return 0 if price is None else from_bytes(price) * from_bytes(line["quantity"])
