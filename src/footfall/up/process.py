@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 TIED = ("-m", "footfall.up.tied")
 OUTPUT_BYTES_MAX = 10_000_000
@@ -42,11 +42,12 @@ class Process:
         return None if self._popen is None else self._popen.pid
 
     def start(self) -> None:
-        """Start it; its output is appended to the file, which is kept within a bound."""
+        """Start it; its output is appended to the file."""
         if self.exit_code() is None and self._popen is not None:
             raise AssertionError(f"{self.name} is running already")
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        with _opened(self.output) as output:
+        self.limit_output()
+        with self.output.open("ab") as output:
             self._popen = subprocess.Popen(
                 [*_tie(), *self._command], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, env=self._environment, start_new_session=True,
@@ -89,6 +90,12 @@ class Process:
             self._popen.wait(max(seconds_max, 0.0))
         return self._popen.poll() is not None
 
+    def limit_output(self) -> None:
+        """Put the output aside when it has grown past the bound, while the child writes on."""
+        if self.output.exists() and self.output.stat().st_size > OUTPUT_BYTES_MAX:
+            shutil.copyfile(self.output, _aside(self.output))
+            os.truncate(self.output, 0)
+
     def last_lines(self, count: int = 5) -> str:
         """The end of its output, for a message."""
         if not self.output.exists():
@@ -107,11 +114,8 @@ def until(ready: float, step_s: float = 0.05) -> float:
     return ready - time.monotonic()
 
 
-def _opened(path: Path) -> IO[bytes]:
-    """The output file; one that has grown past the bound is put aside first, once."""
-    if path.exists() and path.stat().st_size > OUTPUT_BYTES_MAX:
-        path.replace(path.with_suffix(path.suffix + ".1"))
-    return path.open("ab")
+def _aside(path: Path) -> Path:
+    return path.with_suffix(path.suffix + ".1")
 
 
 def _tie() -> list[str]:

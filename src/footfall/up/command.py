@@ -1,0 +1,148 @@
+"""The commands `up` and `demo`: options, and in which order things are shown.
+
+Both end with 0 on Ctrl-C and SIGTERM, with all they started stopped within 10 s.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from footfall import options
+from footfall.events.registry import codecs_for
+from footfall.settings import Settings
+from footfall.up.brokers import Wanted
+from footfall.up.demo import Poster, Viewer
+from footfall.up.machine import Asked, Machine, machine
+from footfall.up.ports import free_port, is_free
+from footfall.up.screen import Screen
+from footfall.up.shop import Script, script
+from footfall.up.supervisor import Stopped, stopped_by_signals
+
+DEMO_IDLE_S = 5.0
+WORKERS_MAX = 16
+
+_BROKERS = click.Choice(["auto", "kafka", "demo"])
+
+
+def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `up` and `demo` share."""
+    for option in (
+        click.option("--api-key", default="", help="Key that may read (default: made once)."),
+        click.option("--write-key", default="", help="Key that may send (default: made once)."),
+        click.option("--http-port", type=click.IntRange(0, 65535),
+                     help="Port of the HTTP interface (8080); 0 takes a free one."),
+        options.data_dir,
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_shared
+@click.option("--broker", type=_BROKERS, default="auto", show_default=True,
+              help="auto: a configured one, else Kafka where Java 17+ is, else the demo broker.")
+@click.option("--kafka-home", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder of an Apache Kafka release, instead of fetching it through Maven.")
+@click.option("--workers", type=click.IntRange(1, WORKERS_MAX), default=1, show_default=True)
+@click.pass_context
+def up(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, write_key: str,
+       api_key: str, broker: Wanted, kafka_home: Path | None, workers: int) -> None:
+    """Run everything on this machine: broker, collector and worker.
+
+    \b
+    Examples:
+      footfall up
+      footfall up --broker demo --data-dir /tmp/shop --http-port 8090
+      FOOTFALL_CART_IDLE_S=10 footfall up
+    """
+    settings = _with_port(options.settings_of(ctx, data_dir), http_port)
+    asked = Asked(broker, kafka_home, write_key, api_key, workers)
+    screen = Screen()
+    try:
+        with stopped_by_signals(), machine(settings, asked, os.environ, screen.say) as running:
+            screen.summary(running.running, _folder(settings))
+            screen.line("Ctrl-C stops everything; the data stays.\n")
+            running.supervisor.run()
+    except Stopped:
+        screen.say("Stopped.")
+
+
+@click.command()
+@_shared
+@click.option("--broker", type=_BROKERS, default="demo", show_default=True,
+              help="The demo broker needs no Java; auto and kafka are those of `up`.")
+@click.option("--minutes", type=click.FloatRange(0.2, 24 * 60), default=2.0, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another shop.")
+@click.pass_context
+def demo(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, write_key: str,
+         api_key: str, broker: Wanted, minutes: float, seed: int) -> None:
+    """A simulated shop on this machine, its triggers on the screen as they fire.
+
+    \b
+    Customers fill carts; some order, some leave. A cart left alone for 5 s is abandoned.
+    Examples:
+      footfall demo
+      footfall demo --minutes 10 --seed 7
+    """
+    screen = Screen()
+    kept = data_dir is not None
+    with ExitStack() as stack:
+        if data_dir is None:
+            data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="footfall-")))
+        settings = _with_port(options.settings_of(ctx, data_dir), http_port)
+        if http_port is None and not is_free(settings.http_port):
+            settings = msgspec.structs.replace(settings, http_port=free_port())
+        idle_s = settings.cart_idle_s or DEMO_IDLE_S
+        settings = msgspec.structs.replace(settings, cart_idle_s=idle_s)
+        story = script(seed, minutes * 60, idle_s)
+        asked = Asked(broker, None, write_key, api_key)
+        try:
+            with stopped_by_signals(), machine(settings, asked, os.environ, screen.say) as running:
+                screen.summary(running.running, _folder(settings))
+                screen.line(f"Ctrl-C ends the demo{'' if kept else ' and deletes its data'}.\n")
+                _play(running, settings, story, minutes * 60, screen)
+        except Stopped:
+            screen.say("Stopped.")
+
+
+def _play(running: Machine, settings: Settings, story: Script, seconds: float,
+          screen: Screen) -> None:
+    """Run the shop to its end, and say at the end what should have come and what came."""
+    poster = Poster(story, running.running, screen.say)
+    viewer = Viewer(running.running, codecs_for(settings.schema_registry_url))
+    screen.line(f"The shop is open for {seconds / 60:g} min. A cart left alone for "
+                f"{settings.cart_idle_s:g} s is abandoned.\n")
+
+    def each() -> None:
+        poster.step()
+        for shown in viewer.step():
+            screen.trigger(shown)
+
+    try:
+        running.supervisor.run(each, seconds)
+    finally:
+        viewer.close()
+        seen = viewer.carts
+        screen.line(
+            f"\n{poster.posted} interactions sent. Carts left: {len(story.abandoned)}, "
+            f"cart_abandoned: {len(seen.get('cart_abandoned', ()))}. Carts ordered after all: "
+            f"{len(story.recovered)}, cart_recovered: {len(seen.get('cart_recovered', ()))}."
+        )
+
+
+def _with_port(settings: Settings, http_port: int | None) -> Settings:
+    if http_port is None:
+        return settings
+    return msgspec.structs.replace(settings, http_port=http_port or free_port())
+
+
+def _folder(settings: Settings) -> Path:
+    return Path(settings.data_dir).resolve()
