@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import ChainMap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -20,7 +20,6 @@ from footfall.errors import SettingsError
 from footfall.events import topics
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import Interaction
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings, load
 from footfall.stream.agents import attach
@@ -52,10 +51,13 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         await self.engine.outbox.stop()
 
 
-def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *,
-           log_topic: str = topics.INTERACTIONS,
-           decode: Callable[[bytes | None], Interaction] | None = None) -> WorkerApp:
-    """The app of one worker; `app.engine` is what it does. Raises `SettingsError`."""
+def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str = topics.APP_ID,
+           log_topic: str = topics.INTERACTIONS, **fold_options: Any) -> WorkerApp:
+    """The app of one worker; `app.engine` is what it does. Raises `SettingsError`.
+
+    `app_id`, `log_topic` and `fold_options` (see `Fold`) are for benchmarks and tests, which fold
+    other topics.
+    """
     if not settings.kafka_bootstrap_servers:
         raise SettingsError("FOOTFALL_KAFKA_BOOTSTRAP_SERVERS is not set, and no `footfall up` "
                             f"runs in {settings.data_dir}")
@@ -68,10 +70,10 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *,
         settings, tables, codecs=_codecs(settings),
         keys=CustomerKeys(settings.customer_key_secret.encode()),
         reserved=Reserved(settings.system_secret.encode()), fail=die, log_topic=log_topic,
-        decode=decode,
+        changelog_topic=f"{app_id}-{topics.TABLE}-changelog", **fold_options,
     )
     app = WorkerApp(
-        topics.APP_ID,
+        app_id,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
         TableManager=BulkTableManager,
         store="memory://",

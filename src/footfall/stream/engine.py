@@ -26,10 +26,11 @@ from footfall.errors import BrokerError, StateRefused
 from footfall.events import topics
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import HANDOFF, Interaction
+from footfall.events.interaction import HANDOFF
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings
 from footfall.stream.crash import CrashPoints
+from footfall.stream.garbage import Garbage
 from footfall.stream.outbox import Outbox
 from footfall.stream.poison import PoisonLimit
 from footfall.stream.reader import Reader
@@ -69,8 +70,8 @@ class Engine:
     def __init__(
         self, settings: Settings, tables: Sequence[AnyTable], *, codecs: Codecs,
         keys: CustomerKeys, reserved: Reserved, fail: Callable[[BaseException], None],
-        log_topic: str = topics.INTERACTIONS,
-        decode: Callable[[bytes | None], Interaction] | None = None,
+        log_topic: str = topics.INTERACTIONS, changelog_topic: str = topics.CHANGELOG,
+        **fold_options: Any,
     ) -> None:
         self.settings = settings
         self.tables = tables
@@ -79,6 +80,7 @@ class Engine:
         self.reserved = reserved
         self.fail = fail
         self.log_topic = log_topic
+        self.changelog_topic = changelog_topic
         self.partitions: dict[int, Partition] = {}
         self.consumer: BatchConsumer
         self.crash_point = CrashPoints(settings.crash_at)
@@ -87,7 +89,8 @@ class Engine:
         self.pending = 0
         self.outbox = Outbox(settings.kafka_bootstrap_servers, before_send=self.check_alive,
                              sent=self._learn_time, fail=fail)
-        self._decode = decode
+        self._fold_options = fold_options
+        self._garbage = Garbage()
         self._checkpointing = asyncio.Lock()
         self._finished = False
         self._member = ""
@@ -99,8 +102,8 @@ class Engine:
         """Take a recovered partition."""
         fold = Fold(
             number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
-            topic=self.log_topic, state=state, store=store, decode=self._decode,
-            hot_records_max=self.settings.hot_records_max, passed=self.crash_point,
+            topic=self.log_topic, state=state, store=store, passed=self.crash_point,
+            hot_records_max=self.settings.hot_records_max, **self._fold_options,
         )
         limit = PoisonLimit(number, self.settings.rejected_ratio_max,
                             self.settings.rejected_run_max)
@@ -262,7 +265,7 @@ class Engine:
             self.crash_point("after_outputs")
             lanes = []
             for at, (partition, changed, state, _events) in enumerate(snapshots):
-                lane = self.outbox.lane(topics.CHANGELOG, partition.number)
+                lane = self.outbox.lane(self.changelog_topic, partition.number)
                 lane.put(changed)
                 if at == 0 and changed:
                     self.crash_point("half_changelog")
@@ -280,6 +283,7 @@ class Engine:
                                             state.next_offset,
                                             f"{state.next_offset}:{lane.end_offset}")
             self.crash_point("before_commit")
+            self._garbage.after_checkpoint()
             telemetry.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
 
     def _snapshot(

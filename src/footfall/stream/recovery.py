@@ -21,7 +21,6 @@ from faust.types import TP
 
 from footfall import telemetry
 from footfall.errors import StateRefused
-from footfall.events import topics
 from footfall.stream.engine import LOG_APPEND_TIME, Engine
 from footfall.stream.reader import Reader
 from footfall.tables.fold import log_checksum
@@ -73,7 +72,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         return
     began = time.monotonic()
     async with Reader(engine.settings.kafka_bootstrap_servers) as reader:
-        changelogs = {n: TopicPartition(topics.CHANGELOG, n) for n in wanted}
+        changelogs = {n: TopicPartition(engine.changelog_topic, n) for n in wanted}
         logs = {n: TopicPartition(engine.log_topic, n) for n in wanted}
         bounds = await reader.bounds([*changelogs.values(), *logs.values()])
         found = {n: _Found() for n in wanted}

@@ -62,19 +62,16 @@ class Output(NamedTuple):
     value: bytes
 
 
-class _Staged(NamedTuple):
-    """What stepping one table would change: nothing is, until all tables have been stepped."""
-
-    table: AnyTable
-    facts: Any
-    said: Announcement[Any]
+#: What stepping one table would change (table, facts, announcement): nothing is, until all tables
+#: have been stepped.
+_Staged = tuple[AnyTable, Any, Announcement[Any]]
 
 
 class Fold:
     """The state of one partition and the machine that moves it.
 
     `store` maps customer_key to encoded record as of the last snapshot; the fold writes it.
-    `decode` may replace the codec of the log (benchmarks do, to read another schema). `passed` is
+    `decode` and `is_key` may replace the codec of the log (benchmarks read another schema). `passed` is
     told when a timer or a handoff is on its way (tests end the process there).
     """
 
@@ -90,6 +87,7 @@ class Fold:
         state: PartitionState | None = None,
         store: dict[bytes, bytes] | None = None,
         decode: Callable[[bytes | None], Interaction] | None = None,
+        is_key: Callable[[bytes | None], bool] = is_customer_key,
         hot_records_max: int = 100_000,
         passed: Callable[[str], None] = lambda _point: None,
     ) -> None:
@@ -110,6 +108,7 @@ class Fold:
         self._codec = RecordCodec(self.tables)
         self._decode = decode or codecs.interaction.decode
         self._keys = keys
+        self._is_key = is_key
         self._reserved = reserved
         self._passed = passed
         self._state = state
@@ -177,15 +176,17 @@ class Fold:
         if when > entry.timestamp:
             when = entry.timestamp
         staged = []
+        sections = self.config.sections
+        rows = record.rows
         try:
             for table in self.tables:
                 if table.wants(event):
-                    name = table.name
-                    row = self._codec.row(table, record.rows.get(name))
+                    row = rows.get(table.name)
+                    if type(row) is not Row:
+                        row = self._codec.row(table, row)
                     facts = table.observe(row.facts, event, when)
-                    said = table.announce(
-                        row.told, facts, clock, self.config.sections[name], None)
-                    staged.append(_Staged(table, facts, said))
+                    said = table.announce(row.told, facts, clock, sections[table.name], None)
+                    staged.append((table, facts, said))
         except (DecodeError, StateRefused):
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
@@ -194,13 +195,10 @@ class Fold:
         record.watermark = offset
         self.dirty[key] = record  # type: ignore[index]
         self.counts["processed", event["type"]] += 1
-        late = when < clock - self.config.late_ms
-        if late and record.timers:
+        if record.timers and when < clock - self.config.late_ms:
             self._rearm(record)
         if staged:
             self._commit(key, record, staged, clock)  # type: ignore[arg-type]
-        if record.timers:
-            self._arm(key, record)  # type: ignore[arg-type]
 
     def _apply_reserved(self, event: Interaction, entry: LogRecord) -> None:
         key = entry.key or b""
@@ -223,14 +221,20 @@ class Fold:
     def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int,
                 *, fired: bool = False) -> None:
         """Put staged steps into the record; then what they tell into the outputs."""
+        telling = False
         for table, facts, said in steps:
             name = table.name
             record.rows[name] = Row(table.version, facts, said.told)
             if said.due is not None:
                 timer = None if fired else record.timers.get(name)
-                record.timers[name] = self._schedule(name, timer, said.due)
-            else:
+                timer = record.timers[name] = self._schedule(name, timer, said.due)
+                self._arm(key, timer.wake_at)
+            elif record.timers:
                 record.timers.pop(name, None)
+            if said.triggers or said.moves:
+                telling = True
+        if not telling:
+            return
         for table, _facts, said in steps:
             for trigger in said.triggers:
                 self._emit(key, record, trigger, now)
@@ -282,14 +286,16 @@ class Fold:
 
     # -- timers --------------------------------------------------------------------------------
 
-    def _arm(self, key: bytes, record: CustomerRecord) -> None:
-        wake_at = record.next_wake()
-        if wake_at:
-            armed = self._armed.get(key)
-            # A later deadline needs no entry of its own: the earlier one leads to it.
-            if armed is None or wake_at < armed:
-                self._armed[key] = wake_at
-                heapq.heappush(self._heap, (wake_at, key))
+    def _arm(self, key: bytes, wake_at: int) -> None:
+        """See to it that the heap leads to a timer; a later one needs no entry of its own."""
+        armed = self._armed.get(key)
+        if armed is None or wake_at < armed:
+            self._armed[key] = wake_at
+            heapq.heappush(self._heap, (wake_at, key))
+
+    def _arm_next(self, key: bytes, record: CustomerRecord) -> None:
+        if record.timers:
+            self._arm(key, record.next_wake())
 
     def _fire(self, offset: int, own: bytes | None) -> None:
         """Step all timers that lie before the clock, in the order (wake_at, key, table)."""
@@ -313,7 +319,7 @@ class Fold:
                     self._fired_own = record
                 else:
                     record.watermark = offset
-            self._arm(key, record)
+            self._arm_next(key, record)
 
     def _fire_one(self, key: bytes, record: CustomerRecord, table: AnyTable, timer: Timer) -> None:
         config = self.config
@@ -334,7 +340,7 @@ class Fold:
             self._reject(self._last, "timer_failed", f"{name}: {type(error).__name__}")
             record.timers.pop(name)
             return
-        self._commit(key, record, [_Staged(table, row.facts, said)], now, fired=True)
+        self._commit(key, record, [(table, row.facts, said)], now, fired=True)
         self._passed("in_timer")
 
     def _catch_up(self, offset: int) -> None:
@@ -389,7 +395,7 @@ class Fold:
                 timer = _merge_timers(timers.get(name), moved.timer)
                 if timer is not None:
                     timers[name] = timer
-                staged.append(_Staged(table, facts, said))
+                staged.append((table, facts, said))
         except StateRefused:
             raise
         except Exception as error:
@@ -399,7 +405,7 @@ class Fold:
         record.watermark = entry.offset
         self.dirty[key] = record
         self._commit(key, record, staged, self.clock)
-        self._arm(key, record)
+        self._arm_next(key, record)
 
     # -- what cannot be applied ----------------------------------------------------------------
 
@@ -421,7 +427,7 @@ class Fold:
             data = self.store.get(key)
             if data is not None:
                 record = self._codec.decode(data)
-            elif is_customer_key(key):
+            elif self._is_key(key):
                 record = CustomerRecord()
             else:
                 raise DecodeError("key_invalid", "the Kafka key is not a customer_key")
@@ -451,7 +457,7 @@ class Fold:
                 if record.next_wake() == wake_at:
                     return True
                 del self._armed[key]
-                self._arm(key, record)
+                self._arm_next(key, record)
             heapq.heappop(self._heap)
         return False
 

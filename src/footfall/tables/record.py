@@ -24,7 +24,7 @@ _HEADER = struct.Struct(">Bqq")
 PARTITION_KEY = b"$partition"
 
 
-class Timer(msgspec.Struct, array_like=True, frozen=True):
+class Timer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """When a table is stepped by time. `due` is the deadline, `revealed_at` the clock at which it
     was found to be long past (0: it was not); then it settles until `wake_at`.
     """
@@ -34,7 +34,7 @@ class Timer(msgspec.Struct, array_like=True, frozen=True):
     revealed_at: int = 0
 
 
-class Row(msgspec.Struct, array_like=True, frozen=True):
+class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One table's part of a record."""
 
     version: int
@@ -93,7 +93,9 @@ class CustomerRecord:
 
     def next_wake(self) -> int:
         """The earliest wake_at of all timers, or NEVER."""
-        return min([timer.wake_at for timer in self.timers.values()], default=NEVER)
+        if not self.timers:
+            return NEVER
+        return min([timer.wake_at for timer in self.timers.values()])
 
 
 class RecordCodec:

@@ -46,7 +46,7 @@ class Move(NamedTuple):
     tables: tuple[str, ...] | None = None
 
 
-class Announcement(NamedTuple, Generic[T]):
+class Announcement(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """What `announce` gives back.
 
     `due` is the next instant (ms) at which time alone may change what is told; None when nothing

@@ -1,0 +1,136 @@
+"""Footfall on the comparators' workload: their topic, their schema, their reducer, as one table.
+
+Every law is on: messageIds, watermarks, a timer for each open cart, `$partition`, rejects. Reads
+BOOT, TOPIC and N; prints one JSON line when N events are durable, not only processed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).parent / "comparators"))
+
+from common import BOOT, PARTS, SCHEMA, TOPIC, N, apply, new_state, report
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from footfall.errors import DecodeError
+from footfall.events import topics
+from footfall.settings import Settings
+from footfall.stream.app import create
+from footfall.stream.command import run
+from footfall.tables.spec import Announcement, NoConfig, TableSpec, Trigger, wants_all
+
+IDLE_MS = 1_800_000
+APP_ID = f"bench-footfall-{int(time.time())}"
+
+
+class Told(msgspec.Struct, array_like=True, frozen=True):
+    fired: tuple[int, float] | None = None
+
+
+class Facts(msgspec.Struct, array_like=True):
+    state: dict[str, Any] = msgspec.field(default_factory=new_state)
+    trigger: Any = None
+
+
+def observe(facts: Facts, event: Any, _when: int) -> Facts:
+    facts.trigger = apply(facts.state, event)
+    return facts
+
+
+def announce(told: Told, facts: Facts, now: int, _config: NoConfig, fired: Any) -> Announcement:
+    cart_ts = facts.state["cart_ts"]
+    due = max(cart_ts + IDLE_MS, now + IDLE_MS) if cart_ts and fired is None else None
+    trigger = facts.trigger
+    if trigger is None:
+        return Announcement(told, due)
+    facts.trigger = None
+    what = {"score": str(trigger["score"])}
+    return Announcement(told, due, (
+        Trigger("risk_high", (trigger["ts"],), trigger["ts"], what, what),))
+
+
+WORKLOAD: Any = TableSpec(
+    name="bench", version=1, facts=Facts, told=Told, config=NoConfig, wants=wants_all,
+    observe=observe, announce=announce, merge_facts=lambda a, _b: a, merge_told=lambda a, _b: a)
+
+_schema = fastavro.parse_schema(SCHEMA)
+_read = fastavro.schemaless_reader
+
+
+def decode(value: bytes | None) -> Any:
+    stream = io.BytesIO(value or b"")
+    stream.seek(5)
+    try:
+        event: Any = _read(stream, _schema, None)
+    except Exception as error:
+        raise DecodeError("avro_invalid", type(error).__name__) from None
+    if stream.tell() != len(value or b""):
+        raise DecodeError("avro_trailing", "bytes after the record")
+    event["event_time"] = event["ts"]
+    return event
+
+
+def make_topics() -> None:
+    admin = AdminClient({"bootstrap.servers": BOOT})
+    config = next(t.config for t in topics.ALL if t.name == topics.CHANGELOG)
+    wanted = [NewTopic(f"{APP_ID}-customers-changelog", PARTS, 1, config=config)]
+    existing = admin.list_topics().topics
+    wanted += [NewTopic(t, PARTS, 1) for t in (topics.TRIGGERS, topics.REJECTED)
+               if t not in existing]
+    for future in admin.create_topics(wanted).values():
+        future.result()
+
+
+def main() -> None:
+    make_topics()
+    settings = Settings(
+        kafka_bootstrap_servers=BOOT, customer_key_secret="0123456789abcdef",
+        system_secret="0123456789abcdef", partitions=PARTS,
+        checkpoint_s=float(os.environ.get("CHECKPOINT_S", "0.5")))
+    app = create(settings, (WORKLOAD,), app_id=APP_ID, log_topic=TOPIC, decode=decode,
+                 is_key=lambda key: key is not None)
+    engine = app.engine
+    started: list[float] = []
+    done = 0
+    process = engine.process
+
+    async def counted(event: Any) -> None:
+        nonlocal done
+        if not started:
+            started.extend((time.time(), time.process_time()))
+        await process(event)
+        done += len(event.value.records)
+        if done >= N:
+            await engine.checkpoint()
+            report("footfall", done, *started)
+            os._exit(0)
+
+    engine.process = counted  # type: ignore[method-assign]
+    if os.environ.get("PROFILE"):
+        import cProfile
+
+        profile = cProfile.Profile()
+
+        @app.task
+        async def _profile() -> None:
+            profile.enable()
+            await asyncio.sleep(float(os.environ["PROFILE"]))
+            profile.disable()
+            import pstats
+
+            pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45)
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
