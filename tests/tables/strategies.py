@@ -1,0 +1,62 @@
+"""What may happen to a customer, for each table: (event, when) in lists, messageIds distinct.
+
+A table without an entry in `EVENTS` fails the law of facts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from footfall.events.interaction import Interaction
+from tests.tables import events
+
+
+class Happening(NamedTuple):
+    """An event and the time at which steps see it."""
+
+    event: Interaction
+    when: int
+
+
+#: Few values, so that ties, late events and meetings of two operations are common.
+_times = st.integers(1_700_000_000_000, 1_700_000_000_012)
+_message_ids = st.text("abc", min_size=1, max_size=3)
+_carts = st.sampled_from(["", "", "c1", "c2"])
+_amounts = st.sampled_from(["0", "1", "2", "0.000000001", "19.99", "-3", "999999999999999999"])
+_lines = st.builds(
+    events.line, st.sampled_from(["p1", "p2", "ü"]), st.none() | _amounts, _amounts,
+    variant=st.sampled_from(["", "", "red"]), name=st.sampled_from(["", "Shirt", "Hemd"]))
+
+
+@st.composite
+def _cart_event(draw: st.DrawFn) -> Interaction:
+    action = draw(st.sampled_from([
+        "product_added", "product_added", "product_added", "product_removed", "cart_viewed",
+        "order_completed", "wishlist_product_added_to_cart", "checkout_started"]))
+    one = action.startswith(("product", "wishlist"))
+    lines = draw(st.lists(_lines, min_size=int(one), max_size=1 if one else 3))
+    return events.commerce(
+        action, 0, draw(_message_ids), *lines, cart_id=draw(_carts),
+        order_id=draw(st.sampled_from(["", "o1"])), currency=draw(st.sampled_from(["EUR", "USD"])),
+        total=draw(st.none() | _amounts), revenue=draw(st.none() | _amounts))
+
+
+def _identity_event() -> st.SearchStrategy[Interaction]:
+    named = st.none() | st.sampled_from(["", "u1", "u2", "ä" * 600])
+    return st.builds(
+        lambda message_id, user, anonymous: events.plain(
+            0, message_id, {"userId": user, "anonymousId": anonymous}),
+        _message_ids, named, named)
+
+
+def _happenings(event: st.SearchStrategy[Interaction]) -> st.SearchStrategy[list[Happening]]:
+    return st.lists(st.builds(Happening, event, _times), max_size=12,
+                    unique_by=lambda h: h.event["message_id"])
+
+
+EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
+    "cart": _happenings(_cart_event()),
+    "identity": _happenings(_identity_event()),
+}

@@ -1,0 +1,202 @@
+"""The law of facts and the rule of told (laws.md, 3), for every table in `tables.ALL`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from footfall import tables
+from footfall.tables.spec import Announcement, AnyTable
+from tests.tables.strategies import EVENTS, Happening
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+every_table = pytest.mark.parametrize("table", tables.ALL, ids=lambda t: t.name)
+
+
+def fold(table: AnyTable, happenings: Sequence[Happening]) -> Any:
+    facts = table.facts()
+    for event, when in happenings:
+        if table.wants(event):
+            before = _encode(facts)
+            after = table.observe(facts, event, when)
+            assert before == _encode(facts), "observe changed what it was given"
+            facts = after
+    return facts
+
+
+def test_every_table_has_a_strategy() -> None:
+    """A table cannot escape the law by saying nothing of its events."""
+    assert {t.name for t in tables.ALL} == set(EVENTS)
+
+
+def test_tables_are_sorted_and_named_once() -> None:
+    """`ALL` is in the order in which tables are stepped."""
+    names = [t.name for t in tables.ALL]
+    assert sorted(set(names)) == names
+
+
+@every_table
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_facts_are_the_same_bytes_for_any_split_and_order(table: AnyTable, data: st.DataObject
+                                                          ) -> None:
+    """Any split over up to four identities, any order, repeats and any tree of merges."""
+    happenings = data.draw(EVENTS[table.name])
+    expected = _encode(fold(table, happenings))
+
+    parts: list[list[Happening]] = [[], [], [], []]
+    for happening in data.draw(st.permutations(happenings)):
+        for part in data.draw(st.lists(st.sampled_from(range(4)), min_size=1, max_size=3)):
+            parts[part].append(happening)
+    rows = [fold(table, part) for part in parts]
+    while len(rows) > 1:
+        left = rows.pop(data.draw(st.integers(0, len(rows) - 1)))
+        right = rows.pop(data.draw(st.integers(0, len(rows) - 1)))
+        before = _encode((left, right))
+        rows.append(table.merge_facts(left, right))
+        assert before == _encode((left, right)), "merge_facts changed what it was given"
+    assert expected == _encode(rows[0])
+    assert rows[0] == msgspec.msgpack.decode(expected, type=table.facts)
+
+
+@every_table
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_merge_of_facts_is_a_join(table: AnyTable, data: st.DataObject) -> None:
+    """Commutative, associative, idempotent: also where one messageId came with two contents."""
+    a, b, c = (fold(table, data.draw(EVENTS[table.name])) for _ in range(3))
+    merge = table.merge_facts
+    assert _encode(merge(a, b)) == _encode(merge(b, a))
+    assert _encode(merge(merge(a, b), c)) == _encode(merge(a, merge(b, c)))
+    assert _encode(a) == _encode(merge(a, a))
+    assert _encode(a) == _encode(merge(a, table.facts()))
+
+
+class Customer:
+    """One row under a clock of its own: what was told, and every cause of it once."""
+
+    def __init__(self, table: AnyTable) -> None:
+        self.table = table
+        self.config = table.config()
+        self.facts = table.facts()
+        self.told = table.told()
+        self.due: int | None = None
+        self.causes: set[tuple[Any, ...]] = set()
+
+    def observe(self, happening: Happening, now: int) -> None:
+        self.facts = self.table.observe(self.facts, happening.event, min(happening.when, now))
+        self._take(now, None)
+
+    def wake(self, now: int) -> None:
+        if self.due is not None and self.due <= now:
+            self._take(now, self.due)
+            assert self.due is None or self.due > now, "a timer must move forward"
+
+    def join(self, other: Customer, now: int) -> None:
+        before = _encode((self.told, other.told))
+        told = self.table.merge_told(self.told, other.told)
+        assert before == _encode((self.told, other.told)), "merge_told changed what it was given"
+        self.told = told
+        self.facts = self.table.merge_facts(self.facts, other.facts)
+        self.causes |= other.causes
+        self._take(now, None)
+
+    def _take(self, now: int, fired: int | None) -> None:
+        before = _encode(self.told)
+        said: Announcement[Any] = self.table.announce(
+            self.told, self.facts, now, self.config, fired)
+        assert before == _encode(self.told), "announce changed what it was given"
+        for trigger in said.triggers:
+            cause = (trigger.name, *trigger.cause)
+            assert cause not in self.causes, f"told twice: {cause}"
+            self.causes.add(cause)
+            msgspec.json.encode((trigger.data, trigger.evidence))
+        self.told, self.due = said.told, said.due
+
+
+@every_table
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_no_cause_is_told_twice(table: AnyTable, data: st.DataObject) -> None:
+    """Two identities in any interleaving, with late events and long silences, then merged."""
+    first, second = Customer(table), Customer(table)
+    happenings = data.draw(EVENTS[table.name])
+    join_at = data.draw(st.integers(0, len(happenings)))
+    now = 1_700_000_000_000
+    for i, (event, when) in enumerate(happenings):
+        if i == join_at:
+            second.join(first, now)
+        stretched = 1_700_000_000_000 + (when - 1_700_000_000_000) * 600_000
+        now += data.draw(st.sampled_from([0, 1, 60_000, 1_800_000, 7_200_000]))
+        for customer in (first, second) if i < join_at else (second,):
+            customer.wake(now)
+        target = second if i >= join_at or data.draw(st.booleans()) else first
+        if table.wants(event):
+            target.observe(Happening(event, stretched), now)
+    if join_at == len(happenings):
+        second.join(first, now)
+    for _ in range(3):
+        now += 10_000_000
+        second.wake(now)
+
+
+@every_table
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_merge_of_told_is_a_join(table: AnyTable, data: st.DataObject) -> None:
+    """Whichever side is asked first, the same counts as told."""
+    told = []
+    for _ in range(3):
+        customer = Customer(table)
+        now = 1_700_000_000_000
+        for event, when in data.draw(EVENTS[table.name]):
+            now = max(now, when) + data.draw(st.sampled_from([0, 1_800_000]))
+            customer.wake(now)
+            if table.wants(event):
+                customer.observe(Happening(event, when), now)
+        told.append(customer.told)
+    a, b, c = told
+    merge = table.merge_told
+    assert _encode(merge(a, b)) == _encode(merge(b, a))
+    assert _encode(merge(merge(a, b), c)) == _encode(merge(a, merge(b, c)))
+    assert _encode(a) == _encode(merge(a, a))
+
+
+_DIGEST = """
+from tests.tables.test_laws import digest
+print(digest())
+"""
+
+
+def digest() -> str:
+    """Hash of the facts that a fixed list of events makes, over all tables."""
+    from tests.tables import events
+
+    state = hashlib.sha256()
+    for table in tables.ALL:
+        made = [
+            events.commerce("product_added", n, f"m{n}", events.line(f"p{n % 3}"),
+                            cart_id=f"c{n % 4}") for n in range(9)
+        ] + [events.plain(n, f"i{n}", {"userId": f"u{n}", "anonymousId": "a"}) for n in range(3)]
+        state.update(_encode(fold(table, [Happening(e, e["event_time"]) for e in made])))
+    return state.hexdigest()
+
+
+def test_facts_do_not_depend_on_the_hash_seed() -> None:
+    """Counterexample 11: a set encodes differently per PYTHONHASHSEED."""
+    seeds = ("1", "4242")
+    found = {
+        subprocess.run([sys.executable, "-c", _DIGEST], check=True, capture_output=True, text=True,
+                       env={**os.environ, "PYTHONHASHSEED": seed}).stdout.strip()
+        for seed in seeds
+    }
+    assert {digest()} == found
