@@ -65,11 +65,15 @@ def folder_id(subject: str, version: int) -> int:
     return version * 16 + SUBJECTS.index(subject)
 
 
-def read_schema(subject: str, version: int | None = None) -> Schema:
-    """A schema of the folder: a released version, or the one in work."""
-    path = f"{subject}.avsc" if version is None else f"released/{subject}/{version}.avsc"
-    text = resources.files("footfall").joinpath("schemas", path).read_text()
-    return cast(Schema, json.loads(text))
+def released_text(subject: str, version: int) -> str:
+    """A released schema as it was written, documentation and classes included."""
+    path = f"released/{subject}/{version}.avsc"
+    return resources.files("footfall").joinpath("schemas", path).read_text("utf-8")
+
+
+def read_schema(subject: str, version: int) -> Schema:
+    """A released schema. The one in work is nobody's but `footfall schemas`'."""
+    return cast(Schema, json.loads(released_text(subject, version)))
 
 
 def released_versions(subject: str) -> list[int]:
@@ -99,7 +103,10 @@ class Codec(Generic[R]):
         self.subject = subject
         self.schema_id = schema_id
         self._lookup = lookup
-        self._schema = fastavro.parse_schema(_plain(read_schema(subject)))
+        # The newest release, whose id this is: the schema in work is not on the wire.
+        self._schema = fastavro.parse_schema(
+            _plain(read_schema(subject, released_versions(subject)[-1]))
+        )
         self._header = _HEADER.pack(0, schema_id)
         self._older: dict[int, Any] = {}
 
@@ -126,7 +133,8 @@ class Codec(Generic[R]):
         except Exception as error:  # fastavro raises a dozen kinds on bad bytes
             raise DecodeError("avro_invalid", f"{self.subject}: {type(error).__name__}") from None
         if stream.tell() != len(data):
-            raise DecodeError("avro_trailing", f"{len(data) - stream.tell()} bytes after the record")
+            left = len(data) - stream.tell()
+            raise DecodeError("avro_trailing", f"{left} bytes after the record")
         return cast(R, record)
 
     def _writer(self, header: bytes) -> Any:
@@ -151,7 +159,7 @@ class InteractionCodec(Codec[Interaction]):
             raise DecodeError("time_out_of_range", "event_time is not within years 1970 to 9999")
         if not 0 < len(event["message_id"]) <= MESSAGE_ID_CHARS_MAX:
             raise DecodeError(
-                "message_id_length", f"message_id is not 1 to {MESSAGE_ID_CHARS_MAX} characters long"
+                "message_id_length", f"message_id has not 1 to {MESSAGE_ID_CHARS_MAX} characters"
             )
         commerce = event["commerce"]
         if commerce is not None:

@@ -1,0 +1,76 @@
+"""A rendered record as one line for people. Pure.
+
+Decides what of a record matters at a glance. Text comes from anywhere: every character that a
+terminal could take for an order is shown escaped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from footfall.query.rendering import Document, readable
+
+DETAIL_CHARS_MAX = 200
+
+
+def text_of(document: Document) -> Text:
+    """The line of a trigger, an interaction, a rejected record or poison."""
+    if "poison" in document:
+        return _joined(document["appended_at"], ("poison", "bold red"), document["poison"],
+                       document["detail"], _place(document))
+    if "trigger_id" in document:
+        data = readable(document["data"])
+        return _joined(document["emitted_at"], (document["name"], "bold green"), _who(document),
+                       _pairs(data), (document["trigger_id"][:8], "dim"))
+    if "reason" in document:
+        return _joined(document["rejected_at"], (document["reason"], "bold red"),
+                       document["stage"], document["detail"], document["source"])
+    name = document.get("event") or ""
+    return _joined(document["appended_at"], (document["type"], "bold cyan"), name,
+                   document["customer_key"] or "", _what(document), (_place(document), "dim"))
+
+
+def _who(document: Document) -> str:
+    named = [f"{kind}={value}" for kind, value in document["ids"].items()]
+    return ", ".join(named) or str(document["customer_key"])
+
+
+def _what(document: Document) -> str:
+    commerce = document.get("commerce")
+    if not commerce:
+        return ""
+    items = [f"{item['quantity']} x {item['name'] or item['product_id']}"
+             for item in commerce["lines"]]
+    return ", ".join(items)
+
+
+def _place(document: Document) -> str:
+    return f"partition {document['partition']} offset {document['offset']}"
+
+
+def _pairs(data: Any) -> str:
+    """`key=value` of the plain values; how many of the others."""
+    if not isinstance(data, dict):
+        return str(data)
+    return "  ".join(
+        f"{key}={len(value)} of them" if isinstance(value, list) else f"{key}={value}"
+        for key, value in data.items() if not isinstance(value, dict)
+    )
+
+
+def _joined(*parts: tuple[str, str] | str | None) -> Text:
+    line = Text()
+    for part in parts:
+        words, style = part if isinstance(part, tuple) else (part, "")
+        if words:
+            line.append("  " if line else "")
+            line.append(_safe(words), style=style)
+    return line
+
+
+def _safe(words: str) -> str:
+    if len(words) > DETAIL_CHARS_MAX:
+        words = words[:DETAIL_CHARS_MAX] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)

@@ -1,0 +1,51 @@
+"""Records for tests: one of each subject, valid and small; change what a test is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from footfall.events import amount
+from footfall.events.codec import RejectedRecord, TriggerRecord
+from footfall.events.interaction import Interaction
+
+AT = 1_790_000_000_123
+
+
+def an_interaction(**changed: Any) -> Interaction:
+    """A Product Added."""
+    event: Any = {
+        "type": "track", "event": "Product Added", "message_id": "m-1", "event_time": AT,
+        "received_at": AT + 50, "source": "web", "channel": "web",
+        "commerce": {
+            "action": "product_added", "cart_id": "c1", "order_id": "", "checkout_id": "",
+            "currency": "EUR", "coupon": "", "total": None,
+            "revenue": amount.to_bytes(amount.parse("12.5")),
+            "lines": [{"product_id": "p1", "variant": "", "sku": "", "name": "Shoe",
+                       "category": "", "price": amount.to_bytes(amount.parse("12.50")),
+                       "quantity": amount.to_bytes(amount.ONE)}],
+        },
+        "system": None, "key_id": None,
+        "personal": b'{"userId":"u1","properties":{"n":12345678901234567890123,"x":1.10}}',
+    }
+    return {**event, **changed}
+
+
+def a_trigger(**changed: Any) -> TriggerRecord:
+    """A cart_abandoned."""
+    record: Any = {
+        "trigger_id": "0" * 32, "name": "cart_abandoned",
+        "customer_key": "user_id:AAAAAAAAAAAAAAAAAAAAAA", "occurred_at": AT, "emitted_at": AT + 1,
+        "config_version": "1:abcd", "data": b'{"value":"12.50"}', "evidence": b'{"deadline":1}',
+        "key_id": None, "personal": b'{"ids":{"user_id":"u1"}}',
+    }
+    return {**record, **changed}
+
+
+def a_rejected(**changed: Any) -> RejectedRecord:
+    """What the collector could not take."""
+    record: Any = {
+        "stage": "collector", "reason": "json_invalid", "detail": "at byte 3", "source": "web",
+        "rejected_at": AT, "topic": "", "partition": -1, "offset": -1, "key_id": None,
+        "personal": b"{broken",
+    }
+    return {**record, **changed}
