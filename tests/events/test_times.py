@@ -57,7 +57,7 @@ def test_stated_times_that_are_taken(stated: object, expected: int) -> None:
     ("2026-11-23T10:00:00.1234567890Z", "time_unreadable"),
     ("2026-11-23T10:00:00+24:00", "time_unreadable"),
     ("2026-11-23T10:00:00Z\n", "time_unreadable"),
-    ("٢٠٢٦-11-23T10:00:00Z", "time_unreadable"),
+    ("\u0662\u0660\u0662\u0666-11-23T10:00:00Z", "time_unreadable"),
     (str(NOW), "time_unreadable"),
     (True, "time_unreadable"),
     (Decimal("1795428000000.5"), "time_unreadable"),
@@ -112,7 +112,7 @@ def test_within_one_request_the_order_is_kept(wrong_by: int, first: int, second:
        st.lists(st.tuples(st.integers(0, 10 * MINUTE), st.integers(0, 90_000)), max_size=6))
 def test_over_requests_the_order_is_kept(steps: int, drift: int,
                                          requests: list[tuple[int, int]]) -> None:
-    """For a clock within a minute of a whole step (a healthy one, a wrong zone), transit to 90 s."""
+    """For a clock within a minute of a whole step (healthy, or a wrong zone), transit to 90 s."""
     sent, found = NOW, []
     for gap, transit in requests:
         sent += gap

@@ -1,0 +1,187 @@
+"""The collector as a program, on a real broker: 200 means in the log, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiokafka.partitioner import DefaultPartitioner, murmur2
+from confluent_kafka import Consumer, TopicPartition
+
+from footfall.admin.topics import ensure
+from footfall.collector.sink import DELIVERY_S_MAX
+from footfall.events.codec import Codecs
+from footfall.events.topics import INTERACTIONS, REJECTED
+from footfall.up.ports import free_port
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 4
+AUTH = {"Authorization": "Bearer wk_web"}
+START_S_MAX = 20.0
+
+
+@contextmanager
+def running(bootstrap: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """`footfall collector` on a free port."""
+    port = free_port()
+    environment = {
+        **os.environ, "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "FOOTFALL_CUSTOMER_KEY_SECRET": "0123456789abcdef",
+        "FOOTFALL_SYSTEM_SECRET": "0123456789abcdef",
+        "FOOTFALL_WRITE_KEYS": "web:wk_web", "FOOTFALL_HTTP_PORT": str(port),
+    }
+    with (folder / "collector.log").open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-m", "footfall", "collector"], cwd=folder,
+                                   env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[ClientSession]:
+    async with ClientSession(headers=AUTH, timeout=ClientTimeout(30)) as session:
+        yield session
+
+
+async def status_of(http: ClientSession, url: str) -> int:
+    try:
+        async with http.get(url) as answer:
+            return answer.status
+    except OSError:
+        return 0
+
+
+async def until_status(http: ClientSession, url: str, status: int) -> None:
+    async with asyncio.timeout(START_S_MAX):
+        while await status_of(http, url) != status:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def post(http: ClientSession, url: str, content: Any) -> tuple[int, Any]:
+    async with http.post(url, data=json.dumps(content)) as answer:
+        return answer.status, await answer.json()
+
+
+def read_all(bootstrap: str, topic: str) -> list[tuple[int, bytes, bytes]]:
+    """(partition, key, value) of all that is in a topic now."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test",
+                         "enable.auto.commit": False, "enable.partition.eof": True})
+    found, ended = [], 0
+    parts = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, p, 0) for p in parts])
+    while ended < len(parts):
+        message = consumer.poll(10)
+        assert message is not None, "the broker does not answer"
+        if message.error() is not None:
+            ended += 1
+            continue
+        found.append((message.partition(), message.key(), message.value()))
+    consumer.close()
+    return found
+
+
+def item(n: int) -> dict[str, Any]:
+    return {"type": "track", "event": "x", "userId": f"user-{n}", "messageId": f"m-{n}"}
+
+
+async def test_200_means_in_the_log_on_javas_partitions(
+    footfall_topics: str, tmp_path: Path, http: ClientSession
+) -> None:
+    """Every accepted item once, on the partition that Java's producer would choose."""
+    codecs = Codecs()
+    with running(footfall_topics, tmp_path) as (process, url):
+        await until_status(http, url + "/readyz", 200)
+        answers = await asyncio.gather(*(
+            post(http, url + "/v1/batch",
+                 {"batch": [*(item(b * 50 + n) for n in range(50)), {"type": "page"}]})
+            for b in range(20)))
+        assert {200} == {status for status, _ in answers}
+        log = read_all(footfall_topics, INTERACTIONS)
+        assert sorted(f"m-{n}" for n in range(1000)) == sorted(
+            codecs.interaction.decode(value)["message_id"] for _, _, value in log)
+        assert len({partition for partition, _, _ in log}) == PARTITIONS
+        for partition, key, _ in log:
+            assert partition == (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+            assert partition == DefaultPartitioner()(key, [*range(PARTITIONS)], [])
+        rejected = [codecs.rejected.decode(v) for _, _, v in read_all(footfall_topics, REJECTED)]
+        assert [("web", b'{"type": "page"}')] * 20 == [
+            (r["source"], r["personal"]) for r in rejected]
+        process.send_signal(signal.SIGTERM)
+        assert 0 == await asyncio.to_thread(process.wait, 10)
+    assert "user-" not in (tmp_path / "collector.log").read_text()
+
+
+async def test_sigterm_answers_what_is_in_flight(
+    footfall_topics: str, tmp_path: Path, http: ClientSession
+) -> None:
+    """All that is in the log was answered 200, and the other way round; the program ends with 0."""
+    told: list[str] = []
+
+    async def sender(first: int, url: str) -> None:
+        for n in range(first, first + 5000):
+            try:
+                status, _ = await post(http, url + "/v1/batch", {"batch": [item(n)]})
+            except (OSError, ClientError):
+                return
+            assert 200 == status
+            told.append(f"m-{n}")
+
+    with running(footfall_topics, tmp_path) as (process, url):
+        await until_status(http, url + "/readyz", 200)
+        senders = [asyncio.create_task(sender(n * 10_000, url)) for n in range(4)]
+        await asyncio.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert 0 == await asyncio.to_thread(process.wait, 10)
+        await asyncio.gather(*senders)
+    log = [Codecs().interaction.decode(v)["message_id"]
+           for _, _, v in read_all(footfall_topics, INTERACTIONS)]
+    assert len(told) > 10
+    assert sorted(told) == sorted(log)
+
+
+async def test_503_while_no_broker_is_there(tmp_path: Path, http: ClientSession) -> None:
+    """At once, when none was ever seen."""
+    with running(f"127.0.0.1:{free_port()}", tmp_path) as (process, url):
+        await until_status(http, url + "/healthz", 200)
+        assert 503 == await status_of(http, url + "/readyz")
+        async with http.post(url + "/v1/batch", json={"batch": [item(1)]}) as answer:
+            assert (503, "log_unavailable") == (answer.status, (await answer.json())["code"])
+            assert "Retry-After" in answer.headers
+        process.send_signal(signal.SIGTERM)
+        assert 0 == await asyncio.to_thread(process.wait, 10)
+
+
+async def test_503_while_the_broker_hangs_and_200_when_it_is_back(
+    own_kafka: Callable[..., Any], tmp_path: Path, http: ClientSession
+) -> None:
+    """A broker that is stopped and continued: no 200 without it; afterwards all is well."""
+    node = own_kafka()
+    ensure(node.bootstrap, PARTITIONS, 1)
+    with running(node.bootstrap, tmp_path) as (_process, url):
+        await until_status(http, url + "/readyz", 200)
+        assert 200 == (await post(http, url + "/v1/batch", {"batch": [item(1)]}))[0]
+        node.pause()
+        async with asyncio.timeout(DELIVERY_S_MAX + 4):
+            status, answer = await post(http, url + "/v1/batch", {"batch": [item(2), {}]})
+        assert (503, "log_unavailable") == (status, answer["code"])
+        node.resume()
+        async with asyncio.timeout(START_S_MAX):
+            while (await post(http, url + "/v1/batch", {"batch": [item(2)]}))[0] != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+    log = {Codecs().interaction.decode(v)["message_id"]
+           for _, _, v in read_all(node.bootstrap, INTERACTIONS)}
+    assert {"m-1", "m-2"} == log
