@@ -46,8 +46,12 @@ class Registry:
     """One registry, as far as Footfall needs it."""
 
     def __init__(self, url: str) -> None:
-        from confluent_kafka.schema_registry import Schema as RegistrySchema
-        from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+        try:
+            from confluent_kafka.schema_registry import Schema as RegistrySchema
+            from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+        except ImportError as error:
+            raise SchemaError(f"schema_registry_url is set, but the client is not installed "
+                              f"({error}): pip install 'footfall[server]'") from None
 
         self._url = url
         self._error = SchemaRegistryError
