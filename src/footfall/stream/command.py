@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import faust
 import msgspec
 import prometheus_client
 
+from footfall.errors import SettingsError
 from footfall.options import data_dir, resolved
 from footfall.stream import app as worker_app
 
@@ -24,7 +24,9 @@ REPEAT_S = 10.0
 
 
 class Rarely(logging.Filter):
-    """Lets a message of the Kafka client through once in ten seconds."""
+    """Lets a message of the Kafka client through once in ten seconds, and drops the running
+    commentary of Faust's services ("[^--Service]: Starting...").
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +34,8 @@ class Rarely(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write it."""
+        if record.levelno < logging.WARNING and str(record.msg).startswith("[^"):
+            return False
         if not record.name.startswith("aiokafka"):
             return True
         key = (record.name, str(record.msg))
@@ -66,24 +70,29 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
     for module in filter(None, settings.agents.split(",")):
         importlib.import_module(module.strip())
     if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, addr=LOOPBACK)
+        try:
+            prometheus_client.start_http_server(settings.metrics_port, addr=LOOPBACK)
+        except OSError as error:
+            raise SettingsError(f"FOOTFALL_METRICS_PORT: port {settings.metrics_port} cannot be "
+                                f"used ({error.strerror}); choose another") from None
     run(app)
 
 
-def run(app: faust.App, ready: Callable[[], None] | None = None) -> None:
+def run(app: faust.App) -> None:
     """Run until SIGTERM or Ctrl-C; every other end is a crash."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO",
-                        stream=sys.stderr)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Rarely())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Rarely())
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO",
+                        handlers=[handler])
     for name in NOISY:
         logging.getLogger(name).setLevel("WARNING")
-    service = faust.Worker(app, quiet=True, loglevel="INFO", redirect_stdouts=False,
-                           logging_config=_AS_IT_IS)
-    if ready is not None:
-        app.on_worker_init.connect(lambda *_a, **_k: ready())
-    service.execute_from_commandline()
+    process = Process(app, quiet=True)
+    process.spinner = None
+    process.execute_from_commandline()
 
 
-#: Faust would configure logging itself.
-_AS_IT_IS: dict[str, Any] = {"version": 1, "incremental": True}
+class Process(faust.Worker):  # type: ignore[misc]
+    """Faust's worker process, less its logging set-up: ours is made above."""
+
+    def _setup_logging(self) -> None:
+        pass

@@ -137,7 +137,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             assigned = self.assignment()
             starts = self.engine.start_offsets()
             # aiokafka does not seek where nothing, or 0, has been committed.
-            unsought = [tp for tp in assigned if not committed.get(tp) and not self._is_log(tp)]
+            unsought = [tp for tp in assigned if not committed.get(tp)
+                        and not self._is_log(tp) and not self._is_changelog_tp(tp)]
             if unsought:
                 starts.update(await self.earliest_offsets(*unsought))
             starts = {tp: offset for tp, offset in starts.items() if tp in assigned}
