@@ -59,6 +59,7 @@ class Request(NamedTuple):
     data_dir: DataDir
     cache: Path
     kafka_home: Path | None = None
+    find_java: Callable[[], Path | None] = java.find_java
 
 
 def choose(request: Request, say: Callable[[str], None]) -> Choice:
@@ -82,7 +83,7 @@ def choose(request: Request, say: Callable[[str], None]) -> Choice:
 
 
 def _kafka(request: Request, say: Callable[[str], None]) -> Choice:
-    found = java.find_java()
+    found = request.find_java()
     if found is None:
         raise BrokerError(f"no Java {java.VERSION_MIN} or later was found; install one, or "
                           "pip install 'footfall[kafka]'")

@@ -13,7 +13,9 @@ LINES_MAX = 6
 WINDOW_S = 10.0
 READ_BYTES_MAX = 65_536
 LINE_CHARS_MAX = 400
-_IMPORTANT = re.compile(r"\b(WARN(ING)?|ERROR|CRITICAL)\b|^footfall: |^\w*(Error|Refused)\b")
+_IMPORTANT = re.compile(
+    r"\b(WARN(ING)?|ERROR|CRITICAL)\b|^footfall: |^\w*(Error|Refused)\b|: ready: \d+ partitions"
+)
 
 
 class LogWatch:

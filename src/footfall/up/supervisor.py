@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from footfall.errors import FootfallError
-from footfall.up.brokers import Choice
+from footfall.up.brokers import Choice, Node
 from footfall.up.children import EXIT_REFUSED, WAIT_S_FIRST, WAIT_S_MAX, Child, Say, reason
 
 STEP_S = 0.1
@@ -137,11 +137,25 @@ class Supervisor:
             "Resetting the state: it is folded again from the log that is left."
         )
         self._resets += 1
-        for worker in self._workers:
-            worker.process.stop(BROKER_S_MIN)
+        try:
+            self._start_anew(self._broker.node)
+        except FootfallError as error:
+            self._say(f"The state could not be reset: {error}")
+            child.plan_restart(self._say)
+
+    def _start_anew(self, node: Node | None) -> None:
+        """Reset the state with nothing running. The demo broker remembers a dead member of the
+        group until it is itself restarted, and deletes no group that has members."""
+        for child in self.children:
+            child.process.stop(COLLECTOR_S_MAX)
+        if node is not None:
+            node.stop(STOP_S_MAX)
+            node.start()
         self._reset()
-        for worker in self._workers:
-            worker.start()
+        self._prepare()
+        for child in self.children:
+            child.start()
+        self._say("The state was reset.")
 
 
 def ignore_signals() -> None:
