@@ -35,7 +35,8 @@ from footfall.stream.outbox import Outbox
 from footfall.stream.poison import PoisonLimit
 from footfall.stream.reader import Reader
 from footfall.stream.transport import Batch, BatchConsumer
-from footfall.tables.fold import REJECTED, TRIGGER, Fold
+from footfall.tables.fold import Fold
+from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import PARTITION_KEY, PartitionState
 from footfall.tables.spec import AnyTable
 

@@ -1,42 +1,32 @@
 """Folds one partition of the log into customer records and triggers: the laws as one pure machine.
 
 Everything comes from the log (law 4): `apply` takes its records in order and is the only way in.
-Decides the clock, which timers fire before a record, what is a repeat, what a deadline revealed
-late must wait, which configuration holds. Gives back outputs (triggers, handoffs, rejected) and,
-at a checkpoint, the changed records. Must never read a wall clock, send anything, or touch
-another partition; a worker, a replay and a test run the same code.
+Decides the clock, which timers fire before a record, what is a repeat, which configuration holds.
+Gives back outputs and, at a checkpoint, the changed records. Must never read a wall clock, send
+anything, or touch another partition; a worker, a replay and a test run the same code.
 """
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import msgspec
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from footfall.errors import DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import Handoff, Reserved
+from footfall.tables import timers
 from footfall.tables.config import Config
-from footfall.tables.record import (
-    NEVER,
-    CustomerRecord,
-    PartitionState,
-    RecordCodec,
-    Row,
-    Timer,
-    header,
-)
-from footfall.tables.spec import Announcement, AnyTable, Trigger
+from footfall.tables.outputs import Output, Outputs
+from footfall.tables.record import CustomerRecord, PartitionState, RecordCodec, Row, Timer, header
+from footfall.tables.spec import Announcement, AnyTable
 
-TRIGGER = "trigger"
-REJECTED = "rejected"
+#: What stepping one table would change (table, facts, announcement): nothing is, until all tables
+#: have been stepped.
+_Staged = tuple[AnyTable, Any, Announcement[Any]]
 
 
 class LogRecord(Protocol):
@@ -52,27 +42,12 @@ class LogRecord(Protocol):
     def value(self) -> bytes | None: ...  # noqa: D102
 
 
-class Output(NamedTuple):
-    """Something to send: kind is TRIGGER, HANDOFF or REJECTED; `key` is the Kafka key, of a rejected
-    record its offset.
-    """
-
-    kind: str
-    key: bytes
-    value: bytes
-
-
-#: What stepping one table would change (table, facts, announcement): nothing is, until all tables
-#: have been stepped.
-_Staged = tuple[AnyTable, Any, Announcement[Any]]
-
-
 class Fold:
     """The state of one partition and the machine that moves it.
 
     `store` maps customer_key to encoded record as of the last snapshot; the fold writes it.
-    `decode` and `is_key` may replace the codec of the log (benchmarks read another schema). `passed` is
-    told when a timer or a handoff is on its way (tests end the process there).
+    `decode` and `is_key` may replace the codec of the log (benchmarks read another schema).
+    `passed` is told when a timer or a handoff is on its way (tests end the process there).
     """
 
     def __init__(
@@ -93,7 +68,6 @@ class Fold:
     ) -> None:
         state = state or PartitionState()
         self.partition = partition
-        self.topic = topic
         self.tables = sorted(tables, key=lambda t: t.name)
         self.store = {} if store is None else store
         self.clock = state.clock
@@ -104,10 +78,10 @@ class Fold:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.dirty: dict[bytes, CustomerRecord] = {}
 
-        self._codecs = codecs
         self._codec = RecordCodec(self.tables)
+        self._encode = Outputs(codecs, reserved, topic, partition)
         self._decode = decode or codecs.interaction.decode
-        self._keys = keys
+        self._hash = keys.message_hash
         self._is_key = is_key
         self._reserved = reserved
         self._passed = passed
@@ -119,34 +93,24 @@ class Fold:
         self._by_name = {t.name: t for t in self.tables}
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
-        # Timers: one live heap entry a customer; `_armed` says which, others are stale.
-        self._heap: list[tuple[int, bytes]] = []
-        self._armed: dict[bytes, int] = {}
-        #: Customers whose record is ahead of the log while it is read again.
-        self._ahead: list[tuple[int, int, bytes]] = []
         self._fired_own: CustomerRecord | None = None
-        for key, data in self.store.items():
-            _watermark, wake_at = header(data)
-            if wake_at:
-                self._heap.append((wake_at, key))
-                self._armed[key] = wake_at
-        heapq.heapify(self._heap)
+        wakes = ((header(data)[1], key) for key, data in self.store.items())
+        self._timers = timers.Timers(wake for wake in wakes if wake[0])
 
     # -- the log -------------------------------------------------------------------------------
 
     def apply(self, entry: LogRecord) -> None:
         """Apply one log record and the timers it releases: one unit, no snapshot between them."""
         offset = entry.offset
-        appended = entry.timestamp
-        if appended > self.clock:
-            self.clock = appended
+        if entry.timestamp > self.clock:
+            self.clock = entry.timestamp
         self.next_offset = offset + 1
         self._last = entry
         if self._handoffs:
             self._handoffs.clear()
-        if self._ahead:
-            self._catch_up(offset)
-        if self._heap and self._heap[0][0] < self.clock:
+        self._timers.catch_up(offset)
+        heap = self._timers.heap
+        if heap and heap[0][0] < self.clock:
             self._fire(offset, entry.key)
         try:
             event = self._decode(entry.value)
@@ -155,50 +119,46 @@ class Fold:
             else:
                 self._apply_interaction(event, entry)
         except DecodeError as error:
-            self._reject(entry, error.reason, error.detail)
+            self._reject(error.reason, error.detail)
         if self._fired_own is not None:
             self._fired_own.watermark = offset
             self._fired_own = None
 
     def _apply_interaction(self, event: Interaction, entry: LogRecord) -> None:
-        key = entry.key
-        record = self._hot.get(key) or self._load(key)  # type: ignore[arg-type]
-        offset = entry.offset
-        if offset <= record.watermark:
+        key: bytes = entry.key  # type: ignore[assignment]  # `_load` refuses None
+        record = self._hot.get(key) or self._load(key)
+        if entry.offset <= record.watermark:
             self.counts["repeat", "offset"] += 1
             return
-        clock = self.clock
-        digest = self._keys.message_hash(event["message_id"])
+        digest = self._hash(event["message_id"])
         if digest in record.message_ids:
             self.counts["repeat", "message_id"] += 1
             return
-        when = event["event_time"]
-        if when > entry.timestamp:
-            when = entry.timestamp
-        staged = []
-        sections = self.config.sections
-        rows = record.rows
+        when = min(event["event_time"], entry.timestamp)
+        clock = self.clock
+        config = self.config
+        staged: list[_Staged] = []
         try:
             for table in self.tables:
                 if table.wants(event):
-                    row = rows.get(table.name)
+                    row = record.rows.get(table.name)
                     if type(row) is not Row:
                         row = self._codec.row(table, row)
                     facts = table.observe(row.facts, event, when)
-                    said = table.announce(row.told, facts, clock, sections[table.name], None)
+                    said = table.announce(
+                        row.told, facts, clock, config.sections[table.name], None)
                     staged.append((table, facts, said))
         except (DecodeError, StateRefused):
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
             raise DecodeError("step_failed", f"{table.name}: {type(error).__name__}") from error
         record.message_ids.add(digest, clock)
-        record.watermark = offset
-        self.dirty[key] = record  # type: ignore[index]
+        record.watermark = entry.offset
+        self.dirty[key] = record
         self.counts["processed", event["type"]] += 1
-        if record.timers and when < clock - self.config.late_ms:
-            self._rearm(record)
-        if staged:
-            self._commit(key, record, staged, clock)  # type: ignore[arg-type]
+        if record.timers and when < clock - config.late_ms:
+            timers.rearm(record, clock, config)
+        self._commit(key, record, staged, clock)
 
     def _apply_reserved(self, event: Interaction, entry: LogRecord) -> None:
         key = entry.key or b""
@@ -216,6 +176,13 @@ class Fold:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
         self.counts["processed", kind] += 1
 
+    def _reject(self, reason: str, detail: str) -> None:
+        entry = self._last
+        assert entry is not None
+        self.outputs.append(self._encode.rejected(
+            entry.offset, entry.timestamp, entry.value, reason, detail))
+        self.counts["rejected", reason] += 1
+
     # -- one step ------------------------------------------------------------------------------
 
     def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int,
@@ -226,90 +193,46 @@ class Fold:
             name = table.name
             record.rows[name] = Row(table.version, facts, said.told)
             if said.due is not None:
-                timer = None if fired else record.timers.get(name)
-                timer = record.timers[name] = self._schedule(name, timer, said.due)
-                self._arm(key, timer.wake_at)
+                before = None if fired else record.timers.get(name)
+                timer = timers.schedule(before, said.due, self.clock, self.config)
+                if timer.revealed_at and timer is not before:
+                    self.counts["settled", name] += 1
+                record.timers[name] = timer
+                self._timers.arm(key, timer.wake_at)
             elif record.timers:
                 record.timers.pop(name, None)
             if said.triggers or said.moves:
                 telling = True
-        if not telling:
-            return
+        if telling:
+            self._tell(key, record, steps, now)
+
+    def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int) -> None:
         for table, _facts, said in steps:
             for trigger in said.triggers:
-                self._emit(key, record, trigger, now)
+                self.outputs.append(self._encode.trigger(
+                    key, trigger, self._ids_of(record), now, self.config.label))
+                self.counts["trigger", trigger.name] += 1
             for move in said.moves:
                 self._send(key, record, move.to, move.tables or tuple(self._by_name), table.name)
 
-    def _schedule(self, name: str, timer: Timer | None, due: int) -> Timer:
-        """When a deadline wakes: after its grace, or, revealed late, once it has settled."""
-        config = self.config
-        wake_at = due + config.grace_ms
-        if timer is not None and timer.revealed_at and wake_at <= self.clock:
-            return timer
-        if self.clock - wake_at > config.late_ms:
-            self.counts["settled", name] += 1
-            return Timer(self.clock + config.settle_ms, due, self.clock)
-        return Timer(wake_at, due)
-
-    def _rearm(self, record: CustomerRecord) -> None:
-        """A record long late has come: what is settling waits on, up to a bound."""
-        config = self.config
-        for name, timer in record.timers.items():
-            if timer.revealed_at:
-                wake_at = min(self.clock + config.settle_ms,
-                              timer.revealed_at + config.settle_ms_max)
-                if wake_at > timer.wake_at:
-                    record.timers[name] = Timer(wake_at, timer.due, timer.revealed_at)
-
-    def _emit(self, key: bytes, record: CustomerRecord, trigger: Trigger, now: int) -> None:
-        ids: Mapping[str, str] = {}
-        if self._ids is not None and self._ids.ids is not None:
-            row = record.rows.get(self._ids.name)
-            if row is not None:
-                ids = self._ids.ids(self._codec.row(self._ids, row).facts)
-        cause = msgspec.msgpack.encode((trigger.name, key, trigger.cause))
-        value = self._codecs.trigger.encode({
-            "trigger_id": hashlib.blake2b(cause, digest_size=16).hexdigest(),
-            "name": trigger.name,
-            "customer_key": key.decode(),
-            "occurred_at": trigger.occurred_at,
-            "emitted_at": now,
-            "config_version": self.config.label,
-            "data": _json(trigger.data),
-            "evidence": _json(trigger.evidence),
-            "key_id": None,
-            "personal": _json({"ids": ids}),
-        })
-        self.outputs.append(Output(TRIGGER, key, value))
-        self.counts["trigger", trigger.name] += 1
+    def _ids_of(self, record: CustomerRecord) -> Mapping[str, str]:
+        table = self._ids
+        if table is None or table.ids is None or table.name not in record.rows:
+            return {}
+        return table.ids(self._codec.row(table, record.rows[table.name]).facts)
 
     # -- timers --------------------------------------------------------------------------------
 
-    def _arm(self, key: bytes, wake_at: int) -> None:
-        """See to it that the heap leads to a timer; a later one needs no entry of its own."""
-        armed = self._armed.get(key)
-        if armed is None or wake_at < armed:
-            self._armed[key] = wake_at
-            heapq.heappush(self._heap, (wake_at, key))
-
-    def _arm_next(self, key: bytes, record: CustomerRecord) -> None:
-        if record.timers:
-            self._arm(key, record.next_wake())
-
     def _fire(self, offset: int, own: bytes | None) -> None:
         """Step all timers that lie before the clock, in the order (wake_at, key, table)."""
-        clock = self.clock
-        heap = self._heap
-        while heap and heap[0][0] < clock:
-            wake_at, key = heapq.heappop(heap)
-            if self._armed.get(key) != wake_at:
-                continue
+        index = self._timers
+        while (first := index.peek(self.clock)) is not None:
+            wake_at, key = first
             record = self._hot.get(key) or self._load(key)
             if record.watermark >= offset:
-                self._ahead.append((record.watermark, wake_at, key))
+                index.put_off(record.watermark)
                 continue
-            del self._armed[key]
+            index.take()
             if record.next_wake() == wake_at:
                 for name in sorted(record.timers):
                     if record.timers[name].wake_at == wake_at:
@@ -319,14 +242,14 @@ class Fold:
                     self._fired_own = record
                 else:
                     record.watermark = offset
-            self._arm_next(key, record)
+            index.arm_next(key, record)
 
     def _fire_one(self, key: bytes, record: CustomerRecord, table: AnyTable, timer: Timer) -> None:
         config = self.config
         name = table.name
         if not timer.revealed_at and self.clock - timer.wake_at > config.late_ms:
-            # The clock jumped past it (an outage): what happened meanwhile may still arrive.
-            record.timers[name] = Timer(self.clock + config.settle_ms, timer.due, self.clock)
+            # The clock jumped past it: an outage is not taken for everybody's silence.
+            record.timers[name] = timers.reveal(timer.due, self.clock, config)
             self.counts["settled", name] += 1
             return
         now = timer.wake_at
@@ -336,22 +259,22 @@ class Fold:
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
         except Exception as error:  # one table's fault must not stop the partition for ever
-            assert self._last is not None
-            self._reject(self._last, "timer_failed", f"{name}: {type(error).__name__}")
+            self._reject("timer_failed", f"{name}: {type(error).__name__}")
             record.timers.pop(name)
             return
         self._commit(key, record, [(table, row.facts, said)], now, fired=True)
         self._passed("in_timer")
 
-    def _catch_up(self, offset: int) -> None:
-        """While the log is read again: timers wait until their customer's watermark is passed."""
-        waiting = []
-        for item in self._ahead:
-            if item[0] < offset:
-                heapq.heappush(self._heap, item[1:])
-            else:
-                waiting.append(item)
-        self._ahead = waiting
+    def timer_before(self, now: int) -> bool:
+        """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""
+        while (first := self._timers.peek(now)) is not None:
+            wake_at, key = first
+            record = self._hot.get(key) or self._load(key)
+            if record.next_wake() == wake_at:
+                return True
+            self._timers.take()
+            self._timers.arm_next(key, record)
+        return False
 
     # -- handoffs ------------------------------------------------------------------------------
 
@@ -367,8 +290,7 @@ class Fold:
         n = self._handoffs[to]
         self._handoffs[to] += 1
         move = Handoff(key, self.partition, self._last.offset, n, self._last.timestamp)
-        event = self._reserved.handoff(to, move, self._codec.pack(rows))
-        self.outputs.append(Output(HANDOFF, to, self._codecs.interaction.encode(event)))
+        self.outputs.append(self._encode.handoff(to, move, self._codec.pack(rows)))
         self._passed("in_handoff")
 
     def _receive(self, move: Handoff, rows: bytes, key: bytes, entry: LogRecord) -> None:
@@ -379,8 +301,8 @@ class Fold:
         if record.senders.get(move.partition, (-1, -1)) >= (move.offset, move.n):
             self.counts["repeat", "handoff"] += 1
             return
-        staged = []
-        timers = dict(record.timers)
+        staged: list[_Staged] = []
+        waiting = dict(record.timers)
         try:
             for name, moved in sorted(self._codec.unpack(rows).items()):
                 if name not in self._by_name:
@@ -392,32 +314,20 @@ class Fold:
                 facts = table.merge_facts(ours.facts, theirs.facts)
                 told = table.merge_told(ours.told, theirs.told)
                 said = table.announce(told, facts, self.clock, self.config.sections[name], None)
-                timer = _merge_timers(timers.get(name), moved.timer)
+                timer = timers.merge(waiting.get(name), moved.timer)
                 if timer is not None:
-                    timers[name] = timer
+                    waiting[name] = timer
                 staged.append((table, facts, said))
         except StateRefused:
             raise
         except Exception as error:
             raise DecodeError("handoff_failed", type(error).__name__) from error
-        record.timers = timers
+        record.timers = waiting
         record.senders[move.partition] = (move.offset, move.n)
         record.watermark = entry.offset
         self.dirty[key] = record
         self._commit(key, record, staged, self.clock)
-        self._arm_next(key, record)
-
-    # -- what cannot be applied ----------------------------------------------------------------
-
-    def _reject(self, entry: LogRecord, reason: str, detail: str) -> None:
-        value = self._codecs.rejected.encode({
-            "stage": "worker", "reason": reason, "detail": detail, "source": "",
-            "rejected_at": max(entry.timestamp, 0), "topic": self.topic,
-            "partition": self.partition, "offset": entry.offset, "key_id": None,
-            "personal": entry.value or b"",
-        })
-        self.outputs.append(Output(REJECTED, b"%d" % entry.offset, value))
-        self.counts["rejected", reason] += 1
+        self._timers.arm_next(key, record)
 
     # -- records -------------------------------------------------------------------------------
 
@@ -448,66 +358,35 @@ class Fold:
             return None
         return self._codec.row(self._by_name[name], record.rows[name])
 
-    def timer_before(self, now: int) -> bool:
-        """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""
-        while self._heap and self._heap[0][0] < now:
-            wake_at, key = self._heap[0]
-            if self._armed.get(key) == wake_at:
-                record = self._hot.get(key) or self._load(key)
-                if record.next_wake() == wake_at:
-                    return True
-                del self._armed[key]
-                self._arm_next(key, record)
-            heapq.heappop(self._heap)
-        return False
+    # -- checkpoints ---------------------------------------------------------------------------
 
     def pass_gap(self, next_offset: int) -> None:
         """Go on at `next_offset`: what lies before holds no record (control records, law 1)."""
         assert next_offset >= self.next_offset
         self.next_offset = next_offset
 
-    def snapshot(self) -> Iterator[tuple[bytes, bytes]]:
+    def snapshot(self) -> Iterable[tuple[bytes, bytes]]:
         """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
         encode = self._codec.encode
-        store = self.store
-        changed = []
-        for key, record in self.dirty.items():
-            value = encode(record)
-            store[key] = value
-            changed.append((key, value))
+        changed = [(key, encode(record)) for key, record in self.dirty.items()]
+        self.store.update(changed)
         self.dirty = {}
         if len(self._hot) > self._hot_max:
             self._cooling, self._hot = self._hot, {}
-        return iter(changed)
+        return changed
 
     def state(self) -> PartitionState:
         """The `$partition` record as of now; goes with the snapshot taken in the same instant."""
         last = self._last
         if last is None:
-            offset, appended, checksum = (
-                self._state.last_offset, self._state.last_appended_at, self._state.last_checksum)
+            known = self._state
+            read = known.last_offset, known.last_appended_at, known.last_checksum
         else:
-            offset, appended, checksum = last.offset, last.timestamp, log_checksum(last)
+            read = last.offset, last.timestamp, log_checksum(last)
         return PartitionState(
-            self.next_offset, self.clock, self.config.number, self.config.content,
-            offset, appended, checksum,
-        )
+            self.next_offset, self.clock, self.config.number, self.config.content, *read)
 
 
 def log_checksum(entry: LogRecord) -> int:
     """CRC-32 of key and value: tells whether a log still holds the record that was read."""
     return zlib.crc32(entry.value or b"", zlib.crc32(entry.key or b""))
-
-
-def _merge_timers(ours: Timer | None, theirs: Timer | None) -> Timer | None:
-    """Of two timers only a settling one is kept (the one revealed first); deadlines that are not
-    late follow anew from the merged row.
-    """
-    settling = [t for t in (ours, theirs) if t is not None and t.revealed_at]
-    if settling:
-        return min(settling, key=lambda t: (t.revealed_at, t.due, t.wake_at))
-    return ours
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(value, order="sorted")
