@@ -226,14 +226,16 @@ class Fold:
     def _fire(self, offset: int, own: bytes | None) -> None:
         """Step all timers that lie before the clock, in the order (wake_at, key, table)."""
         index = self._timers
+        stepped: set[bytes] = set()
         while (first := index.peek(self.clock)) is not None:
             wake_at, key = first
             record = self._hot.get(key) or self._load(key)
-            if record.watermark >= offset:
+            if record.watermark >= offset and key not in stepped:
                 index.put_off(record.watermark)
                 continue
             index.take()
             if record.next_wake() == wake_at:
+                stepped.add(key)
                 for name in sorted(record.timers):
                     if record.timers[name].wake_at == wake_at:
                         self._fire_one(key, record, self._by_name[name], record.timers[name])
