@@ -1,8 +1,10 @@
 """Avro in Confluent's wire format: a zero byte, the schema's id, the record.
 
 Decides what bytes are a record: the id must be known, every byte must be used, numbers must be in
-range. All else is a `DecodeError`, never another exception and never a guess. Schemas come from the
-folder `schemas/` (ids by `folder_id`) or from a registry (`events/registry.py`).
+range. All else is a `DecodeError`, never another exception. Looser spellings of one number that
+fastavro reads (padded varints, a union branch counted from the end) are that number: the fold reads
+them the same for ever, and a second check would cost every record. Schemas come from the folder
+`schemas/` (ids by `folder_id`) or from a registry (`events/registry.py`).
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ import fastavro
 from fastavro.types import AvroMessage
 
 from footfall.errors import DecodeError, SchemaError
+from footfall.events import amount
+from footfall.events.commerce import LINES_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
 
 SUBJECTS = ("interaction", "trigger", "rejected")
 _HEADER = struct.Struct(">bI")
+#: Only an amount of so many bytes can be too large by its value.
 _DECIMAL_BYTES_MAX = 12
 #: Year 9999, in milliseconds.
 TIME_MAX = 253_402_300_799_999
@@ -163,10 +168,14 @@ class InteractionCodec(Codec[Interaction]):
             )
         commerce = event["commerce"]
         if commerce is not None:
+            lines = commerce["lines"]
+            if len(lines) > LINES_MAX:
+                raise DecodeError("too_many_lines", f"{len(lines)} lines, at most {LINES_MAX}")
             amounts = [commerce["total"], commerce["revenue"]]
-            for line in commerce["lines"]:
+            for line in lines:
                 amounts += (line["price"], line["quantity"])
-            if any(a is not None and len(a) > _DECIMAL_BYTES_MAX for a in amounts):
+            if any(a is not None and len(a) >= _DECIMAL_BYTES_MAX and _too_large(a)
+                   for a in amounts):
                 raise DecodeError("amount_too_large", "an amount has more than 27 digits")
         return event
 
@@ -182,6 +191,10 @@ class Codecs:
         self.interaction = InteractionCodec("interaction", ids["interaction"], lookup)
         self.trigger: Codec[TriggerRecord] = Codec("trigger", ids["trigger"], lookup)
         self.rejected: Codec[RejectedRecord] = Codec("rejected", ids["rejected"], lookup)
+
+
+def _too_large(data: bytes) -> bool:
+    return len(data) > _DECIMAL_BYTES_MAX or abs(amount.from_bytes(data)) >= amount.LIMIT
 
 
 def _from_folder(schema_id: int) -> Schema | None:

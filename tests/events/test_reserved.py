@@ -1,0 +1,125 @@
+"""Reserved records: whoever has not the key cannot write one (law 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from footfall.errors import DecodeError
+from footfall.events.codec import Codecs
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
+from footfall.events.reserved import ConfigPayload, Handoff, Reserved
+
+KEY = b"user_id:AAAAAAAAAAAAAAAAAAAAAA"
+OTHER = b"user_id:BBBBBBBBBBBBBBBBBBBBBB"
+RESERVED = Reserved(b"the secret of these tests")
+MOVE = Handoff(OTHER, 3, 42, 1, 1_790_000_000_000)
+CODEC = Codecs().interaction
+
+
+def handoff() -> Interaction:
+    return RESERVED.handoff(KEY, MOVE, b"rows")
+
+
+def system(event: Interaction, **changed: Any) -> Interaction:
+    assert event["system"] is not None
+    return {**event, "system": {**event["system"], **changed}}  # type: ignore[typeddict-item]
+
+
+def flipped(data: bytes) -> list[bytes]:
+    return [data[:n] + bytes([data[n] ^ 1 << bit]) + data[n + 1:]
+            for n in range(len(data)) for bit in range(8)]
+
+
+def forged(event: Interaction, key: bytes = KEY) -> bool:
+    with pytest.raises(DecodeError) as error:
+        RESERVED.read_handoff(event, key)
+    return error.value.reason == "reserved_forged"
+
+
+def test_what_is_written_is_read() -> None:
+    """All three types, through the wire."""
+    assert MOVE == RESERVED.read_handoff(CODEC.decode(CODEC.encode(handoff())), KEY)
+    payload = ConfigPayload(7, b'{"cart":{}}')
+    event = CODEC.decode(CODEC.encode(RESERVED.config(payload, 5)))
+    assert (CONFIG, payload) == (event["type"], RESERVED.read_config(event, CONFIG.encode()))
+    tick = CODEC.decode(CODEC.encode(RESERVED.tick(5)))
+    assert b"" == RESERVED.check(tick, TICK.encode())
+
+
+@given(number=st.integers(0, 2**63 - 1), content=st.binary())
+def test_any_configuration_round_trips(number: int, content: bytes) -> None:
+    """Whatever its content."""
+    payload = ConfigPayload(number, content)
+    assert payload == RESERVED.read_config(RESERVED.config(payload, 0), CONFIG.encode())
+
+
+def test_every_flipped_bit_is_forged() -> None:
+    """Of the MAC, the payload, the rows, the type and the key."""
+    event = handoff()
+    assert event["system"] is not None
+    harmed = [
+        *(system(event, mac=mac) for mac in flipped(event["system"]["mac"])),
+        *(system(event, payload=payload) for payload in flipped(event["system"]["payload"])),
+        *({**event, "personal": rows} for rows in flipped(event["personal"])),
+    ]
+    assert len(harmed) == 8 * (16 + len(event["system"]["payload"]) + 4)
+    assert all(forged(one) for one in harmed)
+    assert all(forged(event, key) for key in flipped(KEY))
+
+
+@pytest.mark.parametrize("mac", [b"", b"\0", b"\0" * 16, b"\0" * 17])
+def test_mac_of_another_length_is_forged(mac: bytes) -> None:
+    """Also none at all."""
+    assert forged(system(handoff(), mac=mac))
+
+
+def test_cut_mac_is_forged() -> None:
+    """A beginning of the right one is not the right one."""
+    event = handoff()
+    assert event["system"] is not None
+    assert forged(system(event, mac=event["system"]["mac"][:15]))
+
+
+def test_record_without_system_is_forged() -> None:
+    """Anybody can write the type."""
+    assert forged({**handoff(), "system": None})
+
+
+def test_another_customers_handoff_is_forged() -> None:
+    """A record copied under another key does not move rows there."""
+    assert forged(handoff(), OTHER)
+
+
+def test_another_type_is_forged() -> None:
+    """A tick is no handoff, though its MAC is ours."""
+    assert forged({**RESERVED.tick(0), "type": HANDOFF}, TICK.encode())
+
+
+def test_bytes_moved_between_fields_are_forged() -> None:
+    """The MAC knows where each part ends."""
+    event = handoff()
+    assert event["system"] is not None
+    moved = system(event, payload=event["system"]["payload"] + event["personal"])
+    assert forged({**moved, "personal": b""})
+
+
+def test_another_secret_is_forged() -> None:
+    """Another installation's records are not ours."""
+    assert forged(Reserved(b"another secret of others").handoff(KEY, MOVE, b"rows"))
+
+
+def test_own_mac_over_an_unreadable_payload() -> None:
+    """Written by other code of ours: refused, under another reason."""
+    event = RESERVED.config(ConfigPayload(1, b"{}"), 0)
+    with pytest.raises(DecodeError, match="reserved_unreadable"):
+        RESERVED.read_handoff({**event, "type": CONFIG}, CONFIG.encode())
+
+
+def test_short_secret_is_refused() -> None:
+    """It could be guessed."""
+    with pytest.raises(ValueError, match="at least 16 bytes"):
+        Reserved(b"short")
