@@ -63,8 +63,8 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
     file = path or Path("footfall.toml")
     if path is not None or file.exists():
         try:
-            merged.update(tomllib.loads(file.read_text()))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            merged.update(tomllib.loads(file.read_text("utf-8")))
+        except (OSError, ValueError) as error:  # not UTF-8, not TOML
             raise SettingsError(f"{file}: {error}") from None
         _check_names(merged, f"{file}: ")
     variables = {
@@ -84,10 +84,11 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
 
 def _write_keys(text: str) -> dict[str, str]:
     """`web:KEY1,app:KEY2` as a table."""
-    pairs = [item.partition(":") for item in text.split(",") if item]
-    if any(not name or not key for name, _, key in pairs):
+    pairs = [item.partition(":") for item in text.split(",") if item.strip()]
+    keys = {name.strip(): key.strip() for name, _, key in pairs}
+    if not all([*keys, *keys.values()]):
         raise SettingsError(f"{PREFIX}WRITE_KEYS: expected SOURCE:KEY[,SOURCE:KEY ...]")
-    return {name.strip(): key.strip() for name, _, key in pairs}
+    return keys
 
 
 def _check_names(given: Mapping[str, Any], where: str) -> None:
