@@ -39,10 +39,12 @@ class CustomerKeys:
         if len(secret) < SECRET_BYTES_MIN:
             raise ValueError(f"customer_key_secret needs at least {SECRET_BYTES_MIN} bytes")
         self._key = hashlib.blake2b(secret, digest_size=32, person=b"customer_key").digest()
-        self._message = hashlib.blake2b(
+        # Copying a prepared state is three times as fast as hashing with a key anew.
+        message = hashlib.blake2b(
             key=hashlib.blake2b(secret, digest_size=32, person=b"message_id").digest(),
             digest_size=8,
         )
+        self._new_message = message.copy
         self.fingerprint = hashlib.blake2b(secret, digest_size=8, person=b"fingerprint").hexdigest()
 
     def of(self, kind: str, value: str) -> bytes:
@@ -62,7 +64,7 @@ class CustomerKeys:
 
     def message_hash(self, message_id: str) -> bytes:
         """8 bytes for the memory of messageIds (law 2)."""
-        state = self._message.copy()
+        state = self._new_message()
         state.update(message_id.encode())
         return state.digest()
 

@@ -26,8 +26,7 @@ _LOG_TIME = {"message.timestamp.type": "LogAppendTime"}
 _DAY_MS = 24 * 3600 * 1000
 
 ALL = (
-    Topic(INTERACTIONS, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS), "cleanup.policy": "delete"},
-          _LOG_TIME),
+    Topic(INTERACTIONS, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, _LOG_TIME),
     Topic(TRIGGERS, {**_LOG_TIME, "retention.ms": str(7 * _DAY_MS)}, {}),
     Topic(REJECTED, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, {}),
     Topic(DELIVERIES, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, {}),

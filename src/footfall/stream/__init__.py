@@ -1,0 +1,1 @@
+"""The stream engine: the only folder that imports Faust."""

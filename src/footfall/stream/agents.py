@@ -26,7 +26,7 @@ def attach(app: faust.App, engine: Engine) -> None:
     log = app.topic(engine.log_topic, key_serializer="raw", value_serializer="raw",
                     maxsize=QUEUE_BATCHES_MAX)
 
-    @app.agent(log, name="interactions")
+    @app.agent(log, name="interactions")  # type: ignore[untyped-decorator]
     async def interactions(stream: Any) -> AsyncIterator[None]:
         # noack().events(): the only way in which nothing but the engine acknowledges.
         async for event in stream.noack().events():
@@ -41,11 +41,11 @@ def attach(app: faust.App, engine: Engine) -> None:
                 engine.fail(error)
         yield  # makes this an async generator, which Faust runs as one actor
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator]
     async def clock() -> None:
         await keep_time(engine)
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator]
     async def checkpoints() -> None:
         while True:
             await asyncio.sleep(engine.settings.checkpoint_s)

@@ -101,7 +101,7 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
                       value_type=bytes, help="One record per customer: all its tables.")
     attach(app, engine)
 
-    @app.on_rebalance_complete.connect
+    @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
     async def _readable(*_args: Any, **_kwargs: Any) -> None:
         # `customers[key]` reads the folds' own stores: no second copy of the state.
         table.data.data = ChainMap(*[p.fold.store for p in engine.partitions.values()])

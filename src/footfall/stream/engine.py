@@ -302,7 +302,8 @@ class Engine:
         fold = partition.fold
         for (what, label), count in fold.counts.items():
             metric = _COUNTERS[what]
-            (metric.labels(*(("worker", label) if what == "rejected" else (label,)))).inc(count)
+            labels = ("worker", label) if what == "rejected" else (label,)
+            metric.labels(*labels).inc(count)
         fold.counts.clear()
         telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
         telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))

@@ -1,4 +1,4 @@
-"""Reads topics outside the consumer group: changelogs in bulk, single records and ranges of the log.
+"""Reads topics outside the consumer group: changelogs in bulk, ranges of the log.
 
 Decides nothing; recovery and the chain check do. Ends by position against end offset, never by the
 last record seen: the tail of a topic may hold no record at all (compaction, control records).
@@ -53,10 +53,11 @@ class Reader:
                 *left, timeout_ms=POLL_MS, max_records=RECORDS_MAX)
             for tp, records in fetched.items():
                 end = left[tp][1]
+                wanted = records
                 if records[-1].offset >= end:
-                    records = [r for r in records if r.offset < end]
-                if records:
-                    yield tp, records
+                    wanted = [r for r in records if r.offset < end]
+                if wanted:
+                    yield tp, wanted
             for tp in list(left):
                 if await consumer.position(tp) >= left[tp][1]:
                     del left[tp]

@@ -91,7 +91,8 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
     for n in wanted:
         first, end = bounds[logs[n]]
         metadata = committed[TP(engine.log_topic, n)]
-        _prove(n, found[n].store, states[n], end, metadata, bounds[changelogs[n]][1])
+        _prove(n, found[n].store, states[n], end=end, metadata=metadata,
+               changelog_end=bounds[changelogs[n]][1])
         store = found[n].store
         rewrites = [(key, store[key]) for key in found[n].stale]
         telemetry.STALE_RECORDS.inc(len(rewrites))
@@ -107,7 +108,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
     logger.info("recovered %d partitions, %d customers, in %.2f s", len(wanted), rows, took)
 
 
-def _prove(number: int, store: dict[bytes, bytes], state: PartitionState | None, end: int,
+def _prove(number: int, store: dict[bytes, bytes], state: PartitionState | None, *, end: int,
            metadata: str, changelog_end: int) -> None:
     """Raise `StateRefused` where log, changelog and commit do not fit each other."""
     highest = max((header(value)[0] for value in store.values()), default=-1)
@@ -208,5 +209,6 @@ class BulkTableManager(TableManager):  # type: ignore[misc]
     def recovery(self) -> BulkRecovery:
         """The recovery service."""
         if self._recovery is None:
-            self._recovery = BulkRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery: BulkRecovery | None = BulkRecovery(
+                self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery

@@ -55,7 +55,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def committed_metadata(self, tps: Iterable[TP]) -> dict[TP, str]:
         """Metadata of the group's last commit of each partition; "" where there is none."""
-        return await self.call_thread(self._committed_metadata, list(tps))
+        found: dict[TP, str] = await self.call_thread(self._committed_metadata, list(tps))
+        return found
 
     async def _committed_metadata(self, tps: list[TP]) -> dict[TP, str]:
         wanted = [TopicPartition(*tp) for tp in tps]

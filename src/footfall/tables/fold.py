@@ -108,9 +108,10 @@ class Fold:
         self._last = entry
         if self._handoffs:
             self._handoffs.clear()
-        self._timers.catch_up(offset)
-        heap = self._timers.heap
-        if heap and heap[0][0] < self.clock:
+        index = self._timers
+        if index.ahead:
+            index.catch_up(offset)
+        if index.heap and index.heap[0][0] < self.clock:
             self._fire(offset, entry.key)
         try:
             event = self._decode(entry.value)
@@ -131,10 +132,13 @@ class Fold:
             self.counts["repeat", "offset"] += 1
             return
         digest = self._hash(event["message_id"])
-        if digest in record.message_ids:
+        memory = record.message_ids
+        if memory.hashes.find(digest) >= 0 and digest in memory:
             self.counts["repeat", "message_id"] += 1
             return
-        when = min(event["event_time"], entry.timestamp)
+        when = event["event_time"]
+        if when > entry.timestamp:
+            when = entry.timestamp
         clock = self.clock
         config = self.config
         staged: list[_Staged] = []
@@ -152,13 +156,14 @@ class Fold:
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
             raise DecodeError("step_failed", f"{table.name}: {type(error).__name__}") from error
-        record.message_ids.add(digest, clock)
+        memory.add(digest, clock)
         record.watermark = entry.offset
         self.dirty[key] = record
         self.counts["processed", event["type"]] += 1
         if record.timers and when < clock - config.late_ms:
-            timers.rearm(record, clock, config)
-        self._commit(key, record, staged, clock)
+            timers.rearm(record.timers, clock, config)
+        if staged:
+            self._commit(key, record, staged, clock)
 
     def _apply_reserved(self, event: Interaction, entry: LogRecord) -> None:
         key = entry.key or b""
@@ -189,18 +194,20 @@ class Fold:
                 *, fired: bool = False) -> None:
         """Put staged steps into the record; then what they tell into the outputs."""
         telling = False
+        waiting = record.timers
         for table, facts, said in steps:
             name = table.name
             record.rows[name] = Row(table.version, facts, said.told)
             if said.due is not None:
-                before = None if fired else record.timers.get(name)
-                timer = timers.schedule(before, said.due, self.clock, self.config)
-                if timer.revealed_at and timer is not before:
-                    self.counts["settled", name] += 1
-                record.timers[name] = timer
-                self._timers.arm(key, timer.wake_at)
-            elif record.timers:
-                record.timers.pop(name, None)
+                before = None if fired else waiting.get(name)
+                if before is None or before.due != said.due or before.revealed_at:
+                    timer = timers.schedule(before, said.due, self.clock, self.config)
+                    if timer.revealed_at and timer is not before:
+                        self.counts["settled", name] += 1
+                    waiting[name] = timer
+                    self._timers.arm(key, timer.wake_at)
+            elif waiting:
+                waiting.pop(name, None)
             if said.triggers or said.moves:
                 telling = True
         if telling:

@@ -16,8 +16,8 @@ _BUCKETS = 2
 
 
 class MessageIds:
-    """`hashes`: all kept, oldest first. `recent`: bucket, count, bucket, count ... of the last hour,
-    ascending; what `hashes` holds beyond their sum is older.
+    """`hashes`: all kept, oldest first. `recent`: bucket, count, bucket, count ... of the last
+    hour, ascending; what `hashes` holds beyond their sum is older.
     """
 
     __slots__ = ("hashes", "recent")

@@ -23,8 +23,8 @@ TRIGGER_ID_BYTES = 16
 
 
 class Output(NamedTuple):
-    """Something to send: kind is TRIGGER, HANDOFF or REJECTED; `key` is the Kafka key, of a rejected
-    record its offset.
+    """Something to send: kind is TRIGGER, HANDOFF or REJECTED; `key` is the Kafka key, of a
+    rejected record its offset.
     """
 
     kind: str

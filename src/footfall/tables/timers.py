@@ -17,7 +17,7 @@ from footfall.tables.record import CustomerRecord, Timer
 class Timers:
     """Heap of (wake_at, key). `armed` says which entry of a customer is live; others are stale."""
 
-    __slots__ = ("_ahead", "armed", "heap")
+    __slots__ = ("ahead", "armed", "heap")
 
     def __init__(self, wakes: Iterable[tuple[int, bytes]]) -> None:
         self.heap = list(wakes)
@@ -25,7 +25,7 @@ class Timers:
         self.armed = {key: wake_at for wake_at, key in self.heap}
         #: (watermark, wake_at, key) of customers whose record is ahead of the log, which is being
         #: read again.
-        self._ahead: list[tuple[int, int, bytes]] = []
+        self.ahead: list[tuple[int, int, bytes]] = []
 
     def arm(self, key: bytes, wake_at: int) -> None:
         """See to it that the heap leads to a timer; a later one needs no entry of its own."""
@@ -56,18 +56,17 @@ class Timers:
     def put_off(self, watermark: int) -> None:
         """Set the entry that `peek` gave aside until the log is past the customer's watermark."""
         wake_at, key = heapq.heappop(self.heap)
-        self._ahead.append((watermark, wake_at, key))
+        self.ahead.append((watermark, wake_at, key))
 
     def catch_up(self, offset: int) -> None:
         """The log has come to `offset`: what was put off for less comes back."""
-        if self._ahead:
-            waiting = []
-            for item in self._ahead:
-                if item[0] < offset:
-                    heapq.heappush(self.heap, item[1:])
-                else:
-                    waiting.append(item)
-            self._ahead = waiting
+        waiting = []
+        for item in self.ahead:
+            if item[0] < offset:
+                heapq.heappush(self.heap, item[1:])
+            else:
+                waiting.append(item)
+        self.ahead = waiting
 
 
 def schedule(timer: Timer | None, due: int, clock: int, config: Config) -> Timer:
@@ -89,13 +88,13 @@ def reveal(due: int, clock: int, config: Config) -> Timer:
     return Timer(clock + config.settle_ms, due, clock)
 
 
-def rearm(record: CustomerRecord, clock: int, config: Config) -> None:
+def rearm(waiting: dict[str, Timer], clock: int, config: Config) -> None:
     """A record long late has come: what is settling waits on, up to a bound."""
-    for name, timer in record.timers.items():
+    for name, timer in waiting.items():
         if timer.revealed_at:
             wake_at = min(clock + config.settle_ms, timer.revealed_at + config.settle_ms_max)
             if wake_at > timer.wake_at:
-                record.timers[name] = Timer(wake_at, timer.due, timer.revealed_at)
+                waiting[name] = Timer(wake_at, timer.due, timer.revealed_at)
 
 
 def merge(ours: Timer | None, theirs: Timer | None) -> Timer | None:
