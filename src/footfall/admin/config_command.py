@@ -91,6 +91,8 @@ def show(ctx: click.Context, as_json: bool, data_dir: Path | None) -> None:
     click.echo(f"configuration {version.label} ({where})")
     usual = flat(defaults())
     for name, value in flat(_in_full(version)).items():
+        if value == {}:
+            continue  # a table with nothing to configure
         mark = " " if usual.get(name) == value else "*"
         click.echo(f"{mark} {name} = {json.dumps(value)}")
 

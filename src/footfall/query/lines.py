@@ -51,13 +51,19 @@ def _place(document: Document) -> str:
 
 
 def _pairs(data: Any) -> str:
-    """`key=value` of the plain values; how many of the others."""
+    """`key=value` of what says something; of a list, how many."""
     if not isinstance(data, dict):
         return str(data)
-    return "  ".join(
-        f"{key}={len(value)} of them" if isinstance(value, list) else f"{key}={value}"
-        for key, value in data.items() if not isinstance(value, dict)
-    )
+    return "  ".join(f"{key}={_short(value)}" for key, value in data.items()
+                     if value or (value == 0 and value is not False))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return str(len(value))
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{_short(part)}" for key, part in value.items())
+    return str(value)
 
 
 def _joined(*parts: tuple[str, str] | str | None) -> Text:

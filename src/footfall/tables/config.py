@@ -88,6 +88,9 @@ def _section(name: str, kind: type[Any], value: Any) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         limit, _, path = str(error).partition(" - at `$")
+        if "unknown field" in limit:
+            known = ", ".join(kind.__struct_fields__) or "none"
+            raise ConfigError(f"[{name}] {limit}; known keys: {known}") from None
         keys = re.findall(r"\w+", path)
         given: Any = value
         for key in keys:
