@@ -17,15 +17,15 @@ from aiohttp import web
 
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.sink import DELIVERY_S_MAX, KafkaSink
+from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.running import resolve
 from footfall.settings import PREFIX, Settings
 
-#: For requests in flight; a little more than a record may take. With the flush below 10 s in all.
-DRAIN_S_MAX = DELIVERY_S_MAX + 0.5
+#: For requests in flight; a little more than an answer may take. With the flush below 10 s in all.
+DRAIN_S_MAX = ANSWER_S_MAX + 0.5
 FLUSH_S_MAX = 1.0
 REQUIRED = ("kafka_bootstrap_servers", "customer_key_secret", "write_keys")
 

@@ -52,6 +52,8 @@ def label(document: Document, names: tuple[str, ...], path: str = "") -> str | N
         value = document.get(name)
         if value is None:
             continue
+        if type(value) is str and len(value) <= TEXT_CHARS_MAX:
+            return value
         if type(value) is int:
             value = _digits(value, path + name)
         if not isinstance(value, str):
