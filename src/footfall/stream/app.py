@@ -25,6 +25,7 @@ from footfall.settings import Settings, load
 from footfall.stream.agents import attach
 from footfall.stream.crash import die
 from footfall.stream.engine import Engine
+from footfall.stream.records import plain
 from footfall.stream.recovery import BulkTableManager
 from footfall.stream.transport import BatchConsumer, BatchTransport
 from footfall.tables import ALL
@@ -66,6 +67,7 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
                             "the same for every worker, and permanent")
     faust_codecs.codecs.pop("pickle", None)
     Service.crash = _crash
+    plain()
     engine = Engine(
         settings, tables, codecs=_codecs(settings),
         keys=CustomerKeys(settings.customer_key_secret.encode()),

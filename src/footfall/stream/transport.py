@@ -131,6 +131,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     None, 0, 0, tp, generation_id=generation,
                 )
 
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        key, value = record.key, record.value
+        return ConsumerMessage(
+            tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.timestamp_type,
+            list(record.headers), key, value, record.checksum, len(key or b""), len(value or b""),
+            tp, generation_id=self.app.consumer_generation_id,
+        )
+
     async def perform_seek(self) -> None:
         """Go to where the engine's state stands (the log), or to the committed offset (others)."""
         async with self._fetching:
