@@ -9,10 +9,11 @@ import click
 import msgspec
 import pytest
 from click.testing import CliRunner
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 from footfall import tables
 from footfall.admin import config, config_command
+from footfall.admin.cluster import admin_client
 from footfall.admin.config_log import KEY, ConfigLog, version_of
 from footfall.admin.scan import Scanner
 from footfall.errors import BrokerError, ConfigError
@@ -167,6 +168,22 @@ def test_starts_from_the_partition_records_of_the_changelog(
             _send(footfall_topics, CHANGELOG, PARTITION_KEY, state.encode(), partition)
     assert 4 == log.read().highest.number
     assert config.apply(footfall_topics, SECRET, {"cart": {"idle_s": 9}}).startswith("5:")
+
+
+def test_version_survives_the_expiry_of_its_record(log: ConfigLog, footfall_topics: str) -> None:
+    """Retention took the `$config` records: a new one must still be higher than what workers hold,
+    or they would pass it over."""
+    state = PartitionState(next_offset=1, config_number=8, config_content=_content(8)).encode()
+    for partition in range(PARTITIONS):
+        _send(footfall_topics, INTERACTIONS, KEY, b"expired", partition)
+        for _ in range(3):
+            _send(footfall_topics, CHANGELOG, b"user_id:x", b"row", partition)
+        _send(footfall_topics, CHANGELOG, PARTITION_KEY, state, partition)
+    admin = admin_client(footfall_topics)
+    gone = admin.delete_records(
+        [TopicPartition(INTERACTIONS, p, 1) for p in range(PARTITIONS)])
+    assert all(future.result(10) for future in gone.values())
+    assert config.apply(footfall_topics, SECRET, {}).startswith("9:")
 
 
 def test_unreachable_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
