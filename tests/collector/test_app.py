@@ -19,6 +19,7 @@ from footfall.collector import body
 from footfall.collector.app import ROUTES, Collector
 from footfall.collector.auth import WriteKeys
 from footfall.collector.body import BODY_BYTES_MAX
+from footfall.collector.packing import AIOHTTP_UNPACKS
 from footfall.collector.sink import Outgoing, UnavailableError
 from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, ITEM_BYTES_MAX, SHARED_BYTES_MAX
 from footfall.events.codec import Codecs
@@ -66,7 +67,9 @@ def sink() -> MemorySink:
 @pytest.fixture
 async def client(sink: MemorySink) -> AsyncIterator[TestClient[Any, Any]]:
     collector = Collector(sink, KEYS, WriteKeys({"web": KEY, "app": "wk_app"}), CODECS, lambda: NOW)
-    async with TestClient(TestServer(collector.application())) as made:
+    server = TestServer(collector.application())
+    await server.start_server(auto_decompress=AIOHTTP_UNPACKS)
+    async with TestClient(server) as made:
         yield made
 
 
@@ -241,7 +244,11 @@ async def test_packed_bodies(client: Any, sink: MemorySink, encoding: str, pack:
     (gzip.compress(gzip.compress(b"{}")), "gzip, gzip", 400, "encoding_unsupported"),
     (b"{}", "snappy", 400, "encoding_unsupported"),
     (b"{}", "gzip", 400, "body_unreadable"),
-    (gzip.compress(json.dumps({"batch": [*range(999)]}).encode())[:999], "gzip", 400, "not_json"),
+    (gzip.compress(json.dumps([*range(999)]).encode())[:999], "gzip", 400, "body_unreadable"),
+    (gzip.compress(b"{}")[:-1], "gzip", 400, "body_unreadable"),
+    (gzip.compress(b"{}") * 2, "gzip", 400, "body_unreadable"),
+    (gzip.compress(b"{}") + b"x", "gzip", 400, "body_unreadable"),
+    (b"", "gzip", 400, "not_json"),
 ])
 async def test_packed_bodies_that_are_refused(client: Any, raw: bytes, encoding: str, status: int,
                                               code: str) -> None:

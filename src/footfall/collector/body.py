@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from footfall.collector.answers import RequestError
+from footfall.collector.packing import ENCODINGS, TooLong, Unpacker
 from footfall.events.admit import BATCH_ITEMS_MAX, SHARED, SHARED_BYTES_MAX, Raws, decode, split
 from footfall.events.fields import FieldError, kind_of
 
 BODY_BYTES_MAX = 500 * 1024
 READ_S_MAX = 20.0
 _TIME_BYTES_MAX = 64
-_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
 
 class Body(NamedTuple):
@@ -36,24 +37,25 @@ class Body(NamedTuple):
 
 async def read(request: web.Request) -> bytes:
     """The unpacked body; raises `RequestError`."""
-    if request.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ENCODINGS:
         raise RequestError(400, "encoding_unsupported", "Content-Encoding must be gzip or deflate")
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise _too_large()
-    parts, size = [], 0
+    unpacker, parts = Unpacker(encoding, BODY_BYTES_MAX), []
     try:
         async with asyncio.timeout(READ_S_MAX):
             async for part in request.content.iter_any():
-                size += len(part)
-                if size > BODY_BYTES_MAX:
-                    raise _too_large()
-                parts.append(part)
+                parts.append(unpacker.feed(part))
+    except TooLong:
+        raise _too_large() from None
     except TimeoutError:
         raise RequestError(408, "body_timeout",
                            f"the body took longer than {READ_S_MAX:g} s") from None
-    except web.RequestPayloadError:
-        raise RequestError(400, "body_unreadable", "the body is cut off or not packed as its "
-                           "Content-Encoding says") from None
+    except (web.RequestPayloadError, zlib.error):
+        raise _unreadable() from None
+    if not unpacker.is_whole:
+        raise _unreadable()
     return b"".join(parts)
 
 
@@ -87,6 +89,11 @@ class _Batch(_One):
 def _too_large() -> RequestError:
     return RequestError(413, "body_too_large", f"the body is longer than {BODY_BYTES_MAX} bytes "
                         "when unpacked; send fewer items at once")
+
+
+def _unreadable() -> RequestError:
+    return RequestError(400, "body_unreadable",
+                        "the body is cut off or not packed as its Content-Encoding says")
 
 
 def _root(data: bytes, kind: type[_R]) -> _R:

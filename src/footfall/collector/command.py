@@ -17,6 +17,7 @@ from aiohttp import web
 
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
+from footfall.collector.packing import AIOHTTP_UNPACKS
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events.customer_key import CustomerKeys
@@ -71,7 +72,8 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
                      lambda error: loop.call_soon_threadsafe(stop, error))
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
     app = Collector(sink, keys, WriteKeys(settings.write_keys), codecs).application()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S_MAX)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S_MAX,
+                           auto_decompress=AIOHTTP_UNPACKS)
     await runner.setup()
     site = web.TCPSite(runner, settings.http_host, settings.http_port)
     try:
