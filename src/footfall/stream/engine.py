@@ -104,7 +104,8 @@ class Engine:
         fold = Fold(
             number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
             topic=self.log_topic, state=state, store=store, passed=self.crash_point,
-            hot_records_max=self.settings.hot_records_max, **self._fold_options,
+            hot_records_max=max(1, self.settings.hot_records_max // self._partition_count()),
+            **self._fold_options,
         )
         limit = PoisonLimit(number, self.settings.rejected_ratio_max,
                             self.settings.rejected_run_max)
@@ -200,7 +201,7 @@ class Engine:
             if low > start:
                 if not self.settings.accept_gap:
                     raise StateRefused(
-                        f"partition {number}: the log begins at offset {low}, the state ends before"
+                        f"partition {number}: the log begins at offset {low}, the state ends at"
                         f" {start}: {low - start} records are gone. To go on without them: footfall "
                         "worker --accept-gap")
                 logger.warning("partition %d: gap accepted, %d to %d", number, start, low)
@@ -248,8 +249,10 @@ class Engine:
 
     def partition_of(self, key: bytes) -> int:
         """The log partition of a customer (murmur2, as every producer)."""
-        count = self.consumer.topic_partitions(self.log_topic)
-        return int((murmur2(key) & 0x7FFFFFFF) % count)
+        return int((murmur2(key) & 0x7FFFFFFF) % self._partition_count())
+
+    def _partition_count(self) -> int:
+        return int(self.consumer.topic_partitions(self.log_topic))
 
     # -- checkpoints -------------------------------------------------------------------------------
 
@@ -306,6 +309,9 @@ class Engine:
             metric.labels(*labels).inc(count)
         fold.counts.clear()
         telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
+        end = self.consumer.highwater(TP(self.log_topic, partition.number))
+        if end is not None:
+            telemetry.LAG.labels(partition.number).set(max(0, end - fold.next_offset))
         telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))
 
     async def finish(self) -> None:

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -51,6 +51,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         except (CommitFailedError, IllegalStateError):
             # Rebalanced or no member any more: the new owner starts from `$partition`.
             return False
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            return False  # the broker is away; the next commit says it all again
         return True
 
     async def committed_metadata(self, tps: Iterable[TP]) -> dict[TP, str]:
