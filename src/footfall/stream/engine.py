@@ -202,8 +202,8 @@ class Engine:
                 if not self.settings.accept_gap:
                     raise StateRefused(
                         f"partition {number}: the log begins at offset {low}, the state ends at"
-                        f" {start}: {low - start} records are gone. To go on without them: footfall "
-                        "worker --accept-gap")
+                        f" {start}: {low - start} records are gone. To go on without them: "
+                        "footfall worker --accept-gap")
                 logger.warning("partition %d: gap accepted, %d to %d", number, start, low)
                 start = min(low, end)
             async for _tp, records in reader.read({tp: (start, end)}):
