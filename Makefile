@@ -1,0 +1,49 @@
+# Every target makes the virtual environment it needs. On the machine: Python 3.11 or later, make;
+# Java 17 and Maven for the tests' Kafka; nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check bench chaos test-docker clean
+
+demo: $(VENV)/ready
+	$(BIN)/footfall demo $(DEMO)
+
+# One test, more output ...: make test PYTEST="-k cart -v"
+test: $(VENV)/ready
+	$(BIN)/python -m pytest -m "not chaos and not docker" $(PYTEST)
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/footfall schemas check
+
+# The long form of the tests that kill, stop and starve things.
+chaos: $(VENV)/ready
+	$(BIN)/python -m pytest -m chaos -rs $(PYTEST)
+
+# Footfall and its comparators on one topic of a Kafka of their own; N=... for another size.
+bench: $(VENV)/ready $(VENV)-bench/ready
+	PY=$(CURDIR)/$(VENV)-bench/bin/python $(BIN)/python bench/with_kafka.py \
+		bench/comparators/run $(CURDIR)/$(BIN)/python $(CURDIR)/bench/footfall_.py
+
+# The same tests on a container of Apache Kafka, where a Docker engine answers.
+test-docker: $(VENV)/ready
+	@if $(BIN)/python -m tests.docker_engine; then \
+		FOOTFALL_TEST_DOCKER=1 $(BIN)/python -m pytest -rs \
+			-m "(kafka or docker) and not chaos" $(PYTEST); fi
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) install -e '.[dev]'
+	@touch $@
+
+$(VENV)-bench/ready: bench/comparators/requirements.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python $(PIP) install -r $<
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-bench build
