@@ -62,7 +62,7 @@ class CartTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
 
     carts: tuple[ToldCart, ...] = ()
-    forgotten: int = 0
+    forgotten: int = -1
 
 
 def announce(told: CartTold, facts: CartFacts, now: int, config: CartConfig,

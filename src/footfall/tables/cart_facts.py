@@ -38,7 +38,7 @@ ORDERS_MAX = 4
 #: Relative operations of one cart: newest first, together.
 CART_BYTES_MAX = 24_000
 #: Up to so many operations of a cart cannot reach `CART_BYTES_MAX`.
-_UNWEIGHED = 11
+_UNWEIGHED = 9
 _OPERATION_BYTES = 16
 
 #: (event time, messageId): where something stands among the events of a customer.
@@ -66,13 +66,13 @@ class CartFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Carts sorted by cart_id, the newest orders sorted by time.
 
     `emptied`: the newest order that named no cart. `cut_at`: last activity of the newest cart that
-    the limit on carts dropped, ms; 0 when none was.
+    the limit on carts dropped, ms; -1 when none was.
     """
 
     carts: tuple[Cart, ...] = ()
     orders: tuple[Order, ...] = ()
     emptied: Mark | None = None
-    cut_at: int = 0
+    cut_at: int = -1
 
 
 def observe(facts: CartFacts, event: Interaction, when: int) -> CartFacts:
@@ -101,7 +101,7 @@ def merge(mine: CartFacts, theirs: CartFacts) -> CartFacts:
 
 def is_limited(facts: CartFacts) -> bool:
     """Whether a limit has touched this customer: then the law of facts is not claimed."""
-    return facts.cut_at > 0 or any(cart.cut is not None for cart in facts.carts)
+    return facts.cut_at >= 0 or any(cart.cut is not None for cart in facts.carts)
 
 
 # -- one more operation or order ---------------------------------------------------------------
@@ -193,7 +193,7 @@ def _bounded(cart_id: str, operations: tuple[Operation, ...], cut: Mark | None) 
         operation = operations[i]
         if operation.kind >= VIEWED:
             break
-        room -= len(operation.content) + len(operation.message_id) + _OPERATION_BYTES
+        room -= len(operation.content) + len(operation.message_id.encode()) + _OPERATION_BYTES
         if room < 0:
             floor = operations[:1] if operations[0].kind >= VIEWED else ()
             return Cart(cart_id, floor + operations[i + 1 :], operation[:2])
