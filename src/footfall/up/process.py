@@ -32,7 +32,7 @@ class Process:
     ) -> None:
         self.name = name
         self.output = output
-        self._command = list(command)
+        self.command = list(command)
         self._environment = None if environment is None else dict(environment)
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -49,7 +49,7 @@ class Process:
         self.limit_output()
         with self.output.open("ab") as output:
             self._popen = subprocess.Popen(
-                [*_tie(), *self._command], stdin=subprocess.DEVNULL, stdout=output,
+                [*_tie(), *self.command], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, env=self._environment, start_new_session=True,
             )
 

@@ -1,0 +1,45 @@
+"""A child sees exactly what `up` decided, and nothing of the shell around it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from footfall.settings import Settings, load
+from footfall.up.children import environment_of, worker
+
+SETTINGS = Settings(
+    data_dir="/data", kafka_bootstrap_servers="127.0.0.1:9092", customer_key_secret="c" * 16,
+    system_secret="s" * 16, write_keys={"web": "k1", "app": "k2"}, api_key="a", http_port=8088,
+    checkpoint_s=0.25, accept_gap=True, cart_idle_s=2.5, partitions=3,
+)
+
+
+def test_settings_survive_the_way_through_the_environment() -> None:
+    """Every one of them, of every type."""
+    assert SETTINGS == load(environment_of(SETTINGS, {}))
+
+
+def test_defaults_are_stated_so_that_no_file_of_the_child_changes_them(tmp_path: Path) -> None:
+    """A footfall.toml where the child runs is overridden."""
+    file = tmp_path / "footfall.toml"
+    file.write_text("partitions = 99\nhttp_host = '0.0.0.0'\n")
+
+    assert SETTINGS == load(environment_of(SETTINGS, {}), file)
+
+
+def test_variables_of_the_shell_stay_but_for_our_own() -> None:
+    """PATH is needed; an old FOOTFALL_ variable would stop the child or change it."""
+    made = environment_of(Settings(), {"PATH": "/bin", "FOOTFALL_NO_SUCH": "1",
+                                       "FOOTFALL_SYSTEM_SECRET": "x" * 16})
+
+    assert "/bin" == made["PATH"]
+    assert not {"FOOTFALL_NO_SUCH", "FOOTFALL_SYSTEM_SECRET"} & made.keys()
+
+
+def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
+    """Every user of the machine can read command lines."""
+    child = worker(SETTINGS, tmp_path, {}, 1)
+
+    assert [sys.executable, "-m", "footfall", "worker"] == child.process.command
+    assert "worker-1" == child.name
