@@ -197,6 +197,14 @@ def test_an_offline_device_that_did_not_is_told_once_as_late() -> None:
     assert "2023-11-14T23:13:20.000Z" == told["data"]["last_activity"]
 
 
+def test_activity_within_the_grace_moves_the_cause() -> None:
+    """Nothing settles here: the deadline that woke is the cause, though the first was past too."""
+    log = [config(START, 1, idle_s=2), Appended(START, ANNA, added(START, "a")),
+           Appended(START + 2_300, ANNA, added(START + 100, "b")),
+           *ticks(START + 2_300, START + MINUTE)]
+    assert [("cart_abandoned", "", 2_100)] == told_by(log)
+
+
 def test_first_deadlines_are_kept_for_each_cart() -> None:
     """Two carts settle together; activity of either does not change the cause of the other."""
     now = START + 2 * DAY
