@@ -1,0 +1,47 @@
+"""The documents name every table, trigger, field and setting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from footfall import tables
+from tests.tables.events import added, ordered
+from tests.tables.logs import ANNA, START, Appended, config, fold, tick, triggers
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_table_and_setting_is_documented() -> None:
+    """A section for each table; each configuration field by its full name."""
+    text = (DOCS / "tables.md").read_text()
+    assert [t.name for t in tables.ALL] == re.findall(r"^## (\w+)$", text, re.MULTILINE)
+    for table in tables.ALL:
+        for field in table.config.__struct_fields__:
+            assert f"`{table.name}.{field}`" in text
+
+
+def test_every_field_of_a_trigger_is_documented() -> None:
+    """In the section of that trigger."""
+    text = (DOCS / "triggers.md").read_text()
+    log = [config(START, 1, idle_s=2), Appended(START, ANNA, added(START, "a")),
+           tick(START + 3_000), tick(START + 4_000),
+           Appended(START + 5_000, ANNA, ordered(START + 5_000, "b"))]
+    told = {t["name"]: t for t in triggers(fold(log))}
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert told.keys() == sections.keys()
+    for name, trigger in told.items():
+        documented = set(re.findall(r"`(\w+)`", sections[name]))
+        assert set() == _fields(trigger["data"]) - documented
+        assert set() == _fields(trigger["evidence"]) - documented
+
+
+def _fields(value: Any) -> set[str]:
+    """Names in an object and in the objects of its lists; not the keys of maps."""
+    names = set()
+    for name, inner in value.items():
+        names.add(name)
+        if isinstance(inner, list):
+            names |= {n for item in inner if isinstance(item, dict) for n in _fields(item)}
+    return names
