@@ -28,6 +28,8 @@ from footfall.up.supervisor import Stopped, stopped_by_signals
 
 DEMO_IDLE_S = 5.0
 WORKERS_MAX = 16
+#: Shorter, and no customer has the time to leave a cart for long enough.
+MINUTES_MIN = 0.5
 
 _BROKERS = click.Choice(["auto", "kafka", "demo"])
 
@@ -79,7 +81,7 @@ def up(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, writ
 @_shared
 @click.option("--broker", type=_BROKERS, default="demo", show_default=True,
               help="The demo broker needs no Java; auto and kafka are those of `up`.")
-@click.option("--minutes", type=click.FloatRange(0.2, 24 * 60), default=2.0, show_default=True)
+@click.option("--minutes", type=click.FloatRange(MINUTES_MIN, 24 * 60), default=2.0, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another shop.")
 @click.pass_context
 def demo(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, write_key: str,
