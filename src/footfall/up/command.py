@@ -53,7 +53,8 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
               help="auto: a configured one, else Kafka where Java 17+ is, else the demo broker.")
 @click.option("--kafka-home", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Folder of an Apache Kafka release, instead of fetching it through Maven.")
-@click.option("--workers", type=click.IntRange(1, WORKERS_MAX), default=1, show_default=True)
+@click.option("--workers", type=click.IntRange(1, WORKERS_MAX), default=1, show_default=True,
+              help="Worker processes; they share the partitions.")
 @click.pass_context
 def up(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, write_key: str,
        api_key: str, broker: Wanted, kafka_home: Path | None, workers: int) -> None:
@@ -81,7 +82,8 @@ def up(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, writ
 @_shared
 @click.option("--broker", type=_BROKERS, default="demo", show_default=True,
               help="The demo broker needs no Java; auto and kafka are those of `up`.")
-@click.option("--minutes", type=click.FloatRange(MINUTES_MIN, 24 * 60), default=2.0, show_default=True)
+@click.option("--minutes", type=click.FloatRange(MINUTES_MIN, 24 * 60), default=2.0,
+              show_default=True, help="How long the shop is open.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another shop.")
 @click.pass_context
 def demo(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, write_key: str,
