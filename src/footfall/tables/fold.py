@@ -244,8 +244,9 @@ class Fold:
             if record.next_wake() == wake_at:
                 stepped.add(key)
                 for name in sorted(record.timers):
-                    if record.timers[name].wake_at == wake_at:
-                        self._fire_one(key, record, self._by_name[name], record.timers[name])
+                    timer = record.timers.get(name)  # a step may have sent others' rows away
+                    if timer is not None and timer.wake_at == wake_at:
+                        self._fire_one(key, record, self._by_name[name], timer)
                 self.dirty[key] = record
                 if key == own:
                     self._fired_own = record
