@@ -42,7 +42,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Connect the engine before anything is fetched."""
         self.engine.consumer = self.consumer
-        await self.engine.outbox.start()
+        await self.engine.start()
         await super().on_start()
 
     async def on_stop(self) -> None:

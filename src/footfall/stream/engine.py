@@ -96,6 +96,18 @@ class Engine:
         self._finished = False
         self._member = ""
 
+    async def start(self) -> None:
+        """Connect; ends the process unless log and changelog have the partitions they should."""
+        await self.outbox.start()
+        # Not from the consumer: a static member that comes back may not know them for minutes.
+        for topic in (self.log_topic, self.changelog_topic):
+            count = await self.outbox.partitions(topic)
+            if count != self.settings.partitions:
+                self.fail(StateRefused(
+                    f"topic {topic} has {count} partitions, FOOTFALL_PARTITIONS is "
+                    f"{self.settings.partitions}: a customer's log and state would part. Set it to "
+                    "what both topics have; a topic that was enlarged must be made anew"))
+
     # -- partitions --------------------------------------------------------------------------------
 
     def own(self, number: int, state: PartitionState | None, store: dict[bytes, bytes],
@@ -104,7 +116,7 @@ class Engine:
         fold = Fold(
             number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
             topic=self.log_topic, state=state, store=store, passed=self.crash_point,
-            hot_records_max=max(1, self.settings.hot_records_max // self._partition_count()),
+            hot_records_max=max(1, self.settings.hot_records_max // self.settings.partitions),
             **self._fold_options,
         )
         limit = PoisonLimit(number, self.settings.rejected_ratio_max,
@@ -119,6 +131,11 @@ class Engine:
         if not self._finished or self.consumer.member != self._member:
             self.partitions.clear()
         return set(self.partitions)
+
+    def keep_only(self, numbers: set[int]) -> None:
+        """Drop partitions that this assignment gives to somebody else: they would come back stale."""
+        for number in self.partitions.keys() - numbers:
+            del self.partitions[number]
 
     def start_offsets(self) -> dict[TP, int]:
         """Where each owned partition of the log goes on."""
@@ -249,10 +266,7 @@ class Engine:
 
     def partition_of(self, key: bytes) -> int:
         """The log partition of a customer (murmur2, as every producer)."""
-        return int((murmur2(key) & 0x7FFFFFFF) % self._partition_count())
-
-    def _partition_count(self) -> int:
-        return int(self.consumer.topic_partitions(self.log_topic))
+        return int((murmur2(key) & 0x7FFFFFFF) % self.settings.partitions)
 
     # -- checkpoints -------------------------------------------------------------------------------
 

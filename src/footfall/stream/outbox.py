@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUEST_TIMEOUT_S = 30
@@ -110,6 +111,13 @@ class Outbox:
             max_request_size=2 * BATCH_BYTES_MAX, request_timeout_ms=REQUEST_TIMEOUT_S * 1000,
         )
         await self.producer.start()
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; 0 when it does not exist."""
+        try:
+            return len(await self.producer.partitions_for(topic))
+        except UnknownTopicOrPartitionError:
+            return 0
 
     async def stop(self) -> None:
         """Send nothing more and disconnect."""

@@ -238,6 +238,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Nothing is fetched until recovery of this very assignment opens the gate."""
         self._close()
+        self.engine.keep_only({tp.partition for tp in assigned if self._is_log(tp)})
         await super().on_partitions_assigned(assigned, generation_id)
 
     def open_gate(self, epoch: int) -> None:

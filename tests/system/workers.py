@@ -1,0 +1,135 @@
+"""Starts workers as real processes, and ends them in every way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.system.topics import until
+
+CUSTOMER_KEY_SECRET = "a secret for tests only"
+SYSTEM_SECRET = "another secret for tests"
+PARTITIONS = 4
+SESSION_TIMEOUT_S = 6.0
+START_S_MAX = 45.0
+STOP_S_MAX = 30.0
+KILLED = -signal.SIGKILL
+REFUSED = 3
+
+
+class Workers:
+    """All workers of one test; what still runs is killed at its end."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        self._bootstrap = bootstrap
+        self._folder = folder
+        self._started: list[Worker] = []
+
+    def start(self, name: str = "", crash_at: str = "", arguments: Sequence[str] = (),
+              program: Sequence[str] = ("-m", "footfall", "worker"), **settings: object) -> Worker:
+        """Start a worker; `name` makes it a static member of the group."""
+        environment = {
+            **os.environ,
+            "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap,
+            "FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
+            "FOOTFALL_SYSTEM_SECRET": SYSTEM_SECRET,
+            "FOOTFALL_PARTITIONS": str(PARTITIONS),
+            "FOOTFALL_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+            "FOOTFALL_CHECKPOINT_S": "0.2",
+            "FOOTFALL_WORKER_ID": name,
+            "FOOTFALL_CRASH_AT": crash_at,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **{f"FOOTFALL_{k.upper()}": str(v) for k, v in settings.items()},
+        }
+        output = self._folder / f"worker-{len(self._started)}.log"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                # Tied to us: a killed test run leaves no worker behind.
+                [sys.executable, "-m", "footfall.up.tied", str(os.getpid()),
+                 sys.executable, *program, *arguments],
+                cwd=self._folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        worker = Worker(process, output)
+        self._started.append(worker)
+        return worker
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for worker in self._started:
+            worker.end()
+
+    @property
+    def exits(self) -> list[int | None]:
+        """Exit codes so far, in the order of starting."""
+        return [worker.exit_code for worker in self._started]
+
+    def output(self) -> str:
+        """What all of them said."""
+        return "\n".join(worker.output() for worker in self._started)
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._process = process
+        self._output = output
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._process.poll()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it lives."""
+        return self._process.poll() is None
+
+    def output(self) -> str:
+        """What it has said."""
+        return self._output.read_text(errors="replace")
+
+    def until_ready(self, times: int = 1) -> Worker:
+        """Wait until it has recovered its partitions for the n-th time."""
+        until(lambda: self.says("recovered ", times) or not self.runs, START_S_MAX, "ready")
+        assert self.runs, self.output()[-4000:]
+        return self
+
+    def says(self, text: str, times: int = 1) -> bool:
+        """Whether its output holds a text so many times."""
+        return self.output().count(text) >= times
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait(STOP_S_MAX)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self._process.terminate()
+        return self._process.wait(STOP_S_MAX)
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def wait(self, seconds_max: float = START_S_MAX) -> int:
+        """Its exit code, once it has ended by itself."""
+        try:
+            return self._process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"did not end in {seconds_max:g} s: {self.output()[-4000:]}"
+                                 ) from None
+
+    def end(self) -> None:
+        """Kill it if it still runs."""
+        if self.runs:
+            self.resume()
+            self.kill()
