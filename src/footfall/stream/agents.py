@@ -28,6 +28,7 @@ def attach(app: faust.App, engine: Engine) -> None:
 
     @app.agent(log, name="interactions")  # type: ignore[untyped-decorator]
     async def interactions(stream: Any) -> AsyncIterator[None]:
+        """Folds the log into customer records and emits triggers."""
         # noack().events(): the only way in which nothing but the engine acknowledges.
         async for event in stream.noack().events():
             try:

@@ -41,6 +41,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Connect the engine before anything is fetched."""
+        own = sorted(set(self.tables) - {topics.TABLE})
+        if own:
+            # Our recovery reads customer records; it would start any other table empty.
+            die(SettingsError(f"Faust table {own[0]!r}: a worker keeps no tables but its own; put "
+                              "yours into a Faust app of its own that reads footfall.triggers"))
         self.engine.consumer = self.consumer
         await self.engine.start()
         await super().on_start()
@@ -65,7 +70,8 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
     if settings.customer_key_secret is None or settings.system_secret is None:
         raise SettingsError("FOOTFALL_CUSTOMER_KEY_SECRET and FOOTFALL_SYSTEM_SECRET must be set: "
                             "the same for every worker, and permanent")
-    faust_codecs.codecs.pop("pickle", None)
+    for name in [name for name in faust_codecs.codecs if "pickle" in name]:
+        del faust_codecs.codecs[name]
     Service.crash = _crash
     plain()
     engine = Engine(

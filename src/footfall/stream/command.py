@@ -66,8 +66,7 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
         settings, accept_gap=accept_gap or settings.accept_gap, agents=agents or settings.agents)
     app = worker_app.create(settings)
     worker_app.app = app  # users' modules import it from there
-    for module in filter(None, settings.agents.split(",")):
-        importlib.import_module(module.strip())
+    _import(settings.agents)
     if settings.metrics_port:
         try:
             prometheus_client.start_http_server(settings.metrics_port, addr=LOOPBACK)
@@ -75,6 +74,17 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
             raise SettingsError(f"FOOTFALL_METRICS_PORT: port {settings.metrics_port} cannot be "
                                 f"used ({error.strerror}); choose another") from None
     run(app)
+
+
+def _import(agents: str) -> None:
+    """Users' modules, also those of the current folder, as `faust -A` finds them."""
+    sys.path.insert(0, "")
+    for module in filter(None, (name.strip() for name in agents.split(","))):
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise SettingsError(f"--agents {module}: {error}; it must be importable from the "
+                                "current folder, or installed") from None
 
 
 def run(app: faust.App) -> None:
