@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
@@ -66,6 +68,14 @@ def test_settings_that_the_laws_rest_on(topic: str, config: dict[str, str], expe
     assert "--add-config" in wrong[0]
 
 
+def eventually(condition: Callable[[], bool]) -> None:
+    """Until it holds: a broker hears of changes from its controller a little later."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def empty(kafka: str) -> str:
     """The broker without any of Footfall's topics."""
@@ -86,6 +96,7 @@ def test_existing_topics_are_checked_before_any_is_created(empty: str) -> None:
     """One topic with another count stops the start, and nothing is created beside it."""
     admin = admin_client(empty)
     admin.create_topics([NewTopic(topics.TRIGGERS, 2, 1)])[topics.TRIGGERS].result()
+    eventually(lambda: topics.TRIGGERS in admin.list_topics(timeout=10).topics)
 
     with pytest.raises(BrokerError, match="FOOTFALL_PARTITIONS=2"):
         admin_topics.ensure(empty, 3, 1)
@@ -103,7 +114,9 @@ def test_a_changed_setting_is_found(empty: str) -> None:
     admin = admin_client(empty)
     admin.incremental_alter_configs([resource])[resource].result()
 
-    with pytest.raises(BrokerError, match=r"message\.timestamp.type is CreateTime"):
+    eventually(lambda: bool(admin_topics.check(empty, 3)))
+
+    with pytest.raises(BrokerError, match=r"message\.timestamp\.type is CreateTime"):
         admin_topics.ensure(empty, 3, 1)
 
 

@@ -10,8 +10,14 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from footfall.admin.cluster import admin_client
 from footfall.errors import BrokerError
@@ -43,7 +49,7 @@ def ensure(bootstrap: str, partitions: int, replication: int) -> list[str]:
     _raise(problems([t for t in before if t.exists], partitions))
     missing = [t.name for t in before if not t.exists]
     _create(admin, missing, partitions, replication)
-    _wait(admin, missing, partitions)
+    _wait(admin, missing)
     _raise(problems(read(admin), partitions))
     return missing
 
@@ -118,22 +124,32 @@ def _create(admin: AdminClient, names: list[str], partitions: int, replication: 
                                   f"{replication} replicas: {_text(error)}") from None
 
 
-def _wait(admin: AdminClient, names: list[str], partitions: int) -> None:
-    """Until every new partition has a leader, so that whoever starts next finds it."""
+def _wait(admin: AdminClient, names: list[str]) -> None:
+    """Until every new partition answers, so that whoever starts next finds it.
+
+    The metadata names a leader before the leader itself knows: only an answer from it counts.
+    """
     deadline = time.monotonic() + READY_S_MAX
-    while True:
-        present = admin.list_topics(timeout=ANSWER_S_MAX).topics
-        leaderless = [
-            name for name in names
-            if name not in present or len(present[name].partitions) < partitions
-            or any(p.leader < 0 for p in present[name].partitions.values())
-        ]
-        if not leaderless:
-            return
-        if time.monotonic() > deadline:
-            raise BrokerError(f"{leaderless[0]}: was created but has no leader after "
-                              f"{READY_S_MAX:g} s; see the broker's log")
-        time.sleep(_POLL_S)
+    for name in names:
+        while not _answer(admin, name):
+            if time.monotonic() > deadline:
+                raise BrokerError(f"{name}: was created but does not answer after "
+                                  f"{READY_S_MAX:g} s; see the broker's log")
+            time.sleep(_POLL_S)
+
+
+def _answer(admin: AdminClient, name: str) -> bool:
+    """Whether the leaders of all its partitions tell where they end."""
+    try:
+        found = admin.list_topics(name, timeout=ANSWER_S_MAX).topics[name]
+        wanted = {TopicPartition(name, p): OffsetSpec.latest() for p in found.partitions}
+        if found.error is not None or not wanted:
+            return False
+        for future in admin.list_offsets(wanted, request_timeout=ANSWER_S_MAX).values():
+            future.result(timeout=ANSWER_S_MAX)
+    except KafkaException:
+        return False
+    return True
 
 
 def _raise(sentences: list[str]) -> None:
