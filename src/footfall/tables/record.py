@@ -50,7 +50,7 @@ class MovedRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    senders: dict[int, tuple[int, int]]
+    senders: list[tuple[int, int, int]]
     ids: bytes
     recent: list[int]
     timers: dict[str, Timer]
@@ -124,8 +124,10 @@ class RecordCodec:
                 rows = {n: row for n, row in rows.items() if n not in hidden}
                 personal = self._encoder.encode(hidden)
         memory = record.message_ids
+        # As a list: deterministic encoding takes no map whose keys are integers.
+        senders = [(p, *last) for p, last in sorted(record.senders.items())]
         return _HEADER.pack(FORMAT, record.watermark, record.next_wake()) + self._encoder.encode(
-            (record.senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
+            (senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
         )
 
     def decode(self, data: bytes) -> CustomerRecord:
@@ -133,7 +135,7 @@ class RecordCodec:
         record = CustomerRecord()
         record.watermark, _wake = header(data)
         stored = self._stored.decode(memoryview(data)[_HEADER.size :])
-        record.senders = stored.senders
+        record.senders = {p: (offset, n) for p, offset, n in stored.senders}
         record.message_ids = MessageIds(bytearray(stored.ids), stored.recent)
         record.timers = stored.timers
         record.rows = dict(stored.rows)
