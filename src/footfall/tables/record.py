@@ -103,7 +103,8 @@ class RecordCodec:
 
     def __init__(self, tables: Sequence[AnyTable]) -> None:
         self._tables = {t.name: t for t in tables}
-        self._personal = [t.name for t in tables if t.personal]
+        #: All others are hidden: also tables that this code, rolled back, does not know.
+        self._clear = frozenset(t.name for t in tables if not t.personal)
         # order="deterministic": the bytes of a record must not depend on history (law 3).
         self._encoder = msgspec.msgpack.Encoder(order="deterministic")
         self._stored = msgspec.msgpack.Decoder(_Stored)
@@ -118,11 +119,10 @@ class RecordCodec:
         """Changelog value of a record."""
         rows = record.rows
         personal = b""
-        if self._personal:
-            hidden = {n: rows[n] for n in self._personal if n in rows}
-            if hidden:
-                rows = {n: row for n, row in rows.items() if n not in hidden}
-                personal = self._encoder.encode(hidden)
+        if not rows.keys() <= self._clear:
+            hidden = {n: row for n, row in rows.items() if n not in self._clear}
+            rows = {n: row for n, row in rows.items() if n in self._clear}
+            personal = self._encoder.encode(hidden)
         memory = record.message_ids
         # As a list: deterministic encoding takes no map whose keys are integers.
         senders = [(p, *last) for p, last in sorted(record.senders.items())]
