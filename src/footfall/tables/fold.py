@@ -214,11 +214,12 @@ class Fold:
             self._tell(key, record, steps, now)
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int) -> None:
-        for table, _facts, said in steps:
+        for _table, _facts, said in steps:
             for trigger in said.triggers:
                 self.outputs.append(self._encode.trigger(
                     key, trigger, self._ids_of(record), now, self.config.label))
                 self.counts["trigger", trigger.name] += 1
+        for table, _facts, said in steps:  # after all triggers: rows that go know who it is
             for move in said.moves:
                 self._send(key, record, move.to, move.tables or tuple(self._by_name), table.name)
 
