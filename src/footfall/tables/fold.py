@@ -314,20 +314,27 @@ class Fold:
             return
         staged: list[_Staged] = []
         waiting = dict(record.timers)
+        clock = self.clock
         try:
-            for name, moved in sorted(self._codec.unpack(rows).items()):
-                if name not in self._by_name:
-                    raise StateRefused(f"a $handoff holds rows of table {name!r}, which this code "
-                                       "does not know: run the newer Footfall that wrote it")
-                table = self._by_name[name]
-                theirs = self._codec.row(table, moved.row)
+            moved = self._codec.unpack(rows)
+            for name in moved.keys() - self._by_name.keys():
+                raise StateRefused(f"a $handoff holds rows of table {name!r}, which this code "
+                                   "does not know: run the newer Footfall that wrote it")
+            # Every table that has a row is asked: one that received nothing may know another owner.
+            for name, table in self._by_name.items():
+                part = moved.get(name)
+                if part is None and name not in record.rows:
+                    continue
                 ours = self._codec.row(table, record.rows.get(name))
-                facts = table.merge_facts(ours.facts, theirs.facts)
-                told = table.merge_told(ours.told, theirs.told)
-                said = table.announce(told, facts, self.clock, self.config.sections[name], None)
-                timer = timers.merge(waiting.get(name), moved.timer)
-                if timer is not None:
-                    waiting[name] = timer
+                facts, told = ours.facts, ours.told
+                if part is not None:
+                    theirs = self._codec.row(table, part.row)
+                    facts = table.merge_facts(facts, theirs.facts)
+                    told = table.merge_told(told, theirs.told)
+                    timer = timers.merge(waiting.get(name), part.timer)
+                    if timer is not None:
+                        waiting[name] = timers.prolong(timer, clock, self.config)
+                said = table.announce(told, facts, clock, self.config.sections[name], None)
                 staged.append((table, facts, said))
         except StateRefused:
             raise

@@ -91,10 +91,15 @@ def reveal(due: int, clock: int, config: Config) -> Timer:
 def rearm(waiting: dict[str, Timer], clock: int, config: Config) -> None:
     """A record long late has come: what is settling waits on, up to a bound."""
     for name, timer in waiting.items():
-        if timer.revealed_at:
-            wake_at = min(clock + config.settle_ms, timer.revealed_at + config.settle_ms_max)
-            if wake_at > timer.wake_at:
-                waiting[name] = Timer(wake_at, timer.due, timer.revealed_at)
+        waiting[name] = prolong(timer, clock, config)
+
+
+def prolong(timer: Timer, clock: int, config: Config) -> Timer:
+    """A timer that settles waits anew, up to its bound; any other stays as it is."""
+    wake_at = min(clock + config.settle_ms, timer.revealed_at + config.settle_ms_max)
+    if not timer.revealed_at or wake_at <= timer.wake_at:
+        return timer
+    return Timer(wake_at, timer.due, timer.revealed_at)
 
 
 def merge(ours: Timer | None, theirs: Timer | None) -> Timer | None:
