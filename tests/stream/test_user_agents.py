@@ -187,7 +187,7 @@ def listening(pid: int) -> list[str]:
     """Addresses on which a process listens."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(descriptor)
+        target = str(descriptor.readlink())
         if target.startswith("socket:["):
             sockets.add(target[8:-1])
     found = []
