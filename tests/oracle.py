@@ -227,8 +227,11 @@ def _fire_all(customers: dict[bytes, Customer], wakes: list[tuple[int, bytes]], 
         if timer.revealed is None and clock - wake > settings.late:
             customer.timer = Timer(timer.due, clock + settings.settle, clock)
         else:
-            triggers |= {(key, *told) for told in _tell(customer, timer.due, wake, settings)}
-            _schedule(customer, wake, clock, settings, keep=False)
+            # Each deadline has a grace of its own: known is the silence up to the wake less it.
+            silent_until = wake - settings.grace
+            triggers |= {(key, *told)
+                         for told in _tell(customer, timer.due, silent_until, settings)}
+            _schedule(customer, silent_until, clock, settings, keep=False)
         if customer.timer is not None:
             heapq.heappush(wakes, (customer.timer.wake, key))
 

@@ -18,7 +18,8 @@ UNSENT = Gauge("footfall_unsent_records", "Records that wait for the broker's ac
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])
 DUPLICATES = Counter("footfall_duplicates", "Log records recognised as repeats", ["kind"])
 TRIGGERS = Counter("footfall_triggers", "Triggers emitted", ["name"])
-DROPPED = Counter("footfall_dropped", "Facts dropped at a limit", ["table", "reason"])
+LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
+                  ["table"])
 TICKS = Counter("footfall_ticks", "Ticks appended")
 SETTLED = Counter("footfall_settled", "Deadlines revealed late, which had to settle", ["table"])
 CHECKPOINT_SECONDS = Histogram("footfall_checkpoint_seconds", "Time of one checkpoint")

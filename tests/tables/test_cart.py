@@ -75,7 +75,7 @@ def test_silence_is_told_once_with_what_a_receiver_needs() -> None:
         "idle_s": "1800",
         "last_activity": "2023-11-14T22:13:22.000Z",
         "deadline": "2023-11-14T22:43:22.000Z",
-        "fired_at": "2023-11-14T22:43:22.500Z",
+        "silent_until": "2023-11-14T22:43:22.000Z",
         "message_ids": ["m2"],
     } == told["evidence"]
 

@@ -171,4 +171,5 @@ TABLE = TableSpec(
     announce=announce,
     merge_facts=cart_facts.merge,
     merge_told=merge_told,
+    limited=cart_facts.is_limited,
 )

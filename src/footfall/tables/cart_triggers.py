@@ -49,7 +49,7 @@ def abandoned(facts: CartFacts, cart: Cart, deadline: int, now: int, idle_ms: in
             "idle_s": text(idle_ms, 3),
             "last_activity": instant(last_activity),
             "deadline": instant(deadline),
-            "fired_at": instant(now),
+            "silent_until": instant(now),
             "message_ids": message_ids[:MESSAGE_IDS_MAX],
         },
     )

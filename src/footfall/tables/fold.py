@@ -198,6 +198,8 @@ class Fold:
         for table, facts, said in steps:
             name = table.name
             record.rows[name] = Row(table.version, facts, said.told)
+            if table.limited is not None and table.limited(facts):
+                self.counts["limited", name] += 1
             if said.due is not None:
                 before = None if fired else waiting.get(name)
                 if before is None or before.due != said.due or before.revealed_at:
@@ -266,7 +268,9 @@ class Fold:
         now = timer.wake_at
         row = self._codec.row(table, record.rows.get(name))
         try:
-            said = table.announce(row.told, row.facts, now, config.sections[name], timer.due)
+            # The grace is not spent twice: what is told is the silence up to `now` less it.
+            said = table.announce(row.told, row.facts, now - config.grace_ms,
+                                  config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
         except Exception as error:  # one table's fault must not stop the partition for ever

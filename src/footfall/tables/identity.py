@@ -1,8 +1,9 @@
 """The identifiers of a customer, as its own events named them.
 
-Decides which value of each kind is shown in triggers: the newest by (event time, messageId, value),
-so that no order of events and no split over identities gives another. It links nobody: that is the
-work of the log (design.md, section 4). It announces nothing.
+Keeps of each (kind, value) when it was first named; shown in triggers is, of each kind, the value
+that was named first most recently. No order of events and no split over identities gives another,
+and an event that names what is known changes nothing: most do. It links nobody: that is the work
+of the log (design.md, section 4). It announces nothing.
 """
 
 from __future__ import annotations
@@ -17,21 +18,23 @@ from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
 
 #: Characters of an identifier that are kept; longer ones are cut.
 VALUE_CHARS_MAX = 512
+#: Values of one kind that are kept: those named first most recently.
+VALUES_MAX = 8
 
 
 class Named(NamedTuple):
-    """The newest value of one kind. The order of fields is the order in which one wins."""
+    """One identifier and the least event time (ms) that named it."""
 
     kind: str
-    at: int
-    message_id: str
+    since: int
     value: str
 
 
 class IdentityFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The newest value of each kind, sorted by kind."""
+    """All that is kept, sorted. `limited`: older values were dropped."""
 
     named: tuple[Named, ...] = ()
+    limited: bool = False
 
 
 class IdentityTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -39,29 +42,39 @@ class IdentityTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def ids(facts: IdentityFacts) -> dict[str, str]:
-    """Identifier kind -> value, for `ids` in triggers."""
+    """Identifier kind -> value, for `ids` in triggers: of each kind the last in the order."""
     return {named.kind: named.value for named in facts.named}
 
 
 def observe(facts: IdentityFacts, event: Interaction, when: int) -> IdentityFacts:
     """Facts with the identifiers that an event names."""
-    message_id = event["message_id"]
-    return _newest(facts, [Named(kind, when, message_id, value[:VALUE_CHARS_MAX])
-                           for kind, value in identifiers(event).items()])
+    new = []
+    for kind, whole in identifiers(event).items():
+        value = whole[:VALUE_CHARS_MAX]
+        for known in facts.named:
+            if known.value == value and known.kind == kind and known.since <= when:
+                break
+        else:
+            new.append(Named(kind, when, value))
+    return _with(facts.named, new, facts.limited) if new else facts
 
 
 def merge_facts(mine: IdentityFacts, theirs: IdentityFacts) -> IdentityFacts:
-    """Of each kind the newest value of both."""
-    return _newest(mine, theirs.named)
+    """What either names, since the earlier time."""
+    return _with(mine.named, theirs.named, mine.limited or theirs.limited)
 
 
-def _newest(facts: IdentityFacts, more: Iterable[Named]) -> IdentityFacts:
-    kept = {named.kind: named for named in facts.named}
-    for new in more:
-        old = kept.get(new.kind)
-        if old is None or new > old:
-            kept[new.kind] = new
-    return IdentityFacts(tuple(sorted(kept.values())))
+def _with(known: Iterable[Named], more: Iterable[Named], limited: bool) -> IdentityFacts:
+    least: dict[tuple[str, str], int] = {}
+    for kind, since, value in (*known, *more):
+        least[kind, value] = min(since, least.get((kind, value), since))
+    named = sorted(Named(kind, since, value) for (kind, value), since in least.items())
+    kept = []
+    for kind in dict.fromkeys(n.kind for n in named):
+        of_kind = [n for n in named if n.kind == kind]
+        kept += of_kind[-VALUES_MAX:]
+        limited = limited or len(of_kind) > VALUES_MAX
+    return IdentityFacts(tuple(kept), limited)
 
 
 def _announce(
@@ -87,4 +100,5 @@ TABLE = TableSpec(
     merge_told=_merge_told,
     personal=True,
     ids=ids,
+    limited=lambda facts: facts.limited,
 )

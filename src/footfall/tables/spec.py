@@ -71,7 +71,8 @@ class TableSpec(Generic[F, T, C]):
     observe(facts, event, when): `when` = min(event time, append time of the original record), ms.
     announce(told, facts, now, config, fired): after each observed event and after a merge (now =
     the log's clock, fired = None), and when a timer comes (fired = the `due` it was set for, the
-    first one where it had to settle; now = the instant of stepping, grace and settling included).
+    first one where it had to settle; now = the instant of stepping, less the grace: up to there the
+    silence is proven).
     Only where `fired` is given may the passing of time be told: a late event may reveal a deadline
     that is long past, and then the answer is that `due`, no trigger (law 4: it has to settle).
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
@@ -92,6 +93,8 @@ class TableSpec(Generic[F, T, C]):
     personal: bool = False
     #: Of the table that knows who the customer is: identifier kind -> value, for triggers.
     ids: Callable[[F], Mapping[str, str]] | None = None
+    #: Whether a limit has cut these facts: counted, and law 3's equality is not claimed for them.
+    limited: Callable[[F], bool] | None = None
 
 
 AnyTable = TableSpec[Any, Any, Any]
