@@ -362,5 +362,6 @@ _COUNTERS = {
     "repeat": telemetry.DUPLICATES,
     "trigger": telemetry.TRIGGERS,
     "settled": telemetry.SETTLED,
+    "limited": telemetry.LIMITED,
     "rejected": telemetry.REJECTED,
 }
