@@ -6,7 +6,6 @@ BOOT, TOPIC and N; prints one JSON line when N events are durable, not only proc
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import sys
@@ -19,14 +18,12 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parent / "comparators"))
 
-from common import BOOT, PARTS, SCHEMA, TOPIC, N, apply, new_state, report
-from confluent_kafka.admin import AdminClient, NewTopic
+from common import BOOT, PARTS, SCHEMA, TOPIC, apply, new_state
+from counted import make_topics, run_counted
 
 from footfall.errors import DecodeError
-from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.app import create
-from footfall.stream.command import run
 from footfall.tables.spec import Announcement, NoConfig, TableSpec, Trigger, wants_all
 
 IDLE_MS = 1_800_000
@@ -80,56 +77,15 @@ def decode(value: bytes | None) -> Any:
     return event
 
 
-def make_topics() -> None:
-    admin = AdminClient({"bootstrap.servers": BOOT})
-    config = next(t.config for t in topics.ALL if t.name == topics.CHANGELOG)
-    wanted = [NewTopic(f"{APP_ID}-customers-changelog", PARTS, 1, config=config)]
-    existing = admin.list_topics().topics
-    wanted += [NewTopic(t, PARTS, 1) for t in (topics.TRIGGERS, topics.REJECTED)
-               if t not in existing]
-    for future in admin.create_topics(wanted).values():
-        future.result()
-
-
 def main() -> None:
-    make_topics()
+    make_topics(APP_ID)
     settings = Settings(
         kafka_bootstrap_servers=BOOT, customer_key_secret="0123456789abcdef",
         system_secret="0123456789abcdef", partitions=PARTS,
         checkpoint_s=float(os.environ.get("CHECKPOINT_S", "0.5")))
     app = create(settings, (WORKLOAD,), app_id=APP_ID, log_topic=TOPIC, decode=decode,
                  is_key=lambda key: key is not None)
-    engine = app.engine
-    started: list[float] = []
-    done = 0
-    process = engine.process
-
-    async def counted(event: Any) -> None:
-        nonlocal done
-        if not started:
-            started.extend((time.time(), time.process_time()))
-        await process(event)
-        done += len(event.value.records)
-        if done >= N:
-            await engine.checkpoint()
-            report("footfall", done, *started)
-            os._exit(0)
-
-    engine.process = counted  # type: ignore[method-assign]
-    if os.environ.get("PROFILE"):
-        import cProfile
-
-        profile = cProfile.Profile()
-
-        @app.task
-        async def _profile() -> None:
-            profile.enable()
-            await asyncio.sleep(float(os.environ["PROFILE"]))
-            profile.disable()
-            import pstats
-
-            pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45)
-    run(app)
+    run_counted(app, "footfall")
 
 
 if __name__ == "__main__":
