@@ -282,13 +282,16 @@ class Fold:
 
     def timer_before(self, now: int) -> bool:
         """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""
-        while (first := self._timers.peek(now)) is not None:
+        index = self._timers
+        if index.ahead:
+            index.catch_up(self.next_offset)
+        while (first := index.peek(now)) is not None:
             wake_at, key = first
             record = self._hot.get(key) or self._load(key)
             if record.next_wake() == wake_at:
                 return True
-            self._timers.take()
-            self._timers.arm_next(key, record)
+            index.take()
+            index.arm_next(key, record)
         return False
 
     # -- handoffs ------------------------------------------------------------------------------
