@@ -249,7 +249,7 @@ class Fold:
                 for name in sorted(record.timers):
                     timer = record.timers.get(name)  # a step may have sent others' rows away
                     if timer is not None and timer.wake_at == wake_at:
-                        self._fire_one(key, record, self._by_name[name], timer)
+                        self._fire_one(key, record, self._known(name), timer)
                 self.dirty[key] = record
                 if key == own:
                     self._fired_own = record
@@ -324,9 +324,8 @@ class Fold:
         clock = self.clock
         try:
             moved = self._codec.unpack(rows)
-            for name in moved.keys() - self._by_name.keys():
-                raise StateRefused(f"a $handoff holds rows of table {name!r}, which this code "
-                                   "does not know: run the newer Footfall that wrote it")
+            for name in sorted(moved):
+                self._known(name)
             # Every table that has a row is asked: one that received nothing may know another owner.
             for name, table in self._by_name.items():
                 part = moved.get(name)
@@ -368,6 +367,13 @@ class Fold:
                 raise DecodeError("key_invalid", "the Kafka key is not a customer_key")
         self._hot[key] = record
         return record
+
+    def _known(self, name: str) -> AnyTable:
+        table = self._by_name.get(name)
+        if table is None:
+            raise StateRefused(f"rows of table {name!r} are here, which this code does not know: "
+                               "run the newer Footfall that wrote them")
+        return table
 
     def record(self, key: bytes) -> CustomerRecord | None:
         """The record of a customer as it stands now; None when there is none. For reading only."""
