@@ -190,13 +190,15 @@ class Worker:
         return stepped
 
     def checkpoint(self, records: int | None = None) -> None:
-        """Write the changed records, then `$partition`; with `records` only so many of them, as a
-        worker that ends on the way.
+        """Write the changed records, then `$partition`; with `records` only so many of them: the
+        process ends on the way.
         """
         changed = list(self.fold.snapshot())
         self.changelog.update(changed[:records])
         if records is None:
             self.partition_record = self.fold.state().encode()
+        else:
+            self.crash()
 
     def crash(self) -> None:
         """The process ends; another one recovers from what is durable."""
