@@ -17,7 +17,7 @@ from pathlib import Path
 
 from footfall.admin.cluster import answers
 from footfall.errors import BrokerError
-from footfall.up.ports import free_port
+from footfall.up.ports import free_port, is_free
 from footfall.up.process import Process, until
 
 READY_S_MAX = 60.0
@@ -68,7 +68,8 @@ class KafkaNode:
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log = self.folder / "kafka.log"
-        self._java = [str(java), "-cp", f"{libs.resolve()}/*"]
+        self.java = str(java)
+        self._java = [self.java, "-cp", f"{libs.resolve()}/*"]
         self._settings = dict(settings or {})
         self._properties = self.folder / "server.properties"
         logging = self.folder / "log4j2.properties"
@@ -162,5 +163,7 @@ class KafkaNode:
         return lines["cluster.id"]
 
     def _why(self) -> str:
+        if not is_free(self.port):
+            return f"port {self.port} was taken by another program meanwhile; start again"
         return f"see {self.log} and {self._process.output}:\n{self._process.last_lines()}"
 
