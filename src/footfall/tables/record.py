@@ -149,7 +149,7 @@ class RecordCodec:
             return Row(table.version, table.facts(), table.told())
         if isinstance(value, Row):
             return value
-        (version,) = _version.decode(value)
+        version = _version.decode(value).version
         if version == table.version:
             return Row(*self._rows[table.name].decode(value))
         if version > table.version or table.upgrade is None:
@@ -170,10 +170,7 @@ class RecordCodec:
 
 
 class _Version(msgspec.Struct, array_like=True):
-    version: int
-
-    def __iter__(self) -> Any:
-        return iter((self.version,))
+    version: int  # the first element of a row; what follows is passed over
 
 
 _version = msgspec.msgpack.Decoder(_Version)
