@@ -23,12 +23,12 @@ class Topic(NamedTuple):
 
 
 _LOG_TIME = {"message.timestamp.type": "LogAppendTime"}
+_LOG = {**_LOG_TIME, "cleanup.policy": "delete"}
 _DAY_MS = 24 * 3600 * 1000
 
 ALL = (
     # Never compacted: the chain check would take each hole for a lost record.
-    Topic(INTERACTIONS, {**_LOG_TIME, "cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)},
-          {**_LOG_TIME, "cleanup.policy": "delete"}),
+    Topic(INTERACTIONS, {**_LOG, "retention.ms": str(30 * _DAY_MS)}, _LOG),
     Topic(TRIGGERS, {**_LOG_TIME, "retention.ms": str(7 * _DAY_MS)}, {}),
     Topic(REJECTED, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, {}),
     Topic(DELIVERIES, {**_LOG_TIME, "retention.ms": str(30 * _DAY_MS)}, {}),

@@ -133,7 +133,7 @@ class Engine:
         return set(self.partitions)
 
     def keep_only(self, numbers: set[int]) -> None:
-        """Drop partitions that this assignment gives to somebody else: they would come back stale."""
+        """Drop partitions that have gone to somebody else: they would come back stale."""
         for number in self.partitions.keys() - numbers:
             del self.partitions[number]
 
