@@ -98,6 +98,7 @@ class Loader:
         self.acked: set[tuple[int, int]] = set()
         self.failed: list[str] = []
         self._thread: threading.Thread | None = None
+        self._enough = threading.Event()
 
     def put(self, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
         """Queue one record."""
@@ -113,25 +114,28 @@ class Loader:
         """Write records, at most so many a second (0: at once), and wait for the broker."""
         began, sent = time.monotonic(), 0
         for key, value in records:
-            while a_second and sent >= (time.monotonic() - began) * a_second:
+            while (a_second and not self._enough.is_set()
+                   and sent >= (time.monotonic() - began) * a_second):
                 self._producer.poll(SLICE_S)
             self.put(key, value)
             sent += 1
         self.flush()
 
-    def start(self, records: Iterator[tuple[bytes, bytes]], a_second: float) -> None:
-        """`load` beside the test; `join` waits for it."""
-        self._thread = threading.Thread(target=self.load, args=(records, a_second))
+    def start_load(self, shop: Shop, at_least: int, a_second: float) -> None:
+        """Load beside the test until `join`; what is missing of `at_least` then comes at once."""
+        def records() -> Iterator[tuple[bytes, bytes]]:
+            while shop.made < at_least or not self._enough.is_set():
+                yield from shop.records(1)
+
+        self._enough.clear()
+        self._thread = threading.Thread(
+            target=self.load, args=(records(), a_second), daemon=True)
         self._thread.start()
 
-    @property
-    def loads(self) -> bool:
-        """Whether `start` has not come to its end."""
-        return self._thread is not None and self._thread.is_alive()
-
     def join(self) -> None:
-        """Wait for `start`."""
+        """End `start_load`, and wait for the broker."""
         assert self._thread is not None
+        self._enough.set()
         self._thread.join(FLUSH_S_MAX)
         assert not self._thread.is_alive()
 

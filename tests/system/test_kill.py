@@ -35,11 +35,10 @@ def test_a_worker_killed_at_any_moment_leaves_no_trace(
     state = State(footfall_topics)
     faults = [*POINTS, *["random"] * 5]
     chance.shuffle(faults)
+    loader.start_load(shop, at_least=30_000, a_second=600)
     for fault in faults:
-        print(time.strftime("%X"), fault, state.offsets(), flush=True)
-        loader.start(shop.records(30_000 // len(faults)), a_second=1500)
+        before = state.offsets()
         if fault == "random":
-            before = state.offsets()
             worker = workers.start("w1")
             until(lambda before=before: state.offsets() != before, START_S_MAX, "progress")
             time.sleep(chance.random())
@@ -47,8 +46,8 @@ def test_a_worker_killed_at_any_moment_leaves_no_trace(
         else:
             worker = workers.start("w1", crash_at=f"{fault}:{1 if fault == 'in_recovery' else 3}")
         assert KILLED == worker.wait(), f"{fault}: {worker.output()}"
-        loader.join()
         check_commits(footfall_topics, state)
+    loader.join()
     worker = workers.start("w1")
     until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == worker.stop()

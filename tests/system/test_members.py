@@ -30,7 +30,7 @@ def test_planned_joins_and_leaves_lose_and_repeat_nothing(
     """1, 2, 3, 2, 1 workers under load: exact, and no trigger, row or commit comes twice."""
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), QUICK)
     shop, loader, state = Shop(1, customers=200), Loader(footfall_topics), State(footfall_topics)
-    loader.start(shop.records(16_000), a_second=700)
+    loader.start_load(shop, at_least=5_000, a_second=500)
     first = workers.start()
     until_all_move(state)
     second = workers.start().until_ready()
@@ -41,7 +41,6 @@ def test_planned_joins_and_leaves_lose_and_repeat_nothing(
     until_all_move(state)
     assert 0 == third.stop()
     until_all_move(state)
-    assert loader.loads
     loader.join()
     until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == first.stop()
@@ -87,7 +86,7 @@ def test_a_worker_stopped_longer_than_its_session_dies_when_continued(
     """Another one has taken over; the zombie ends, saying why, and the state stays exact."""
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), QUICK)
     shop, loader, state = Shop(4, customers=200), Loader(footfall_topics), State(footfall_topics)
-    loader.start(shop.records(12_000), a_second=500)
+    loader.start_load(shop, at_least=5_000, a_second=500)
     zombie = workers.start()
     until_all_move(state)
     heir = workers.start().until_ready()

@@ -58,17 +58,14 @@ class Workers:
 
     def end(self) -> None:
         """Kill what still runs."""
-        for worker in self._started:
+        for number, worker in enumerate(self._started):
             worker.end()
+            print(f"worker {number}: exit code {worker.exit_code}\n{worker.output()[-3000:]}")
 
     @property
     def exits(self) -> list[int | None]:
         """Exit codes so far, in the order of starting."""
         return [worker.exit_code for worker in self._started]
-
-    def output(self) -> str:
-        """What all of them said."""
-        return "\n".join(worker.output() for worker in self._started)
 
 
 class Worker:
@@ -125,6 +122,8 @@ class Worker:
         try:
             return self._process.wait(seconds_max)
         except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGUSR1)  # Faust writes the stacks of all tasks
+            self._process.wait(3)
             raise AssertionError(f"did not end in {seconds_max:g} s: {self.output()[-4000:]}"
                                  ) from None
 
