@@ -60,7 +60,7 @@ class Config:
     @property
     def version(self) -> tuple[int, str]:
         """(number, content hash): the higher one holds."""
-        return self.number, self.hash
+        return version_of(self.number, self.content)
 
     @property
     def label(self) -> str:
@@ -71,6 +71,11 @@ class Config:
     def payload(self) -> ConfigPayload:
         """What a `$config` record carries."""
         return ConfigPayload(self.number, self.content)
+
+
+def version_of(number: int, content: bytes) -> tuple[int, str]:
+    """The version of a configuration as it stands in the log; 0 is always the defaults."""
+    return number, content_hash(content if number else b"{}")
 
 
 def content_hash(content: bytes) -> str:

@@ -19,7 +19,7 @@ from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import Handoff, Reserved
 from footfall.tables import timers
-from footfall.tables.config import Config
+from footfall.tables.config import Config, version_of
 from footfall.tables.outputs import Output, Outputs
 from footfall.tables.record import CustomerRecord, PartitionState, RecordCodec, Row, Timer, header
 from footfall.tables.spec import Announcement, AnyTable
@@ -172,9 +172,9 @@ class Fold:
             self._reserved.check(event, key)
         elif kind == CONFIG:
             payload = self._reserved.read_config(event, key)
-            config = Config(self.tables, payload.number, payload.content)
-            if config.version > self.config.version:
-                self.config = config
+            # One that is ignored need not be understood: its tables may be gone.
+            if version_of(payload.number, payload.content) > self.config.version:
+                self.config = Config(self.tables, payload.number, payload.content)
         elif kind == HANDOFF:
             self._receive(self._reserved.read_handoff(event, key), event["personal"], key, entry)
         else:
