@@ -202,7 +202,8 @@ class Fold:
                 self.counts["limited", name] += 1
             if said.due is not None:
                 before = None if fired else waiting.get(name)
-                if before is None or before.due != said.due or before.revealed_at:
+                if (before is None or before.due != said.due or before.revealed_at
+                        or before.wake_at != said.due + self.config.grace_ms):
                     timer = timers.schedule(before, said.due, self.clock, self.config)
                     if timer.revealed_at and timer is not before:
                         self.counts["settled", name] += 1
