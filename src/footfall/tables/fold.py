@@ -142,6 +142,8 @@ class Fold:
         clock = self.clock
         config = self.config
         staged: list[_Staged] = []
+        told: list[Output] = []
+        telling = False
         try:
             for table in self.tables:
                 if table.wants(event):
@@ -152,6 +154,10 @@ class Fold:
                     said = table.announce(
                         row.told, facts, clock, config.sections[table.name], None)
                     staged.append((table, facts, said))
+                    if said.triggers:
+                        telling = True
+            if telling:
+                told = self._told(key, record, staged, clock)
         except (DecodeError, StateRefused):
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
@@ -163,7 +169,7 @@ class Fold:
         if record.timers and when < clock - config.late_ms:
             timers.rearm(record.timers, clock, config)
         if staged:
-            self._commit(key, record, staged, clock)
+            self._commit(key, record, staged, told)
 
     def _apply_reserved(self, event: Interaction, entry: LogRecord) -> None:
         key = entry.key or b""
@@ -190,10 +196,10 @@ class Fold:
 
     # -- one step ------------------------------------------------------------------------------
 
-    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int,
-                *, fired: bool = False) -> None:
-        """Put staged steps into the record; then what they tell into the outputs."""
-        telling = False
+    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged],
+                told: Sequence[Output], *, fired: bool = False) -> None:
+        """Put staged steps into the record, and what they tell and send into the outputs."""
+        moving = False
         waiting = record.timers
         for table, facts, said in steps:
             name = table.name
@@ -211,26 +217,45 @@ class Fold:
                     self._timers.arm(key, timer.wake_at)
             elif waiting:
                 waiting.pop(name, None)
-            if said.triggers or said.moves:
-                telling = True
-        if telling:
-            self._tell(key, record, steps, now)
-
-    def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int) -> None:
-        for _table, _facts, said in steps:
             for trigger in said.triggers:
-                self.outputs.append(self._encode.trigger(
-                    key, trigger, self._ids_of(record), now, self.config.label))
                 self.counts["trigger", trigger.name] += 1
-        for table, _facts, said in steps:  # after all triggers: rows that go know who it is
-            for move in said.moves:
-                self._send(key, record, move.to, move.tables or tuple(self._by_name), table.name)
+            if said.moves:
+                moving = True
+        self.outputs += told
+        if moving:
+            self._move(key, record, steps)
 
-    def _ids_of(self, record: CustomerRecord) -> Mapping[str, str]:
+    def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int
+              ) -> list[Output]:
+        """The triggers of staged steps. Before anything changes: one that cannot be encoded is its
+        table's fault, like a step that raises.
+        """
+        told = []
+        ids = self._ids_of(record, steps)
+        for table, _facts, said in steps:
+            for trigger in said.triggers:
+                try:
+                    told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
+                except Exception as error:
+                    detail = f"{table.name}: {type(error).__name__}"
+                    raise DecodeError("step_failed", detail) from error
+        return told
+
+    def _ids_of(self, record: CustomerRecord, steps: Sequence[_Staged]) -> Mapping[str, str]:
         table = self._ids
-        if table is None or table.ids is None or table.name not in record.rows:
+        if table is None or table.ids is None:
             return {}
-        return table.ids(self._codec.row(table, record.rows[table.name]).facts)
+        for stepped, facts, _said in steps:
+            if stepped is table:
+                return table.ids(facts)
+        return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
+
+    def _move(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged]) -> None:
+        for table, _facts, said in steps:
+            for move in said.moves:
+                if move.to != key:  # to oneself it would come back for ever
+                    names = move.tables or tuple(self._by_name)
+                    self._send(key, record, move.to, names, table.name)
 
     # -- timers --------------------------------------------------------------------------------
 
@@ -274,11 +299,13 @@ class Fold:
                                   config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
+            steps: list[_Staged] = [(table, row.facts, said)]
+            told = self._told(key, record, steps, now) if said.triggers else []
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
             record.timers.pop(name)
             return
-        self._commit(key, record, [(table, row.facts, said)], now, fired=True)
+        self._commit(key, record, steps, told, fired=True)
         self._passed("in_timer")
 
     def timer_before(self, now: int) -> bool:
@@ -343,6 +370,7 @@ class Fold:
                         waiting[name] = timers.prolong(timer, clock, self.config)
                 said = table.announce(told, facts, clock, self.config.sections[name], None)
                 staged.append((table, facts, said))
+            told_now = self._told(key, record, staged, clock)
         except StateRefused:
             raise
         except Exception as error:
@@ -351,7 +379,7 @@ class Fold:
         record.senders[move.partition] = (move.offset, move.n)
         record.watermark = entry.offset
         self.dirty[key] = record
-        self._commit(key, record, staged, self.clock)
+        self._commit(key, record, staged, told_now)
         self._timers.arm_next(key, record)
 
     # -- records -------------------------------------------------------------------------------
