@@ -24,10 +24,10 @@ check: $(VENV)/ready
 chaos: $(VENV)/ready
 	$(BIN)/python -m pytest -m chaos -rs $(PYTEST)
 
-# Footfall and its comparators on one topic of a Kafka of their own; N=... for another size.
+# Footfall and its comparators side by side on a Kafka of their own; BENCH="recovery scale" or
+# BENCH=all for the others, N=... and ROUNDS=... for other sizes (docs/performance.md).
 bench: $(VENV)/ready $(VENV)-bench/ready
-	PY=$(CURDIR)/$(VENV)-bench/bin/python $(BIN)/python bench/with_kafka.py \
-		bench/comparators/run $(CURDIR)/$(BIN)/python $(CURDIR)/bench/footfall_.py
+	PY=$(CURDIR)/$(VENV)-bench/bin/python $(BIN)/python bench/run.py $(BENCH)
 
 # The same tests on a container of Apache Kafka, where a Docker engine answers.
 test-docker: $(VENV)/ready
