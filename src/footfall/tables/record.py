@@ -93,9 +93,11 @@ class CustomerRecord:
 
     def next_wake(self) -> int:
         """The earliest wake_at of all timers, or NEVER."""
-        if not self.timers:
-            return NEVER
-        return min([timer.wake_at for timer in self.timers.values()])
+        earliest = NEVER
+        for timer in self.timers.values():
+            if not earliest or timer.wake_at < earliest:
+                earliest = timer.wake_at
+        return earliest
 
 
 class RecordCodec:
@@ -119,13 +121,17 @@ class RecordCodec:
         """Changelog value of a record."""
         rows = record.rows
         personal = b""
-        if not rows.keys() <= self._clear:
-            hidden = {n: row for n, row in rows.items() if n not in self._clear}
-            rows = {n: row for n, row in rows.items() if n in self._clear}
-            personal = self._encoder.encode(hidden)
+        for name in rows:
+            if name not in self._clear:
+                hidden = {n: row for n, row in rows.items() if n not in self._clear}
+                rows = {n: row for n, row in rows.items() if n in self._clear}
+                personal = self._encoder.encode(hidden)
+                break
         memory = record.message_ids
-        # As a list: deterministic encoding takes no map whose keys are integers.
-        senders = [(p, *last) for p, last in sorted(record.senders.items())]
+        senders: list[tuple[int, int, int]] = []
+        if record.senders:
+            # A list: deterministic encoding takes no map whose keys are integers.
+            senders = [(p, *last) for p, last in sorted(record.senders.items())]
         return _HEADER.pack(FORMAT, record.watermark, record.next_wake()) + self._encoder.encode(
             (senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
         )
