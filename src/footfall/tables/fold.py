@@ -182,7 +182,9 @@ class Fold:
             if version_of(payload.number, payload.content) > self.config.version:
                 self.config = Config(self.tables, payload.number, payload.content)
         elif kind == HANDOFF:
-            self._receive(self._reserved.read_handoff(event, key), event["personal"], key, entry)
+            move = self._reserved.read_handoff(event, key)
+            if not self._receive(move, event["personal"], key, entry):
+                return
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
         self.counts["processed", kind] += 1
@@ -339,14 +341,15 @@ class Fold:
         self.outputs.append(self._encode.handoff(to, move, self._codec.pack(rows)))
         self._passed("in_handoff")
 
-    def _receive(self, move: Handoff, rows: bytes, key: bytes, entry: LogRecord) -> None:
+    def _receive(self, move: Handoff, rows: bytes, key: bytes, entry: LogRecord) -> bool:
+        """Merge rows that were handed off to us; False when they had come before."""
         record = self._hot.get(key) or self._load(key)
         if entry.offset <= record.watermark:
             self.counts["repeat", "offset"] += 1
-            return
+            return False
         if record.senders.get(move.partition, (-1, -1)) >= (move.offset, move.n):
             self.counts["repeat", "handoff"] += 1
-            return
+            return False
         staged: list[_Staged] = []
         waiting = dict(record.timers)
         clock = self.clock
@@ -381,6 +384,7 @@ class Fold:
         self.dirty[key] = record
         self._commit(key, record, staged, told_now)
         self._timers.arm_next(key, record)
+        return True
 
     # -- records -------------------------------------------------------------------------------
 
