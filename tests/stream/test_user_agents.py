@@ -146,7 +146,9 @@ def start(footfall_topics: str, tmp_path: Path) -> Iterator[Callable[[], Worker]
 @pytest.mark.kafka
 def test_users_agent_gets_triggers_of_the_same_process(
         footfall_topics: str, tmp_path: Path, start: Callable[[], Worker]) -> None:
-    """A cart is left, the worker tells it, the agent beside it has it; no port is opened."""
+    """A cart is left, the worker tells it, the agent beside it has it. No port is opened, and
+    nothing is left in the current folder.
+    """
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), {"cart": {"idle_s": 0.5}})
     shop = Shop(footfall_topics, tmp_path)
     worker = start().until_ready()
@@ -157,6 +159,7 @@ def test_users_agent_gets_triggers_of_the_same_process(
     pid = shop.seen()[0][0]
     assert b"\0footfall\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
     assert [] == listening(pid)
+    assert not (tmp_path / "footfall-data").exists()
     assert 0 == worker.stop()
 
 

@@ -39,6 +39,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     engine: Engine
 
+    def _create_directories(self) -> None:
+        """Faust's folders are for stores on disk: a worker keeps nothing there, and the current
+        folder may be read-only.
+        """
+
     async def on_start(self) -> None:
         """Connect the engine before anything is fetched."""
         own = sorted(set(self.tables) - {topics.TABLE})
