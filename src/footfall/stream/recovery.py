@@ -117,19 +117,18 @@ def _prove(number: int, store: dict[bytes, bytes], state: PartitionState | None,
     if highest >= end:
         raise StateRefused(
             f"partition {number}: the log ends at offset {end}, the state knows offset {highest}: "
-            "the broker forgot records that it had acknowledged. Restore the log, or start anew "
-            "with an empty changelog")
+            "the broker forgot records that it had acknowledged. Restore the log, or fold anew "
+            "(docs/engine.md)")
     offset, _, changelog_known = metadata.partition(":")
     if offset.isdigit() and changelog_known.isdigit():
         if changelog_end < int(changelog_known):
             raise StateRefused(
                 f"partition {number}: the changelog ends at offset {changelog_end}, the last commit"
-                f" knew {changelog_known}: the broker forgot state. Start anew with an empty "
-                "changelog: the state is folded again from the log")
+                f" knew {changelog_known}: the broker forgot state. Fold anew (docs/engine.md)")
         if state is None or state.next_offset < int(offset):
             raise StateRefused(
                 f"partition {number}: offset {offset} was committed, the changelog knows less: it "
-                "has lost state. Start anew with an empty changelog and no committed offsets")
+                "has lost state. Fold anew (docs/engine.md)")
 
 
 async def _prove_last(engine: Engine, reader: Reader, states: dict[int, PartitionState | None],
@@ -151,7 +150,7 @@ async def _prove_last(engine: Engine, reader: Reader, states: dict[int, Partitio
             raise StateRefused(
                 f"partition {tp.partition}: the log holds another record at offset "
                 f"{state.last_offset} than the one that was read: the broker forgot records and "
-                "used their offsets again. Restore the log, or start anew with an empty changelog")
+                "used their offsets again. Restore the log, or fold anew (docs/engine.md)")
 
 
 class BulkRecovery(Recovery):  # type: ignore[misc]
