@@ -8,7 +8,7 @@ import json
 import pytest
 
 from footfall import tables
-from footfall.errors import ConfigError
+from footfall.errors import StateRefused
 from footfall.events.reserved import ConfigPayload
 from footfall.tables.config import Config, content_hash
 from tests.tables import events
@@ -51,6 +51,15 @@ def test_a_version_that_is_not_higher_is_ignored() -> None:
     assert 7 == log.workers[0].fold.config.number
 
 
+def test_version_zero_is_the_codes_alone() -> None:
+    """No record can put anything in place of the defaults without a number of its own."""
+    log = Log([PULSE])
+    for idle_s in range(1, 9):
+        log.config(START, 0, pulse={"idle_s": idle_s})
+    log.run()
+    assert PULSE.config() == log.workers[0].fold.config.sections["pulse"]
+
+
 def test_a_stale_version_may_hold_what_this_code_does_not_know() -> None:
     """A section of a table that is no more must not stop a fold that ignores it."""
     log = Log([PULSE])
@@ -64,7 +73,7 @@ def test_a_higher_version_that_this_code_does_not_know_stops_the_worker() -> Non
     """Going on under the old one would decide what the administrator has changed."""
     log = Log([PULSE])
     log.config(START, 1, later={"idle_s": 5})
-    with pytest.raises(ConfigError, match="unknown section 'later'"):
+    with pytest.raises(StateRefused, match="unknown section 'later'"):
         log.run()
 
 

@@ -205,8 +205,8 @@ class Engine:
         for record in records:
             if record.offset != expected:
                 if record.offset < expected:
-                    raise StateRefused(f"partition {partition.number}: got offset {record.offset} "
-                                       f"after {expected - 1}")
+                    raise BrokerError(f"partition {partition.number}: got offset {record.offset} "
+                                      f"after {expected - 1}; starting again reads on from there")
                 await self.check_gap(partition.number, expected, record.offset)
             expected = record.offset + 1
 
@@ -224,8 +224,8 @@ class Engine:
                 logger.warning("partition %d: gap accepted, %d to %d", number, start, low)
                 start = min(low, end)
             async for _tp, records in reader.read({tp: (start, end)}):
-                raise StateRefused(f"partition {number}: offset {records[0].offset} was skipped; "
-                                   "starting again reads it")
+                raise BrokerError(f"partition {number}: offset {records[0].offset} was skipped; "
+                                  "starting again reads it")
         telemetry.CONTROL_OFFSETS.inc(end - start)
 
     def _hold(self, partition: Partition, event: Any, records: Sequence[Any]) -> None:

@@ -93,6 +93,12 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         metadata = committed[TP(engine.log_topic, n)]
         _prove(n, found[n].store, states[n], end=end, metadata=metadata,
                changelog_end=bounds[changelogs[n]][1])
+        state = states[n]
+        if state is not None and state.key_fingerprint != engine.keys.fingerprint:
+            raise StateRefused(
+                f"partition {n}: the state was made under another FOOTFALL_CUSTOMER_KEY_SECRET: "
+                "every customer would be a stranger. Set the secret that this installation began "
+                "with")
         store = found[n].store
         rewrites = [(key, store[key]) for key in found[n].stale]
         telemetry.STALE_RECORDS.inc(len(rewrites))

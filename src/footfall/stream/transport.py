@@ -22,6 +22,8 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from footfall.errors import StateRefused
+
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine
 
@@ -128,7 +130,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 chunk = records[start : start + size]
                 if epoch != self.epoch or not self.gate:
                     return
-                last = chunk[-1].offset
+                expected, first, last = self.delivered[tp], chunk[0].offset, chunk[-1].offset
+                if first < expected:
+                    # aiokafka began anew where the log still is; Faust would drop that in silence.
+                    self.engine.fail(StateRefused(
+                        f"partition {tp.partition}: the log went back from offset {expected} to "
+                        f"{first}: the broker forgot records that it had acknowledged"))
                 self.delivered[tp] = last + 1
                 yield tp, ConsumerMessage(
                     tp.topic, tp.partition, last, 0.0, 0, [], None, Batch(epoch, chunk),

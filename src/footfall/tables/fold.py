@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from footfall.errors import DecodeError, StateRefused
+from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
@@ -82,6 +82,7 @@ class Fold:
         self._encode = Outputs(codecs, reserved, topic, partition)
         self._decode = decode or codecs.interaction.decode
         self._hash = keys.message_hash
+        self._fingerprint = keys.fingerprint
         self._is_key = is_key
         self._reserved = reserved
         self._passed = passed
@@ -180,7 +181,11 @@ class Fold:
             payload = self._reserved.read_config(event, key)
             # One that is ignored need not be understood: its tables may be gone.
             if version_of(payload.number, payload.content) > self.config.version:
-                self.config = Config(self.tables, payload.number, payload.content)
+                try:
+                    self.config = Config(self.tables, payload.number, payload.content)
+                except ConfigError as error:
+                    raise StateRefused(f"configuration {payload.number} is not for this code: "
+                                       f"{error}. Run the newer Footfall that applied it") from None
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
             if not self._receive(move, event["personal"], key, entry):
@@ -448,7 +453,8 @@ class Fold:
         else:
             read = last.offset, last.timestamp, log_checksum(last)
         return PartitionState(
-            self.next_offset, self.clock, self.config.number, self.config.content, *read)
+            self.next_offset, self.clock, self.config.number, self.config.content, *read,
+            self._fingerprint)
 
 
 def log_checksum(entry: LogRecord) -> int:

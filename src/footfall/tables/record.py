@@ -63,6 +63,8 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     """The `$partition` record: the state of a partition itself as of an offset of its log (law 1).
 
     `next_offset` is the first not yet read; `last_*` describe the last record read (-1: none).
+    `key_fingerprint` tells the secret of the customer keys: under another one every customer would
+    be a stranger (law 6).
     """
 
     next_offset: int = 0
@@ -72,6 +74,7 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     last_offset: int = -1
     last_appended_at: int = 0
     last_checksum: int = 0
+    key_fingerprint: str = ""
 
     def encode(self) -> bytes:
         """Changelog value: the watermark in the header is the last offset covered."""
