@@ -24,7 +24,7 @@ from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import ConfigPayload
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import REJECTED, TRIGGER, Output
-from footfall.tables.record import PartitionState, decode_partition
+from footfall.tables.record import PartitionState, decode_partition, header
 from footfall.tables.spec import AnyTable
 from tests.tables.logs import CODECS, KEYS, RESERVED, START
 
@@ -146,9 +146,9 @@ class Log:
         """Triggers and rejected records as they were sent, byte for byte, repeats once."""
         return {(partition, output) for partition, output in self.sent if output.kind != HANDOFF}
 
-    def handoffs(self) -> int:
-        """How many handoffs left, repeats included."""
-        return sum(output.kind == HANDOFF for _partition, output in self.sent)
+    def handoffs(self) -> set[tuple[int, Output]]:
+        """The same of handoffs."""
+        return set(self.sent) - self.outputs()
 
     def rejected(self) -> list[dict[str, Any]]:
         """What was rejected, in order."""
@@ -169,6 +169,8 @@ class Worker:
         #: The changelog as recovery reads it: of each key the record with the highest watermark.
         self.changelog: dict[bytes, bytes] = {}
         self.partition_record: bytes | None = None
+        #: All that was ever written to the changelog: (key, watermark) -> values.
+        self.written: dict[tuple[bytes, int], set[bytes]] = {}
         self.fold = self._recovered()
 
     def step(self) -> bool:
@@ -194,7 +196,9 @@ class Worker:
         process ends on the way.
         """
         changed = list(self.fold.snapshot())
-        self.changelog.update(changed[:records])
+        for key, value in changed[:records]:
+            self.written.setdefault((key, header(value)[0]), set()).add(value)
+            self.changelog[key] = value
         if records is None:
             self.partition_record = self.fold.state().encode()
         else:

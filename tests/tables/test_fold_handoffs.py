@@ -60,6 +60,9 @@ def test_rows_move_and_are_empty_where_they_came_from() -> None:
     log.append(a, events.plain(START, "m4"), START)
     log.run()
     assert {"m1": 1, "m2": 1, "m3": 1, "m4": 1} == applied(log, u)
+    record = log.fold_of(u).record(u)
+    assert record is not None
+    assert (2, {0: (2, 0)}) == (record.watermark, record.senders)
     assert (None, None) == (log.facts(a, "tally"), log.facts(a, "pulse"))
     assert u.decode() == log.facts(a, "pointer").owner
 
@@ -135,6 +138,8 @@ def test_numbers_are_per_record_and_receiver_timers_included() -> None:
             found[output.key].append((move.offset, move.n))
     assert {u: [(5, 0), (5, 1), (5, 2), (5, 3)], v: [(5, 0), (5, 1)]} == found
     assert {"m0": 1, "m2": 1, "m3": 1, "m9": 1} == applied(log, u)
+    log.append(senders[0], events.plain(seconds(7), "m10"), seconds(7))
+    assert (6, 0) == [(m.offset, m.n) for m in moves(log.run())][-1]
 
 
 def test_a_handoff_sent_again_is_skipped() -> None:
@@ -200,6 +205,7 @@ def test_steps_see_when_the_original_was_appended() -> None:
     """Review R6 (vi): an event dated ahead counts as of A's log, whatever hop it takes."""
     log = Log(TABLES, partitions=2, hop_ms=300_000)
     a, u = key_on(log, 0), key_on(log, 1)
+    log.append(key_on(log, 0, 1), events.plain(START, "m0"), seconds(5))
     log.append(a, events.plain(seconds(9_999), "m1"), START)
     log.append(a, joined(u, START, "m2"), START)
     log.run()

@@ -14,6 +14,7 @@ from footfall import tables
 from footfall.errors import StateRefused
 from footfall.events.interaction import Interaction
 from footfall.events.reserved import ConfigPayload, Handoff, Reserved
+from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import (
     Announcement,
     AnyTable,
@@ -89,6 +90,9 @@ POISON: dict[str, tuple[bytes | None, bytes | None, str]] = {
     "handoff unreadable": (ANNA, handoff(ANNA, b"\xc1"), "handoff_failed"),
     "handoff of a broken row": (ANNA, handoff(ANNA, msgspec.msgpack.encode(
         {"tally": [[1, ["no facts"], []], None]})), "handoff_failed"),
+    "handoff of a broken row beside a sound one": (ANNA, handoff(ANNA, msgspec.msgpack.encode(
+        {"pulse": [[1, [1], [0]], [1, 1, 1]], "tally": [[1, ["no facts"], []], None]})),
+        "handoff_failed"),
     "payload unreadable": (b"$config", wire(RESERVED._record(
         "$config", b"$config", b"\xc1", b"", START)), "reserved_unreadable"),
     "observe raises": (ANNA, wire(say("faulty", "observe", START, "m1")), "step_failed"),
@@ -104,9 +108,11 @@ def test_poison_is_a_value_with_coordinates(name: str) -> None:
     log.append(ANNA, events.plain(START, "m0"), START)
     log.append(BERT, events.plain(START, "m0"), START)
     before = log.run().records()
+    timers = [dict(_record(log, customer).timers) for customer in (ANNA, BERT)]
     entry = log.append_bytes(key, value, seconds(1))
     log.run()
     assert before == log.records()
+    assert timers == [_record(log, customer).timers for customer in (ANNA, BERT)]
     assert {} == log.workers[0].fold.dirty
     (told,) = log.rejected()
     assert (reason, "worker", "log", 0, entry.offset, seconds(1), value or b"") == tuple(
@@ -115,6 +121,12 @@ def test_poison_is_a_value_with_coordinates(name: str) -> None:
     log.append(ANNA, events.plain(START, "m1"), seconds(2))
     assert {"m0", "m1"} == set(log.run().facts(ANNA, "tally").seen)
     assert log.records() == log.fold_again().records()
+
+
+def _record(log: Log, key: bytes) -> CustomerRecord:
+    record = log.fold_of(key).record(key)
+    assert record is not None
+    return record
 
 
 @settings(deadline=None, max_examples=200)
@@ -156,9 +168,7 @@ def test_a_table_that_raises_in_a_timer_loses_that_timer_only() -> None:
     assert [("timer_failed", "faulty: RuntimeError", entry.offset)] == [
         (r["reason"], r["detail"], r["offset"]) for r in log.rejected()]
     assert {ANNA, BERT} == {t["customer_key"].encode() for t in log.triggers("rang_bell")}
-    record = log.fold_of(ANNA).record(ANNA)
-    assert record is not None
-    assert ["pulse"] == list(record.timers)
+    assert ["pulse"] == list(_record(log, ANNA).timers)
     assert log.records() == log.fold_again().records()
 
 

@@ -29,6 +29,16 @@ def test_a_batch_of_one_key_sent_twice_counts_once(items: int) -> None:
     assert (items, items) == (log.count("processed", "track"), log.count("repeat", "message_id"))
 
 
+def test_the_hour_is_the_logs() -> None:
+    """An offline device sends the events of a year, and sends them again."""
+    log = Log([TALLY])
+    for attempt in range(2):
+        for n in range(400):
+            log.append(ANNA, events.plain(START - (400 - n) * 24 * HOUR_MS, f"m{n}"),
+                       START + attempt)
+    assert [1] == applied(log.run(), ANNA)
+
+
 def test_a_retry_is_told_by_the_memory_that_was_written() -> None:
     """The memory is part of the record, so that it is of the same offset as the rows."""
     log = Log([TALLY])
