@@ -266,3 +266,14 @@ def test_a_handoff_to_oneself_ends() -> None:
         log.workers[0].step()
     assert len(log.entries[0]) < 50
     assert {"m1": (1, START)} == log.facts(ANNA, "tally").seen
+
+
+def test_a_rejected_record_fits_where_it_goes() -> None:
+    """Counterexample 6: as large as a broker takes it, poison must not become too large for it."""
+    log = Log(SPECS)
+    log.append_bytes(ANNA, b"x" * 1_048_000, START)
+    log.append_bytes(ANNA, b"y" * 1_000_000, START)
+    first, second = log.run().rejected()
+    assert max(len(output.value) for _partition, output in log.sent) < 1_040_000
+    assert (b"x" * 1_000_000, b"y" * 1_000_000) == (first["personal"], second["personal"])
+    assert ["cut: 1048000 bytes" in told["detail"] for told in (first, second)] == [True, False]

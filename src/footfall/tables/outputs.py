@@ -20,6 +20,9 @@ from footfall.tables.spec import Trigger
 TRIGGER = "trigger"
 REJECTED = "rejected"
 TRIGGER_ID_BYTES = 16
+#: Of a rejected record's bytes. With what we add it stays below a broker's default of 1,048,588;
+#: a poison record that could not be put away would stop the partition for ever.
+REJECTED_BYTES_MAX = 1_000_000
 
 
 class Output(NamedTuple):
@@ -66,11 +69,15 @@ class Outputs:
     def rejected(self, offset: int, appended_at: int, value: bytes | None, reason: str,
                  detail: str) -> Output:
         """A log record that could not be applied, with its coordinates and bytes."""
+        value = value or b""
+        if len(value) > REJECTED_BYTES_MAX:
+            detail += f"; cut: {len(value)} bytes"
+            value = value[:REJECTED_BYTES_MAX]
         return Output(REJECTED, b"%d" % offset, self._codecs.rejected.encode({
             "stage": "worker", "reason": reason, "detail": detail, "source": "",
             "rejected_at": max(appended_at, 0), "topic": self._topic,
             "partition": self._partition, "offset": offset, "key_id": None,
-            "personal": value or b"",
+            "personal": value,
         }))
 
 
