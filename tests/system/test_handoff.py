@@ -66,7 +66,7 @@ def test_rows_arrive_exactly_once_through_every_crash(
     other = workers.start("w2", program=PROGRAM).until_ready()
     last = workers.start("w1", program=PROGRAM).until_ready()
     loader.join()
-    until(state.quiet, QUIET_S_MAX, "quiet")
+    last.until(state.quiet, QUIET_S_MAX, "quiet")
     assert [0, 0] == [other.stop(), last.stop()]
     seen = exactness.check(footfall_topics, TABLES, carts=False)
     print(seen)
@@ -95,7 +95,7 @@ def test_a_forged_handoff_is_poison(footfall_topics: str, workers: Workers) -> N
     loader.put(CUSTOMERS[0], CODECS.interaction.encode(forged))
     loader.flush()
     worker = workers.start(program=PROGRAM)
-    until(state.covered, QUIET_S_MAX)
+    worker.until(state.covered, QUIET_S_MAX)
     assert 0 == worker.stop()
     (rejected,) = read_all(footfall_topics, REJECTED)
     assert "reserved_forged" == CODECS.rejected.decode(rejected.value)["reason"]

@@ -40,7 +40,7 @@ def test_a_worker_killed_at_any_moment_leaves_no_trace(
         before = state.offsets()
         if fault == "random":
             worker = workers.start("w1")
-            until(lambda before=before: state.offsets() != before, START_S_MAX, "progress")
+            worker.until(lambda before=before: state.offsets() != before, START_S_MAX, "progress")
             time.sleep(chance.random())
             worker.kill()
         else:
@@ -49,7 +49,7 @@ def test_a_worker_killed_at_any_moment_leaves_no_trace(
         check_commits(footfall_topics, state)
     loader.join()
     worker = workers.start("w1")
-    until(state.quiet, QUIET_S_MAX, "quiet")
+    worker.until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == worker.stop()
     seen = check(footfall_topics)
     print(seen)

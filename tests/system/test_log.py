@@ -24,6 +24,7 @@ from tests.tables.logs import CODECS, KEYS
 pytestmark = pytest.mark.kafka
 
 COVERED_S_MAX = 45.0
+CUSTOMER = KEYS.of("user_id", "anna")
 
 
 def metric(port: int, name: str) -> float:
@@ -42,10 +43,10 @@ def test_folding_the_log_again_gives_the_same_bytes(
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), QUICK)
     worker = workers.start()
     loader.load(shop.records(2500), a_second=800)
-    until(state.covered, COVERED_S_MAX)
+    worker.until(state.covered, COVERED_S_MAX)
     config.change(footfall_topics, SYSTEM_SECRET.encode(), {"cart": {"idle_s": 1.5}})
     loader.load(shop.records(2500), a_second=800)
-    until(state.quiet, QUIET_S_MAX, "quiet")
+    worker.until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == worker.stop()
     first = check(footfall_topics)
     print(first)
@@ -58,7 +59,7 @@ def test_folding_the_log_again_gives_the_same_bytes(
     again = State(footfall_topics)
     assert {} == again.offsets()
     worker = workers.start()
-    until(again.quiet, QUIET_S_MAX, "quiet again")
+    worker.until(again.quiet, QUIET_S_MAX, "quiet again")
     assert 0 == worker.stop()
     second = check(footfall_topics)
     assert (state.records, state.partitions) == (again.records, again.partitions)
@@ -78,7 +79,7 @@ def test_control_records_are_passed_and_counted(footfall_topics: str, workers: W
         for key, value in shop.records(300):
             producer.produce(INTERACTIONS, value, key)
         producer.commit_transaction()
-        until(lambda: _read_to_last(footfall_topics, state), COVERED_S_MAX)
+        worker.until(lambda: _read_to_last(footfall_topics, state), COVERED_S_MAX)
     counted = metric(port, "footfall_control_offsets_total")
     # A marker in the middle is passed when the next record comes.
     assert 2 * PARTITIONS == counted
@@ -88,7 +89,7 @@ def test_control_records_are_passed_and_counted(footfall_topics: str, workers: W
         loader.put(b"$tick", b"", partition)
     loader.flush()
     worker = workers.start()
-    until(state.covered, COVERED_S_MAX)
+    worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()
     seen = check(footfall_topics)
     assert 3 * PARTITIONS == sum(fold_ends(footfall_topics).values()) - seen.log
@@ -113,7 +114,7 @@ def test_poison_is_rejected_and_its_neighbours_are_not(
     shop, loader, state = Shop(8, 50, poison=0.01), Loader(footfall_topics), State(footfall_topics)
     loader.load(shop.records(4000))
     worker = workers.start()
-    until(state.covered, COVERED_S_MAX)
+    worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()
     seen = check(footfall_topics)
     assert 20 < seen.rejected == len(read_all(footfall_topics, REJECTED)) < 80
@@ -126,11 +127,11 @@ def test_a_run_of_poison_stops_the_worker_after_it_can_be_read(
     """
     shop, loader, state = Shop(9, 50, poison=0), Loader(footfall_topics), State(footfall_topics)
     loader.load(shop.records(400))
-    worker = workers.start("w1")
-    until(state.covered, COVERED_S_MAX)
+    worker = workers.start("w1", rejected_ratio_max=1)
+    worker.until(state.covered, COVERED_S_MAX)
     before = state.offsets()
     for n in range(150):
-        loader.put(KEYS.of("user_id", "anna"), b"poison %d" % n, 1)
+        loader.put(CUSTOMER, b"poison %d" % n, 1)
     loader.flush()
     assert REFUSED == worker.wait()
     assert worker.says("100 in a row") and worker.says("footfall tail rejected")
@@ -139,7 +140,7 @@ def test_a_run_of_poison_stops_the_worker_after_it_can_be_read(
     assert b"poison 0" in {r["personal"] for r in rejected}
     assert before == {p: offset for p, (offset, _) in committed(footfall_topics, 4).items()}
     worker = workers.start("w1", rejected_run_max=1000, rejected_ratio_max=1)
-    until(state.covered, COVERED_S_MAX)
+    worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()
     assert 150 == check(footfall_topics).rejected
 
@@ -152,7 +153,7 @@ def test_a_planned_end_leaves_nothing_to_be_done_again(
     shop, loader, state = Shop(10, customers=50), Loader(footfall_topics), State(footfall_topics)
     loader.start_load(shop, at_least=2_000, a_second=600)
     worker = workers.start()
-    until(lambda: len(state.offsets()) == PARTITIONS, COVERED_S_MAX)
+    worker.until(lambda: len(state.offsets()) == PARTITIONS, COVERED_S_MAX)
     assert 0 == worker.stop()
     loader.join()
     assert state.offsets() == {
@@ -161,7 +162,7 @@ def test_a_planned_end_leaves_nothing_to_be_done_again(
     before, left = state.appended, len(read_all(footfall_topics, INTERACTIONS)) - sum(
         state.offsets().values())
     worker = workers.start(metrics_port=port)
-    until(state.covered, COVERED_S_MAX)
+    worker.until(state.covered, COVERED_S_MAX)
     assert state.appended > before
     assert left == metric(port, "footfall_processed_total") + metric(
         port, "footfall_duplicates_total") + metric(port, "footfall_rejected_total")
@@ -177,7 +178,7 @@ def test_the_best_record_wins_over_a_later_stale_one(
     worker = workers.start()
     for _ in range(3):
         loader.load(shop.records(300))
-        until(state.covered, COVERED_S_MAX)
+        worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()
     oldest: dict[tuple[int, bytes], bytes] = {}
     for entry in read_all(footfall_topics, CHANGELOG):
@@ -193,7 +194,7 @@ def test_the_best_record_wins_over_a_later_stale_one(
     worker = workers.start(metrics_port=port).until_ready()
     assert len(stale) == metric(port, "footfall_stale_records_total")
     loader.load(shop.records(300))
-    until(state.covered, COVERED_S_MAX)
+    worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()
     seen = check(footfall_topics)
     assert (len(stale), 1) == (seen.stale, seen.went_back)

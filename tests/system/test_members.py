@@ -42,7 +42,7 @@ def test_planned_joins_and_leaves_lose_and_repeat_nothing(
     assert 0 == third.stop()
     until_all_move(state)
     loader.join()
-    until(state.quiet, QUIET_S_MAX, "quiet")
+    first.until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == first.stop()
     seen = check(footfall_topics)
     print(seen)
@@ -56,14 +56,29 @@ def test_a_static_member_that_is_killed_comes_back_at_once(
     shop, loader, state = Shop(2, customers=50), Loader(footfall_topics), State(footfall_topics)
     loader.load(shop.records(1000))
     first = workers.start("w1", session_timeout_s=LONG_SESSION_S)
-    until(state.covered, TAKEN_OVER_S_MAX)
+    first.until(state.covered, TAKEN_OVER_S_MAX)
     first.kill()
     loader.load(shop.records(1000))
     second = workers.start("w1", session_timeout_s=LONG_SESSION_S)
-    until(state.covered, TAKEN_OVER_S_MAX)
+    second.until(state.covered, TAKEN_OVER_S_MAX)
     assert 0 == second.stop()
     assert 0 == check(footfall_topics).repeated
     assert [KILLED, 0] == workers.exits
+
+
+def test_a_dynamic_member_that_is_killed_is_replaced_when_its_session_ends(
+        footfall_topics: str, workers: Workers) -> None:
+    """The next one waits for the group, does not take that for its own standstill, and goes on."""
+    shop, loader, state = Shop(17, customers=50), Loader(footfall_topics), State(footfall_topics)
+    loader.load(shop.records(500))
+    first = workers.start()
+    first.until(state.covered, TAKEN_OVER_S_MAX)
+    first.kill()
+    loader.load(shop.records(500))
+    second = workers.start()
+    second.until(state.covered, TAKEN_OVER_S_MAX)
+    assert 0 == second.stop()
+    check(footfall_topics)
 
 
 def test_a_planned_leave_hands_over_without_waiting_for_the_session(
@@ -72,11 +87,11 @@ def test_a_planned_leave_hands_over_without_waiting_for_the_session(
     shop, loader, state = Shop(3, customers=50), Loader(footfall_topics), State(footfall_topics)
     loader.load(shop.records(1000))
     first = workers.start("w1", session_timeout_s=LONG_SESSION_S)
-    until(state.covered, TAKEN_OVER_S_MAX)
+    first.until(state.covered, TAKEN_OVER_S_MAX)
     second = workers.start("w2", session_timeout_s=LONG_SESSION_S).until_ready()
     assert 0 == first.stop()
     loader.load(shop.records(1000))
-    until(state.covered, TAKEN_OVER_S_MAX)
+    second.until(state.covered, TAKEN_OVER_S_MAX)
     assert 0 == second.stop()
     assert 0 == check(footfall_topics).repeated
 
@@ -97,7 +112,7 @@ def test_a_worker_stopped_longer_than_its_session_dies_when_continued(
     assert 1 == zombie.wait()
     assert zombie.says("stood still") or zombie.says("Unknown"), zombie.output()
     loader.join()
-    until(state.quiet, QUIET_S_MAX, "quiet")
+    heir.until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == heir.stop()
     print(check(footfall_topics))
     assert SESSION_TIMEOUT_S < LONG_SESSION_S

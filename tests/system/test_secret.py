@@ -16,7 +16,7 @@ def test_another_customer_key_secret_is_refused(footfall_topics: str, workers: W
     state, loader = State(footfall_topics), Loader(footfall_topics)
     loader.load(Shop(3, customers=20).records(200))
     worker = workers.start()
-    until(state.covered, 60.0)
+    worker.until(state.covered, 60.0)
     assert 0 == worker.stop()
     before = state.offsets()
 

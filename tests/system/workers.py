@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.system.topics import until
@@ -17,6 +18,7 @@ PARTITIONS = 4
 SESSION_TIMEOUT_S = 6.0
 START_S_MAX = 45.0
 STOP_S_MAX = 30.0
+STACKS_S = 2.0
 KILLED = -signal.SIGKILL
 REFUSED = 3
 
@@ -90,10 +92,15 @@ class Worker:
         return self._output.read_text(errors="replace")
 
     def until_ready(self, times: int = 1) -> Worker:
-        """Wait until it has recovered its partitions for the n-th time."""
+        """Wait until it has taken up work for the n-th time."""
         until(lambda: self.says("recovered ", times) or not self.runs, START_S_MAX, "ready")
         assert self.runs, self.output()[-4000:]
         return self
+
+    def until(self, what: Callable[[], object], seconds_max: float, why: str = "") -> None:
+        """Wait until something holds, as long as the worker lives."""
+        until(lambda: not self.runs or what(), seconds_max, why)
+        assert self.runs, f"ended with {self.exit_code}: {self.output()[-2000:]}"
 
     def says(self, text: str, times: int = 1) -> bool:
         """Whether its output holds a text so many times."""
@@ -122,10 +129,11 @@ class Worker:
         try:
             return self._process.wait(seconds_max)
         except subprocess.TimeoutExpired:
+            said = self.output()[-4000:]
             self._process.send_signal(signal.SIGUSR1)  # Faust writes the stacks of all tasks
-            self._process.wait(3)
-            raise AssertionError(f"did not end in {seconds_max:g} s: {self.output()[-4000:]}"
-                                 ) from None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STACKS_S)
+            raise AssertionError(f"did not end in {seconds_max:g} s: {said}") from None
 
     def end(self) -> None:
         """Kill it if it still runs."""

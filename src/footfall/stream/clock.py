@@ -24,6 +24,7 @@ TICK_INTERVAL_S = 0.2
 async def keep_time(engine: Engine) -> None:
     """Runs as long as the worker."""
     ticked: dict[int, float] = {}
+    engine.alive_at = time.monotonic()
     while True:
         await asyncio.sleep(LOOP_S)
         engine.check_alive()

@@ -154,6 +154,8 @@ class Engine:
         """Recovery has ended: from here on there is something to lose."""
         self._finished = False
         self._member = self.consumer.member
+        # Joining may have waited long, for a dead worker's session to end: that is no standstill.
+        self.alive_at = time.monotonic()
 
     # -- batches -----------------------------------------------------------------------------------
 
