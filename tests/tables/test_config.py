@@ -78,6 +78,7 @@ def test_payload_comes_back_as_the_same_version() -> None:
     (b'{"shop": {"idles": 1}}', ["[shop]", "unknown field `idles`", "known keys: idle_s, names"]),
     (b'{"shop": {"names": ["a", 1]}}', ["[shop] names", "str"]),
     (b'{"shop": 3}', ["[shop]", "= 3"]),
+    (b'{"clock": {"settle_s": 61}}', ["[clock]", "settle_s 61", "settle_s_max 60"]),
     (b'{"clock": {"grace_s": -1}}', ["[clock] grace_s", "-1", ">= 0"]),
     (b'{"cart": {}}', ["unknown section 'cart'", "clock, shop"]),
     (b"[]", ["JSON object"]),

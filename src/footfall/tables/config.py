@@ -29,6 +29,11 @@ class ClockConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settle_s: Seconds = 10.0
     settle_s_max: Seconds = 60.0
 
+    def __post_init__(self) -> None:
+        if self.settle_s > self.settle_s_max:
+            raise ValueError(f"settle_s {self.settle_s} is more than settle_s_max "
+                             f"{self.settle_s_max}")
+
 
 class Config:
     """One version of the configuration, decoded for the tables given."""
