@@ -16,13 +16,12 @@ from statistics import median
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from customers import encoded, keys, samples
+from customers import Entry, encoded, keys, new_fold, samples
 from figures import console, ratio_text, show, verdict
 from lab import Lab
 
 from footfall.admin.topics import ensure
 from footfall.events import topics
-from footfall.tables.fold import log_checksum
 from footfall.tables.record import PARTITION_KEY, PartitionState, header
 
 GOAL_S = 10
@@ -109,19 +108,12 @@ def _states(lab: Lab) -> dict[int, PartitionState]:
         message = consumer.poll(1.0)
         if message is None or message.error():
             continue
-        appended = message.timestamp()[1]
-        last = _Last(message.offset(), appended, message.key(), message.value())
-        found[message.partition()] = PartitionState(
-            LOGGED, appended, last_offset=last.offset, last_appended_at=appended,
-            last_checksum=log_checksum(last))
+        fold = new_fold()
+        fold.apply(Entry(message.offset(), message.timestamp()[1], message.key(), message.value()))
+        found[message.partition()] = fold.state()
     consumer.close()
     assert len(found) == PARTITIONS
     return found
-
-
-class _Last:
-    def __init__(self, offset: int, timestamp: int, key: bytes, value: bytes) -> None:
-        self.offset, self.timestamp, self.key, self.value = offset, timestamp, key, value
 
 
 def _start(lab: Lab, n: int, log: Path) -> dict[str, float]:
