@@ -100,8 +100,8 @@ def check(bootstrap: str, specs: Sequence[AnyTable] = tables.ALL, *, carts: bool
     if carts:
         _as_the_oracle_says(log, folded)
     names = Counter(CODECS.trigger.decode(v)["name"] for v in folded.triggers.values())
-    return Seen(len(log), len(folded.triggers), names, repeated, rejected, state.stale, state.went_back,
-                folded.counts)
+    return Seen(len(log), len(folded.triggers), names, repeated, rejected, state.stale,
+                state.went_back, folded.counts)
 
 
 def check_commits(bootstrap: str, state: State) -> None:

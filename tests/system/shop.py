@@ -112,13 +112,12 @@ class Loader:
 
     def load(self, records: Iterator[tuple[bytes, bytes]], a_second: float = 0) -> None:
         """Write records, at most so many a second (0: at once), and wait for the broker."""
-        began, sent = time.monotonic(), 0
-        for key, value in records:
+        began = time.monotonic()
+        for sent, (key, value) in enumerate(records):
             while (a_second and not self._enough.is_set()
                    and sent >= (time.monotonic() - began) * a_second):
                 self._producer.poll(SLICE_S)
             self.put(key, value)
-            sent += 1
         self.flush()
 
     def start_load(self, shop: Shop, at_least: int, a_second: float) -> None:

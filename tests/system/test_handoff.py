@@ -19,7 +19,7 @@ from tests.system import exactness
 from tests.system.relay import MOVE, TABLES
 from tests.system.shop import Loader
 from tests.system.test_kill import QUICK, QUIET_S_MAX
-from tests.system.topics import State, read_all, until
+from tests.system.topics import State, read_all
 from tests.system.workers import KILLED, PARTITIONS, SYSTEM_SECRET, Workers
 from tests.tables import events
 from tests.tables.logs import CODECS, KEYS
@@ -31,7 +31,7 @@ CUSTOMERS = [KEYS.of("user_id", f"customer-{n}") for n in range(60)]
 
 
 class Relay:
-    """Products for random customers; one event in eight sends all that a customer has to another."""
+    """Products for random customers; one event in eight sends all of a customer to another."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

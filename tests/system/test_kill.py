@@ -102,8 +102,7 @@ def test_all_faults_at_once_leave_no_trace(
             assert KILLED == worker.wait(LONG_S_MAX)
             killed += 1
             continue
-        worker = workers.start("w1")
-        worker.until(lambda: worker.says("ready: "), LONG_S_MAX, "ready")
+        worker = workers.start("w1").until_ready(seconds_max=LONG_S_MAX)
         until(lambda before=before: state.offsets() != before, LONG_S_MAX, "progress")
         time.sleep(2 * chance.random())
         if fault == "join and leave":

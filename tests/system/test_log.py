@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 import urllib.request
 
 import pytest
@@ -17,7 +15,7 @@ from footfall.up.ports import free_port
 from tests.system.exactness import check, fold
 from tests.system.shop import Loader, Shop
 from tests.system.test_kill import QUICK, QUIET_S_MAX
-from tests.system.topics import State, committed, read_all, until
+from tests.system.topics import State, committed, read_all
 from tests.system.workers import PARTITIONS, REFUSED, SYSTEM_SECRET, Workers
 from tests.tables.logs import CODECS, KEYS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.system.shop import Loader, Shop
-from tests.system.topics import State, until
+from tests.system.topics import State
 from tests.system.workers import REFUSED, Workers
 
 pytestmark = pytest.mark.kafka

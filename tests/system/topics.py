@@ -62,7 +62,7 @@ class Tail:
                 entry = _entry(message)
                 self.next[entry.partition] = entry.offset + 1
                 yield entry
-            # The tail may hold no record (control records): the position moves past it all the same.
+            # The tail may hold no record (control records): the position moves past it.
             for tp in self._consumer.position([TopicPartition(self.topic, p) for p in ends]):
                 self.next[tp.partition] = max(self.next[tp.partition], tp.offset)
 

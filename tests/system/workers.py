@@ -91,10 +91,9 @@ class Worker:
         """What it has said."""
         return self._output.read_text(errors="replace")
 
-    def until_ready(self, times: int = 1) -> Worker:
-        """Wait until it has taken up work for the n-th time."""
-        until(lambda: self.says("recovered ", times) or not self.runs, START_S_MAX, "ready")
-        assert self.runs, self.output()[-4000:]
+    def until_ready(self, seconds_max: float = START_S_MAX) -> Worker:
+        """Wait until it has taken up work."""
+        self.until(lambda: self.says("ready: "), seconds_max, "ready")
         return self
 
     def until(self, what: Callable[[], object], seconds_max: float, why: str = "") -> None:
@@ -102,9 +101,9 @@ class Worker:
         until(lambda: not self.runs or what(), seconds_max, why)
         assert self.runs, f"ended with {self.exit_code}: {self.output()[-2000:]}"
 
-    def says(self, text: str, times: int = 1) -> bool:
-        """Whether its output holds a text so many times."""
-        return self.output().count(text) >= times
+    def says(self, text: str) -> bool:
+        """Whether its output holds a text."""
+        return text in self.output()
 
     def kill(self) -> None:
         """SIGKILL."""
