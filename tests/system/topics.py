@@ -10,7 +10,9 @@ from typing import NamedTuple
 import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
+from footfall.admin.cluster import admin_client
 from footfall.events.topics import APP_ID, CHANGELOG, INTERACTIONS
 from footfall.tables.record import PARTITION_KEY, PartitionState, decode_partition, header
 
@@ -36,12 +38,13 @@ class Tail:
         self._consumer = Consumer({
             "bootstrap.servers": bootstrap, "group.id": "footfall-tests", "log_level": 0,
             "enable.auto.commit": False, "enable.auto.offset.store": False,
-            "auto.offset.reset": "error", "fetch.queue.backoff.ms": 5,
+            "auto.offset.reset": "error", "fetch.queue.backoff.ms": 5, "fetch.wait.max.ms": 50,
             "isolation.level": "read_uncommitted", "error_cb": lambda _error: None,
         })
         found = self._consumer.list_topics(topic, timeout=BROKER_S_MAX).topics[topic]
         self.partitions = sorted(found.partitions)
-        starts = {p: self._bounds(p)[0] for p in self.partitions}
+        self._admin = admin_client(bootstrap)
+        starts = self._offsets(OffsetSpec.earliest())
         self.next: dict[int, int] = starts
         self._consumer.assign([TopicPartition(topic, p, o) for p, o in starts.items()])
 
@@ -51,7 +54,7 @@ class Tail:
 
     def ends(self) -> dict[int, int]:
         """End offset of each partition."""
-        return {p: self._bounds(p)[1] for p in self.partitions}
+        return self._offsets(OffsetSpec.latest())
 
     def read(self) -> Iterator[Entry]:
         """What came since the last call, each partition in order."""
@@ -66,17 +69,18 @@ class Tail:
             for tp in self._consumer.position([TopicPartition(self.topic, p) for p in ends]):
                 self.next[tp.partition] = max(self.next[tp.partition], tp.offset)
 
-    def _bounds(self, partition: int) -> tuple[int, int]:
+    def _offsets(self, at: OffsetSpec) -> dict[int, int]:
+        # Not by the consumer: its long fetches keep such questions waiting.
         deadline = time.monotonic() + BROKER_S_MAX
         while True:
             try:
-                low, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(self.topic, partition), timeout=BROKER_S_MAX)
+                asked = self._admin.list_offsets(
+                    {TopicPartition(self.topic, p): at for p in self.partitions},
+                    request_timeout=BROKER_S_MAX)
+                return {tp.partition: future.result().offset for tp, future in asked.items()}
             except KafkaException:  # a new topic's leader, a broker that is just coming back
                 assert time.monotonic() < deadline
                 time.sleep(POLL_S)
-            else:
-                return low, high
 
 
 def read_all(bootstrap: str, topic: str) -> list[Entry]:
