@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from fractions import Fraction
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +30,9 @@ from tests import oracle
 from tests.system.topics import Entry, State, committed, read_all
 from tests.system.workers import PARTITIONS
 from tests.tables.logs import CODECS, KEYS, RESERVED
+
+#: The oracle is slow, and slower the longer a history is.
+IN_PARALLEL_FROM = 100_000
 
 
 class Folded(NamedTuple):
@@ -154,8 +159,13 @@ def _same_rejected(log: Sequence[Entry], folded: Folded, entries: Sequence[Entry
 def _as_the_oracle_says(log: Sequence[Entry], folded: Folded) -> None:
     carts: dict[bytes, dict[str, oracle.CartContent]] = {}
     triggers: set[tuple[bytes, str, str, int]] = set()
-    for number in range(PARTITIONS):
-        expected = oracle.fold(_decoded(e) for e in log if e.partition == number)
+    parts = [[e for e in log if e.partition == number] for number in range(PARTITIONS)]
+    if len(log) > IN_PARALLEL_FROM:
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            answers = list(pool.map(_expected, parts))
+    else:
+        answers = [_expected(part) for part in parts]
+    for expected in answers:
         carts |= expected.carts
         triggers |= expected.triggers
     got = set()
@@ -171,6 +181,10 @@ def _as_the_oracle_says(log: Sequence[Entry], folded: Folded) -> None:
         for number, records in folded.records.items() for key in records
         if (found := _carts(folded.folds[number].row(key, "cart")))
     }
+
+
+def _expected(part: Sequence[Entry]) -> oracle.Expected:
+    return oracle.fold(map(_decoded, part))
 
 
 def _decoded(entry: Entry) -> tuple[int, bytes | None, Any]:

@@ -40,10 +40,10 @@ def test_folding_the_log_again_gives_the_same_bytes(
     loader, state, shop = Loader(footfall_topics), State(footfall_topics), Shop(6, customers=150)
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), QUICK)
     worker = workers.start()
-    loader.load(shop.records(2500), a_second=800)
+    loader.load(shop.records(1500), a_second=600)
     worker.until(state.covered, COVERED_S_MAX)
     config.change(footfall_topics, SYSTEM_SECRET.encode(), {"cart": {"idle_s": 1.5}})
-    loader.load(shop.records(2500), a_second=800)
+    loader.load(shop.records(1500), a_second=600)
     worker.until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == worker.stop()
     first = check(footfall_topics)
@@ -77,7 +77,8 @@ def test_control_records_are_passed_and_counted(footfall_topics: str, workers: W
         for key, value in shop.records(300):
             producer.produce(INTERACTIONS, value, key)
         producer.commit_transaction()
-        worker.until(lambda: _read_to_last(footfall_topics, state), COVERED_S_MAX)
+        last = _last_records(footfall_topics)
+        worker.until(lambda last=last: last == state.offsets(), COVERED_S_MAX)
     counted = metric(port, "footfall_control_offsets_total")
     # A marker in the middle is passed when the next record comes.
     assert 2 * PARTITIONS == counted
@@ -93,12 +94,9 @@ def test_control_records_are_passed_and_counted(footfall_topics: str, workers: W
     assert 3 * PARTITIONS == sum(fold_ends(footfall_topics).values()) - seen.log
 
 
-def _read_to_last(bootstrap: str, state: State) -> bool:
-    """Whether all records are applied, though the log ends with a marker."""
-    last: dict[int, int] = {}
-    for entry in read_all(bootstrap, INTERACTIONS):
-        last[entry.partition] = entry.offset + 1
-    return last == state.offsets()
+def _last_records(bootstrap: str) -> dict[int, int]:
+    """The offset after the last record of each partition, though the log ends with a marker."""
+    return {e.partition: e.offset + 1 for e in read_all(bootstrap, INTERACTIONS)}
 
 
 def fold_ends(bootstrap: str) -> dict[int, int]:
@@ -136,7 +134,8 @@ def test_a_run_of_poison_stops_the_worker_after_it_can_be_read(
     rejected = [CODECS.rejected.decode(e.value) for e in read_all(footfall_topics, REJECTED)]
     assert set(range(before[1], before[1] + 100)) <= {r["offset"] for r in rejected}
     assert b"poison 0" in {r["personal"] for r in rejected}
-    assert before == {p: offset for p, (offset, _) in committed(footfall_topics, 4).items()}
+    assert [] == [p for p, (offset, _) in committed(footfall_topics, PARTITIONS).items()
+                  if offset > before[p]]
     worker = workers.start("w1", rejected_run_max=1000, rejected_ratio_max=1)
     worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()

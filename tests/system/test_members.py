@@ -97,6 +97,7 @@ def test_a_planned_leave_hands_over_without_waiting_for_the_session(
     assert 0 == check(footfall_topics).repeated
 
 
+@pytest.mark.chaos
 def test_a_worker_stopped_longer_than_its_session_dies_when_continued(
         footfall_topics: str, workers: Workers) -> None:
     """Another one has taken over; the zombie ends, saying why, and the state stays exact."""

@@ -17,7 +17,8 @@ from footfall.events.topics import APP_ID, CHANGELOG, INTERACTIONS
 from footfall.tables.record import PARTITION_KEY, PartitionState, decode_partition, header
 
 POLL_S = 0.05
-BROKER_S_MAX = 30.0
+ANSWER_S_MAX = 10.0
+BROKER_S_MAX = 60.0
 
 
 class Entry(NamedTuple):
@@ -43,6 +44,7 @@ class Tail:
         })
         found = self._consumer.list_topics(topic, timeout=BROKER_S_MAX).topics[topic]
         self.partitions = sorted(found.partitions)
+        self._bootstrap = bootstrap
         self._admin = admin_client(bootstrap)
         starts = self._offsets(OffsetSpec.earliest())
         self.next: dict[int, int] = starts
@@ -59,12 +61,16 @@ class Tail:
     def read(self) -> Iterator[Entry]:
         """What came since the last call, each partition in order."""
         ends = self.ends()
+        deadline = time.monotonic() + BROKER_S_MAX
         while any(self.next[p] < end for p, end in ends.items()):
             for message in self._consumer.consume(10_000, POLL_S):
-                assert message.error() is None, f"{self.topic}: {message.error()}"
+                if message.error() is not None:  # a broker that just came back: it reads on
+                    assert time.monotonic() < deadline, f"{self.topic}: {message.error()}"
+                    continue
                 entry = _entry(message)
                 self.next[entry.partition] = entry.offset + 1
                 yield entry
+            assert time.monotonic() < deadline, f"{self.topic}: read to {self.next} of {ends}"
             # The tail may hold no record (control records): the position moves past it.
             for tp in self._consumer.position([TopicPartition(self.topic, p) for p in ends]):
                 self.next[tp.partition] = max(self.next[tp.partition], tp.offset)
@@ -76,11 +82,12 @@ class Tail:
             try:
                 asked = self._admin.list_offsets(
                     {TopicPartition(self.topic, p): at for p in self.partitions},
-                    request_timeout=BROKER_S_MAX)
+                    request_timeout=ANSWER_S_MAX)
                 return {tp.partition: future.result().offset for tp, future in asked.items()}
-            except KafkaException:  # a new topic's leader, a broker that is just coming back
-                assert time.monotonic() < deadline
+            except KafkaException as error:  # a new topic's leader, a broker that just came back
+                assert time.monotonic() < deadline, error
                 time.sleep(POLL_S)
+                self._admin = admin_client(self._bootstrap)  # it may keep to what it knew
 
 
 def read_all(bootstrap: str, topic: str) -> list[Entry]:

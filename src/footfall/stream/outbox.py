@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 BATCH_BYTES_MAX = 512 * 1024
-REQUEST_TIMEOUT_S = 30
+#: A batch that found no broker for so long ends the process; the restart of a broker must fit in.
+REQUEST_TIMEOUT_S = 60
 Message = tuple[bytes | None, bytes | None]
 
 
