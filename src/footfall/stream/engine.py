@@ -241,7 +241,9 @@ class Engine:
         telemetry.HELD.labels(partition.number).set(1)
 
     async def release(self, partition: Partition) -> None:
-        """Try again what is held back."""
+        """Go on with what is held back, once our clock has come near it."""
+        if partition.held[0][1][0].timestamp > time.time() * 1000 + AHEAD_MS_MAX:
+            return
         held, partition.held = partition.held, deque()
         self.consumer.held.discard(TP(self.log_topic, partition.number))
         telemetry.HELD.labels(partition.number).set(0)
