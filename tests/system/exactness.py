@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
-from fractions import Fraction
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -22,13 +21,13 @@ from footfall.errors import DecodeError
 from footfall.events.customer_key import is_customer_key
 from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
 from footfall.tables import outputs
-from footfall.tables.cart_reading import read
 from footfall.tables.fold import Fold
 from footfall.tables.record import PartitionState
 from footfall.tables.spec import AnyTable
 from tests import oracle
 from tests.system.topics import Entry, State, committed, read_all
 from tests.system.workers import PARTITIONS
+from tests.tables.held import carts_held
 from tests.tables.logs import CODECS, KEYS, RESERVED
 
 #: The oracle is slow, and slower the longer a history is.
@@ -179,7 +178,7 @@ def _as_the_oracle_says(log: Sequence[Entry], folded: Folded) -> None:
     assert carts == {
         key: found
         for number, records in folded.records.items() for key in records
-        if (found := _carts(folded.folds[number].row(key, "cart")))
+        if (found := carts_held(folded.folds[number].row(key, "cart")))
     }
 
 
@@ -200,19 +199,6 @@ def _decoded(entry: Entry) -> tuple[int, bytes | None, Any]:
     return entry.timestamp, entry.key, event
 
 
-def _carts(row: Any) -> dict[str, oracle.CartContent]:
-    if row is None:
-        return {}
-    nano = oracle.NANO
-    return {
-        cart_id: oracle.CartContent(
-            {(x.product_id, x.variant): (
-                Fraction(x.quantity, nano), None if x.price is None else Fraction(x.price, nano),
-                x.currency) for x in cart.lines},
-            {currency: Fraction(v, nano * nano) for currency, v in cart.value.items()},
-            cart.last_activity)
-        for cart_id, cart in read(row.facts).items() if cart.lines
-    }
 
 
 def _trigger_id(value: bytes) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from footfall.tables.cart_reading import read
 from tests import oracle
 from tests.tables import events
+from tests.tables.held import carts_held
 from tests.tables.logs import ANNA, BERT, START, Appended, config, fold, tick, triggers
 
 #: Steps of append time, around the idle time (2 s or 20 s), the grace, lateness and settling.
@@ -70,24 +69,10 @@ def test_the_fold_gives_what_the_oracle_expects(log: list[Appended]) -> None:
             _deadline(t)) for t in told}
     assert expected.triggers == got
     assert len({t["trigger_id"] for t in told}) == len(told) == len(got)
-    assert expected.carts == {k: c for k in (ANNA, BERT) if (c := _carts(folded.row(k, "cart")))}
+    held = {key: carts_held(folded.row(key, "cart")) for key in (ANNA, BERT)}
+    assert expected.carts == {key: carts for key, carts in held.items() if carts}
 
 
 def _deadline(told: dict[str, Any]) -> int:
     moment = told["evidence"]["deadline"]
     return round(msgspec.convert(moment, datetime).timestamp() * 1000)
-
-
-def _carts(row: Any) -> dict[str, oracle.CartContent]:
-    if row is None:
-        return {}
-    nano = oracle.NANO
-    return {
-        cart_id: oracle.CartContent(
-            {(x.product_id, x.variant): (
-                Fraction(x.quantity, nano), None if x.price is None else Fraction(x.price, nano),
-                x.currency) for x in cart.lines},
-            {currency: Fraction(v, nano * nano) for currency, v in cart.value.items()},
-            cart.last_activity)
-        for cart_id, cart in read(row.facts).items() if cart.lines
-    }

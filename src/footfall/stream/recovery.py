@@ -35,11 +35,10 @@ SLICE = 5000
 class _Found:
     """What a changelog partition holds, as far as it has been read."""
 
-    __slots__ = ("best", "stale", "state", "store")
+    __slots__ = ("stale", "state", "store")
 
     def __init__(self) -> None:
         self.store: dict[bytes, bytes] = {}
-        self.best: dict[bytes, int] = {}
         self.stale: set[bytes] = set()
         self.state: bytes | None = None
 
