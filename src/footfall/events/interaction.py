@@ -7,9 +7,10 @@ Field meanings stand in schemas/interaction.avsc. Amounts are Avro decimals, sti
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-import msgspec
+if TYPE_CHECKING:
+    from footfall.events.personal import Personal
 
 #: Reserved types: only workers and the administrator may write them (law 5).
 TICK = "$tick"
@@ -66,20 +67,5 @@ class Interaction(TypedDict):
     system: System | None
     key_id: str | None
     personal: bytes
-
-
-class Ids(msgspec.Struct, omit_defaults=True):
-    """The identifiers inside `personal`; null and absent are the same."""
-
-    userId: str | None = None  # noqa: N815 (the wire's own name)
-    anonymousId: str | None = None  # noqa: N815
-
-
-_ids = msgspec.json.Decoder(Ids)
-
-
-def identifiers(event: Interaction) -> dict[str, str]:
-    """Identifier kind -> value, as this event names them."""
-    ids = _ids.decode(event["personal"])
-    named = (("user_id", ids.userId), ("anonymous_id", ids.anonymousId))
-    return {kind: value for kind, value in named if value}
+    #: What tables read of `personal`, once it was asked for: `personal.read`. Not on the wire.
+    read: NotRequired[Personal]

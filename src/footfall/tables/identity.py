@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from footfall.events.interaction import Interaction, identifiers
+from footfall.events.interaction import Interaction
+from footfall.events.personal import identifiers
 from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
 
 #: Characters of an identifier that are kept; longer ones are cut.

@@ -89,6 +89,13 @@ class TableSpec(Generic[F, T, C]):
     announce: Callable[[T, F, int, C, int | None], Announcement[T]]
     merge_facts: Callable[[F, F], F]
     merge_told: Callable[[T, T], T]
+    #: The row for people: JSON values, with what is derived from it as of an instant (ms).
+    view: Callable[[F, T, int, C], Mapping[str, Any]] | None = None
+    #: Where the record's header tells of this row (0 to 15; for good, never given to another table)
+    #: and which level was last announced, one of `levels` (at most 14): counted in metrics.
+    slot: int | None = None
+    levels: tuple[str, ...] = ()
+    level: Callable[[T], str] | None = None
     upgrade: Callable[[int, bytes, bytes], tuple[F, T]] | None = None
     personal: bool = False
     #: Of the table that knows who the customer is: identifier kind -> value, for triggers.

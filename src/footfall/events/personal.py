@@ -1,0 +1,118 @@
+"""What the tables read of `personal`, the item as it was sent: once an event, whatever was sent.
+
+Decides which of its members tables may read. All is free content: a member of another type than
+expected counts as absent and never fails a step. Must never change `personal` itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from footfall.events.interaction import Interaction
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Device(msgspec.Struct):
+    """`context.device`."""
+
+    id: str | None = None
+    type: str | None = None
+
+
+class System(msgspec.Struct):
+    """`context.os`."""
+
+    name: str | None = None
+
+
+class Context(msgspec.Struct, rename="camel"):
+    """What an SDK says of where it runs."""
+
+    device: Device | None = None
+    os: System | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class Personal(msgspec.Struct, rename="camel"):
+    """The members that tables read; `properties` stays as it was sent, for `properties`."""
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    context: Context | None = None
+    properties: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_typed = msgspec.json.Decoder(Personal)
+_any = msgspec.json.Decoder()
+_NONE = Personal()
+
+
+def read(event: Interaction) -> Personal:
+    """The members of an event that tables read; decoded once, then remembered in the event."""
+    if "read" in event:
+        return event["read"]
+    try:
+        personal = _typed.decode(event["personal"])
+    except msgspec.DecodeError:
+        personal = _tolerant(event["personal"])
+    event["read"] = personal
+    return personal
+
+
+def identifiers(event: Interaction) -> dict[str, str]:
+    """Identifier kind -> value, as this event names them."""
+    ids = read(event)
+    named = (("user_id", ids.user_id), ("anonymous_id", ids.anonymous_id))
+    return {kind: value for kind, value in named if value}
+
+
+def properties(event: Interaction, kind: type[S]) -> S:
+    """The properties that a struct names (all its members optional); others are passed over."""
+    raw = read(event).properties
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError:
+        value = _any.decode(raw)
+        return _fitting(value, kind)
+
+
+def _tolerant(data: bytes) -> Personal:
+    """The same where some member has another type: the others still count."""
+    try:
+        value = _any.decode(data)
+    except msgspec.DecodeError:
+        return _NONE
+    personal = _fitting(value, Personal)
+    if isinstance(value, dict) and "properties" in value:
+        personal.properties = msgspec.Raw(msgspec.json.encode(value["properties"]))
+    return personal
+
+
+def _fitting(value: Any, kind: type[S]) -> S:
+    """A struct from the members of `value` that fit it, each on its own."""
+    fitting = kind()
+    if not isinstance(value, dict):
+        return fitting
+    for field in msgspec.structs.fields(kind):
+        given = value.get(field.encode_name)
+        if given is None:
+            continue
+        try:
+            setattr(fitting, field.name, msgspec.convert(given, field.type))
+        except msgspec.ValidationError:
+            nested = _struct_of(field.type)
+            if nested is not None:
+                setattr(fitting, field.name, _fitting(given, nested))
+    return fitting
+
+
+def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct in an annotation such as `Device | None`."""
+    for part in getattr(kind, "__args__", (kind,)):
+        if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            return part
+    return None

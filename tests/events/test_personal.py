@@ -1,0 +1,70 @@
+"""`personal` is free content: what has another type is absent, the rest counts, nothing fails."""
+
+import json
+from typing import Any, cast
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from footfall.events import personal
+from footfall.events.interaction import Interaction
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+ITEM = st.dictionaries(
+    st.sampled_from(["userId", "anonymousId", "context", "properties", "other"]), JSON
+    | st.dictionaries(st.sampled_from(["device", "os", "ip", "userAgent", "code"]), JSON
+                      | st.dictionaries(st.sampled_from(["id", "type", "name"]), JSON)))
+
+
+class Code(msgspec.Struct):
+    code: str | None = None
+
+
+def event(item: Any) -> Interaction:
+    return cast(Interaction, {"personal": json.dumps(item).encode()})
+
+
+def context_of(sent: Interaction) -> personal.Context:
+    return personal.read(sent).context or personal.Context()
+
+
+def test_reads_what_is_there() -> None:
+    sent = event({"userId": "u", "context": {"device": {"id": "d", "type": "ios"}, "ip": "1.2.3.4",
+                                             "userAgent": "x"}, "properties": {"code": "A"}})
+    got, context = personal.read(sent), context_of(sent)
+    assert ("u", None) == (got.user_id, got.anonymous_id)
+    assert ("1.2.3.4", "x") == (context.ip, context.user_agent)
+    assert personal.Device("d", "ios") == context.device
+    assert personal.read(sent) is got
+    assert "A" == personal.properties(sent, Code).code
+
+
+@pytest.mark.parametrize("wrong", [7, "x", [], {}, True, {"id": 5}, {"device": 5}, {"ip": []}])
+def test_another_type_is_absent_and_the_rest_counts(wrong: Any) -> None:
+    got = personal.read(event({"userId": "u", "context": wrong, "properties": wrong}))
+    assert ("u", None) == (got.user_id, got.anonymous_id)
+    beside = {"device": wrong, "ip": "1.2.3.4"}
+    assert "1.2.3.4" == context_of(event({"context": beside})).ip
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[1]", b"null", b'"x"'])
+def test_bytes_that_are_no_item_name_nothing(data: bytes) -> None:
+    sent = cast(Interaction, {"personal": data})
+    assert personal.read(sent) == personal.Personal()
+    assert personal.properties(sent, Code) == Code()
+
+
+@given(ITEM)
+def test_never_fails_and_agrees_with_plain_json(item: Any) -> None:
+    sent = event(item)
+    got = personal.read(sent)
+    for name, value in (("userId", got.user_id), ("anonymousId", got.anonymous_id)):
+        given = item.get(name)
+        assert value == (given if isinstance(given, str) else None)
+    properties = item.get("properties")
+    code = properties.get("code") if isinstance(properties, dict) else None
+    assert personal.properties(sent, Code).code == (code if isinstance(code, str) else None)
