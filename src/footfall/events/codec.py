@@ -1,7 +1,8 @@
 """Avro in Confluent's wire format: a zero byte, the schema's id, the record.
 
 Decides what bytes are a record: the id must be known, every byte must be used, numbers must be in
-range. All else is a `DecodeError`, never another exception. Looser spellings of one number that
+range. All else is a `DecodeError`, never another exception. Of what `events/avro.py` cannot read,
+fastavro decides. Looser spellings of one number that
 fastavro reads (padded varints, a union branch counted from the end) are that number: the fold reads
 them the same for ever, and a second check would cost every record. Schemas come from the folder
 `schemas/` (ids by `folder_id`) or from a registry (`events/registry.py`).
@@ -20,12 +21,14 @@ import fastavro
 from fastavro.types import AvroMessage
 
 from footfall.errors import DecodeError, SchemaError
-from footfall.events import amount
+from footfall.events import amount, avro
 from footfall.events.commerce import LINES_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
 
 SUBJECTS = ("interaction", "trigger", "rejected")
 _HEADER = struct.Struct(">bI")
+#: What `avro.reader` says of a record that is not a common one, or none.
+_UNCOMMON = (avro.Unreadable, IndexError, ValueError, struct.error)
 #: Only an amount of so many bytes can be too large by its value.
 _DECIMAL_BYTES_MAX = 12
 #: Year 9999, in milliseconds.
@@ -112,6 +115,7 @@ class Codec(Generic[R]):
         self._schema = fastavro.parse_schema(
             _plain(read_schema(subject, released_versions(subject)[-1]))
         )
+        self._read = avro.reader(self._schema)
         self._header = _HEADER.pack(0, schema_id)
         self._older: dict[int, Any] = {}
 
@@ -126,6 +130,18 @@ class Codec(Generic[R]):
         """The record; raises `DecodeError` for anything that is not exactly one."""
         if data is None:
             raise DecodeError("value_null", "the record has no value")
+        if self._read is not None and data[:5] == self._header:
+            try:
+                common, end = self._read(data, 5)
+            except _UNCOMMON:
+                pass
+            else:
+                if end == len(data):
+                    return cast(R, common)
+        return self._decode_any(data)
+
+    def _decode_any(self, data: bytes) -> R:
+        """What the fast reader does not know, and what is no record at all."""
         stream = io.BytesIO(data)
         header = stream.read(5)
         try:
