@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+#: Seconds; up to what an outage makes of a latency.
+_LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+#: Seconds: an app's queue, a device without a network, a replay.
+_AGE_S = (1, 5, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
+
 # collector
 ACCEPTED = Counter("footfall_accepted", "Interactions acknowledged by the broker", ["source"])
 REJECTED = Counter("footfall_rejected", "Refused, at which stage and why", ["stage", "reason"])
@@ -18,12 +23,27 @@ UNSENT = Gauge("footfall_unsent_records", "Records that wait for the broker's ac
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])
 DUPLICATES = Counter("footfall_duplicates", "Log records recognised as repeats", ["kind"])
 TRIGGERS = Counter("footfall_triggers", "Triggers emitted", ["name"])
+CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exact as a float",
+                     ["trigger", "currency"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
                   ["table"])
 TICKS = Counter("footfall_ticks", "Ticks appended")
 SETTLED = Counter("footfall_settled", "Deadlines revealed late, which had to settle", ["table"])
+APPLY_LATENCY = Histogram(
+    "footfall_apply_latency_seconds", "From the collector's receipt of an interaction to its being "
+    "applied; sampled, the first record of each batch", buckets=_LATENCY_S)
+TRIGGER_LATENCY = Histogram(
+    "footfall_trigger_latency_seconds", "From the append of a batch's first record to the broker's "
+    "acknowledgement of the triggers that the batch gave", buckets=_LATENCY_S)
+EVENT_AGE = Histogram(
+    "footfall_event_age_seconds", "How long before its append an interaction happened; sampled, "
+    "the first record of each batch", buckets=_AGE_S)
 CHECKPOINT_SECONDS = Histogram("footfall_checkpoint_seconds", "Time of one checkpoint")
 RECOVERY_SECONDS = Gauge("footfall_recovery_seconds", "Time the last recovery took")
+RECOVERED = Counter("footfall_recovered_records", "Customer records read back from the changelog")
+REBALANCES = Counter("footfall_rebalances", "Assignments of partitions taken up")
+OUTBOX_BYTES = Gauge("footfall_outbox_bytes", "Bytes that wait for the broker's acknowledgement")
+WRITTEN_BYTES = Counter("footfall_written_bytes", "Bytes acknowledged by the broker", ["topic"])
 STALE_RECORDS = Counter("footfall_stale_records", "Changelog rows older than the best, rewritten")
 CONTROL_OFFSETS = Counter("footfall_control_offsets", "Log offsets that hold no record")
 HELD = Gauge("footfall_held", "1 while a record appended ahead of our clock holds the partition",

@@ -29,6 +29,7 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import HANDOFF
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings
+from footfall.stream import publishing
 from footfall.stream.crash import CrashPoints
 from footfall.stream.garbage import Garbage
 from footfall.stream.outbox import Outbox
@@ -89,8 +90,10 @@ class Engine:
         self.broker_skew_ms: float | None = None
         self.pending = 0
         self.outbox = Outbox(settings.kafka_bootstrap_servers, before_send=self.check_alive,
-                             sent=self._learn_time, fail=fail)
+                             sent=self._learn_time, fail=fail, broker_now=self.broker_now)
         self._fold_options = fold_options
+        self._decode = fold_options.get("decode") or codecs.interaction.decode
+        self._money = publishing.Money()
         self._garbage = Garbage()
         self._checkpointing = asyncio.Lock()
         self._finished = False
@@ -121,6 +124,7 @@ class Engine:
         )
         limit = PoisonLimit(number, self.settings.rejected_ratio_max,
                             self.settings.rejected_run_max)
+        telemetry.RECOVERED.inc(len(store))
         partition = self.partitions[number] = Partition(number, fold, limit, rewrites)
         return partition
 
@@ -153,6 +157,8 @@ class Engine:
     def assigned(self) -> None:
         """Recovery has ended: from here on there is something to lose."""
         self._finished = False
+        telemetry.REBALANCES.inc()
+        publishing.forget(set(range(self.settings.partitions)) - self.partitions.keys())
         self._member = self.consumer.member
         # Joining may have waited long, for a dead worker's session to end: that is no standstill.
         self.alive_at = time.monotonic()
@@ -199,7 +205,9 @@ class Engine:
         partition.moved = True
         self.pending += len(records)
         if fold.outputs:
-            self._send(partition)
+            self._send(partition, first.timestamp)
+        if fold.next_offset > first.offset:  # it is not held
+            publishing.sample(first, self._decode)
 
     async def _check_chain(self, partition: Partition, records: Sequence[Any]) -> None:
         """Law 1: a missing range is read once more; only one that holds no record is passed."""
@@ -254,14 +262,17 @@ class Engine:
                 partition.held.extend(held)
                 return
 
-    def _send(self, partition: Partition) -> None:
-        """Outputs leave at once; the checkpoint waits for their acknowledgement."""
+    def _send(self, partition: Partition, since: int) -> None:
+        """Outputs leave at once; the checkpoint waits for their acknowledgement. `since`: when the
+        batch's first record was appended.
+        """
         fold = partition.fold
         outputs, fold.outputs = fold.outputs, []
         number = partition.number
         for kind, key, value in outputs:
             if kind == TRIGGER:
-                self.outbox.lane(topics.TRIGGERS, number).put([(key, value)])
+                self.outbox.lane(topics.TRIGGERS, number).put([(key, value)], since)
+                self._money.add(self.codecs.trigger.decode(value))
             elif kind == REJECTED:
                 self.outbox.lane(topics.REJECTED, number).put([(None, value)])
                 partition.limit.rejected(int(key))
@@ -316,21 +327,8 @@ class Engine:
         changed = partition.rewrites + list(fold.snapshot())
         events, partition.applied, partition.rewrites = partition.applied, [], []
         partition.moved = False
-        self._publish(partition)
+        publishing.publish(self, partition)
         return partition, changed, fold.state(), events
-
-    def _publish(self, partition: Partition) -> None:
-        fold = partition.fold
-        for (what, label), count in fold.counts.items():
-            metric = _COUNTERS[what]
-            labels = ("worker", label) if what == "rejected" else (label,)
-            metric.labels(*labels).inc(count)
-        fold.counts.clear()
-        telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
-        end = self.consumer.highwater(TP(self.log_topic, partition.number))
-        if end is not None:
-            telemetry.LAG.labels(partition.number).set(max(0, end - fold.next_offset))
-        telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))
 
     async def finish(self) -> None:
         """The last checkpoint before the partitions go; nothing is written without membership."""
@@ -359,13 +357,3 @@ class Engine:
     def broker_now(self) -> int:
         """The broker's clock as last seen in an append (ms); ours until then."""
         return round(time.time() * 1000 + (self.broker_skew_ms or 0))
-
-
-_COUNTERS = {
-    "processed": telemetry.PROCESSED,
-    "repeat": telemetry.DUPLICATES,
-    "trigger": telemetry.TRIGGERS,
-    "settled": telemetry.SETTLED,
-    "limited": telemetry.LIMITED,
-    "rejected": telemetry.REJECTED,
-}

@@ -9,11 +9,14 @@ record costs more than a step.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
+
+from footfall import telemetry
 
 BATCH_BYTES_MAX = 512 * 1024
 #: A batch that found no broker for so long ends the process; the restart of a broker must fit in.
@@ -31,6 +34,9 @@ class Lane:
         self._waiting: list[Message] = []
         self._put = 0
         self._acked = 0
+        self._sending_bytes = 0
+        #: (messages put in up to there, append time of what they come of): their latency is due.
+        self._timed: deque[tuple[int, int]] = deque()
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
         #: Offset after the last acknowledged message; -1 before the first.
@@ -38,12 +44,20 @@ class Lane:
         self._task = asyncio.create_task(self._run(), name=f"outbox {topic}-{partition}")
         self._task.add_done_callback(outbox.check)
 
-    def put(self, messages: Iterable[Message]) -> None:
-        """Queue messages; they leave as soon as the previous ones of this partition have."""
+    def put(self, messages: Iterable[Message], since: int | None = None) -> None:
+        """Queue messages; they leave as soon as the previous ones of this partition have. `since`:
+        the append time (ms) of the log record they come of, for the latency of triggers.
+        """
         before = len(self._waiting)
         self._waiting.extend(messages)
         self._put += len(self._waiting) - before
+        if since is not None:
+            self._timed.append((self._put, since))
         self._arrived.set()
+
+    def unacknowledged_bytes(self) -> int:
+        """Keys and values that wait here, and batches on their way."""
+        return self._sending_bytes + sum(len(k or b"") + len(v or b"") for k, v in self._waiting)
 
     async def barrier(self) -> None:
         """Wait until all that was put in before has been acknowledged."""
@@ -77,6 +91,7 @@ class Lane:
                     break
                 at += 1
             batch.close()
+            self._sending_bytes += batch.size()
             self._outbox.before_send()
             futures.append(await producer.send_batch(
                 batch, self._topic, partition=self._partition))
@@ -84,21 +99,29 @@ class Lane:
             metadata = await future
         self._outbox.sent(metadata)
         self.end_offset = metadata.offset + 1
+        telemetry.WRITTEN_BYTES.labels(self._topic).inc(self._sending_bytes)
+        self._sending_bytes = 0
         async with self._progress:
             self._acked += len(messages)
             self._progress.notify_all()
+        while self._timed and self._timed[0][0] <= self._acked:
+            # By the broker's clock, as just seen: both ends are its own times.
+            took_ms = self._outbox.broker_now() - self._timed.popleft()[1]
+            telemetry.TRIGGER_LATENCY.observe(max(0, took_ms) / 1000)
 
 
 class Outbox:
     """The worker's producer. `before_send` is called before each batch leaves (a worker that is
     no longer alive to the group must not write); `sent` with what the broker answered; `fail` with
-    an error that must end the process.
+    an error that must end the process. `broker_now` gives the broker's clock, ms.
     """
 
     def __init__(self, bootstrap: str, *, before_send: Callable[[], None],
-                 sent: Callable[[Any], None], fail: Callable[[BaseException], None]) -> None:
+                 sent: Callable[[Any], None], fail: Callable[[BaseException], None],
+                 broker_now: Callable[[], int]) -> None:
         self.before_send = before_send
         self.sent = sent
+        self.broker_now = broker_now
         self._fail = fail
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._bootstrap = bootstrap
@@ -132,6 +155,10 @@ class Outbox:
         if lane is None:
             lane = self._lanes[topic, partition] = Lane(self, topic, partition)
         return lane
+
+    def unacknowledged_bytes(self) -> int:
+        """What all lanes still wait for."""
+        return sum(lane.unacknowledged_bytes() for lane in self._lanes.values())
 
     async def barrier(self) -> None:
         """Wait until everything put into any lane before has been acknowledged."""

@@ -1,0 +1,112 @@
+"""What of the engine is published as metrics, and when: at each checkpoint and each scrape.
+
+The fold counts, this file publishes. What would cost something for every event is sampled: of each
+batch its first record, which waited longest. Decides the labels of money: a currency comes from
+what apps send, so only codes of three letters get a label, and only so many (law 7). Must never put
+anything of a customer into a label (law 6).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from faust.types import TP
+
+from footfall import telemetry
+from footfall.errors import DecodeError
+from footfall.events.codec import TriggerRecord
+from footfall.events.interaction import Interaction
+
+if TYPE_CHECKING:
+    from footfall.stream.engine import Engine, Partition
+
+#: Triggers whose `value` is money that a cart held, or that came of it after all.
+MONEY = ("cart_abandoned", "cart_recovered")
+#: Currencies with a label of their own; the others together are "other".
+CURRENCIES_MAX = 64
+_CODE = re.compile(r"[A-Z]{3}")
+_OF_PARTITIONS = (telemetry.LAG, telemetry.CLOCK, telemetry.CUSTOMERS, telemetry.HELD)
+_COUNTERS = {
+    "processed": telemetry.PROCESSED,
+    "repeat": telemetry.DUPLICATES,
+    "trigger": telemetry.TRIGGERS,
+    "settled": telemetry.SETTLED,
+    "limited": telemetry.LIMITED,
+    "rejected": telemetry.REJECTED,
+}
+
+
+class _Value(msgspec.Struct):
+    """Of a trigger's data: currency -> decimal text."""
+
+    value: dict[str, str] = {}
+
+
+_value = msgspec.json.Decoder(_Value)
+
+
+class Money:
+    """Sums up what carts were worth, from the triggers that leave."""
+
+    def __init__(self) -> None:
+        self._currencies: set[str] = set()
+
+    def add(self, trigger: TriggerRecord) -> None:
+        """Count one trigger."""
+        name = trigger["name"]
+        if name in MONEY:
+            for currency, amount in _value.decode(trigger["data"]).value.items():
+                telemetry.CART_VALUE.labels(name, self._label(currency)).inc(float(amount))
+
+    def _label(self, currency: str) -> str:
+        known = self._currencies
+        if currency not in known:
+            if not _CODE.fullmatch(currency) or len(known) >= CURRENCIES_MAX:
+                return "other"
+            known.add(currency)
+        return currency
+
+
+def publish_all(engine: Engine) -> None:
+    """Everything as it is now, for a scrape."""
+    for partition in engine.partitions.values():
+        publish(engine, partition)
+    telemetry.OUTBOX_BYTES.set(engine.outbox.unacknowledged_bytes())
+
+
+def publish(engine: Engine, partition: Partition) -> None:
+    """What one partition's fold has counted since the last time, and where it stands."""
+    fold = partition.fold
+    for (what, label), count in fold.counts.items():
+        labels = ("worker", label) if what == "rejected" else (label,)
+        _COUNTERS[what].labels(*labels).inc(count)
+    fold.counts.clear()
+    telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
+    end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
+    if end is not None:
+        telemetry.LAG.labels(partition.number).set(max(0, end - fold.next_offset))
+    telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))
+
+
+def forget(numbers: Iterable[int]) -> None:
+    """Partitions that have gone to another worker are its to publish."""
+    for number in numbers:
+        for gauge in _OF_PARTITIONS:
+            gauge.remove(number)
+
+
+def sample(record: Any, decode: Callable[[bytes | None], Interaction]) -> None:
+    """The first record of a batch that has just been applied: how long it took to get here."""
+    try:
+        event = decode(record.value)
+    except DecodeError:
+        return  # the fold has rejected it
+    if event["type"].startswith("$"):
+        return
+    took_s = time.time() - event["received_at"] / 1000
+    telemetry.APPLY_LATENCY.observe(max(0.0, took_s))
+    telemetry.EVENT_AGE.observe(max(0, record.timestamp - event["event_time"]) / 1000)
