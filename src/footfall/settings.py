@@ -37,7 +37,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Source name -> write key.
     write_keys: dict[str, str] = {}
     api_key: str = ""
+    metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0
+    #: Where `customer` and `doctor` find the workers, comma-separated.
+    worker_urls: str = ""
 
     worker_id: str = ""
     checkpoint_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5

@@ -27,6 +27,7 @@ from footfall.stream.crash import die
 from footfall.stream.engine import Engine
 from footfall.stream.records import plain
 from footfall.stream.recovery import BulkTableManager
+from footfall.stream.serving import Serving
 from footfall.stream.transport import BatchConsumer, BatchTransport
 from footfall.tables import ALL
 from footfall.tables.spec import AnyTable
@@ -38,6 +39,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust app that starts and stops an engine with itself."""
 
     engine: Engine
+    serving: Serving | None = None
 
     def _create_directories(self) -> None:
         """Faust's folders are for stores on disk: a worker keeps nothing there, and the current
@@ -52,12 +54,19 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             die(SettingsError(f"Faust table {own[0]!r}: a worker keeps no tables but its own; put "
                               "yours into a Faust app of its own that reads footfall.triggers"))
         self.engine.consumer = self.consumer
+        if self.serving is not None:
+            try:
+                await self.serving.start()
+            except SettingsError as error:
+                die(error)
         await self.engine.start()
         await super().on_start()
 
     async def on_stop(self) -> None:
         """Last checkpoint, last commit, and give the partitions up at once."""
         self.consumer._thread.plan_leave()
+        if self.serving is not None:
+            await self.serving.stop()
         await super().on_stop()
         await self.engine.outbox.stop()
 
@@ -110,6 +119,9 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
     app.transport = BatchTransport(app.conf.broker, app)
     app.transport.Consumer = type("WorkerConsumer", (BatchConsumer,), {"engine": engine})
     app.engine = engine
+    if settings.metrics_port:
+        app.serving = Serving(engine, settings.metrics_host, settings.metrics_port,
+                              settings.api_key)
     table = app.Table(topics.TABLE, partitions=settings.partitions, key_type=bytes,
                       value_type=bytes, help="One record per customer: all its tables.")
     attach(app, engine)

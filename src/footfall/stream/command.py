@@ -10,13 +10,11 @@ from pathlib import Path
 import click
 import faust
 import msgspec
-import prometheus_client
 
 from footfall.errors import SettingsError
 from footfall.options import data_dir, resolved
 from footfall.stream import app as worker_app
 
-LOOPBACK = "127.0.0.1"
 #: aiokafka writes some hundred errors a second while a broker is away.
 NOISY = ("aiokafka", "faust", "mode")
 REPEAT_S = 10.0
@@ -67,12 +65,6 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
     app = worker_app.create(settings)
     worker_app.app = app  # users' modules import it from there
     _import(settings.agents)
-    if settings.metrics_port:
-        try:
-            prometheus_client.start_http_server(settings.metrics_port, addr=LOOPBACK)
-        except OSError as error:
-            raise SettingsError(f"FOOTFALL_METRICS_PORT: port {settings.metrics_port} cannot be "
-                                f"used ({error.strerror}); choose another") from None
     run(app)
 
 

@@ -1,0 +1,63 @@
+"""One customer as a document for people and programs: every table, with what derives at an instant.
+
+Decides its form (docs/commands.md), the same from a live worker and from the changelog. A table
+says itself how it reads (`TableSpec.view`); one without a view shows its facts and told as they
+are. One table's fault never hides the others. Pure; must never change what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from footfall.tables.cart_triggers import instant
+from footfall.tables.config import Config
+from footfall.tables.record import CustomerRecord, Row
+from footfall.tables.spec import AnyTable
+
+Document = dict[str, Any]
+
+
+class Held(NamedTuple):
+    """What is held of a customer: its record and decoded rows, and where its partition stands (the
+    log's clock in ms, the configuration there).
+    """
+
+    record: CustomerRecord
+    rows: Mapping[str, Row]
+    partition: int
+    clock: int
+    config: Config
+
+
+def document(key: bytes, held: Held, tables: Sequence[AnyTable], now: int) -> Document:
+    """A customer as of `now` (ms): JSON values only."""
+    record = held.record
+    return {
+        "customer_key": key.decode(),
+        "as_of": instant(now),
+        "clock": instant(held.clock),
+        "partition": held.partition,
+        "watermark": record.watermark,
+        "config_version": held.config.label,
+        "timers": {name: {"due": instant(timer.due), "wake_at": instant(timer.wake_at)}
+                   for name, timer in sorted(record.timers.items())},
+        "tables": {table.name: _shown(table, held.rows[table.name], now, held.config)
+                   for table in tables if table.name in held.rows},
+    }
+
+
+def _shown(table: AnyTable, row: Row, now: int, config: Config) -> Mapping[str, Any]:
+    if table.view is None:
+        return {"facts": _plain(row.facts), "told": _plain(row.told)}
+    try:
+        return table.view(row.facts, row.told, now, config.sections[table.name])
+    except Exception as error:  # only its kind: the text may hold what was sent
+        return {"view_failed": type(error).__name__}
+
+
+def _plain(struct: Any) -> dict[str, Any]:
+    return {name: msgspec.to_builtins(getattr(struct, name), str_keys=True)
+            for name in struct.__struct_fields__}

@@ -1,0 +1,133 @@
+"""The worker's HTTP side: metrics for Prometheus, health, and customers as they are this instant.
+
+    GET /metrics  /healthz  /readyz            for anybody who reaches the port
+    GET /customers/<customer_key>              with `Authorization: Bearer <api_key>`
+
+Runs on the loop of the engine, so an answer is made between two batches: whole, and newer than the
+last checkpoint. Decides who may read: nobody without the API key, and where none is configured the
+route does not exist. A worker answers for the partitions it owns (else 421), never while they
+change hands (503), so no answer comes from a state that somebody else has taken further.
+Must never write a key or anything of a customer to a log.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from footfall.errors import SettingsError
+from footfall.events.customer_key import is_customer_key
+from footfall.stream.customer import Held, document
+from footfall.stream.engine import Engine
+from footfall.stream.publishing import publish_all
+
+CUSTOMERS = "/customers/"
+SHUTDOWN_S = 1.0
+logger = logging.getLogger(__name__)
+_NEVER_STORED = {"Cache-Control": "no-store"}
+
+
+class Serving:
+    """The HTTP server of one worker. `api_key`: what readers of customers must show; "": none."""
+
+    def __init__(self, engine: Engine, host: str, port: int, api_key: str) -> None:
+        self._engine = engine
+        self._host = host
+        self._port = port
+        self._api_key = api_key.encode()
+        self._runner = web.AppRunner(self.application(), access_log=None,
+                                     shutdown_timeout=SHUTDOWN_S)
+
+    async def start(self) -> None:
+        """Listen; raises `SettingsError` when the port cannot be had."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise SettingsError(
+                f"FOOTFALL_METRICS_PORT: port {self._port} of {self._host} cannot be used "
+                f"({error.strerror}); choose another") from None
+
+    async def stop(self) -> None:
+        """Answer what is in flight and close the port."""
+        await self._runner.cleanup()
+
+    def application(self) -> web.Application:
+        """The aiohttp application with all routes."""
+        app = web.Application(middlewares=[_faults])
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        if self._api_key:
+            app.router.add_get(CUSTOMERS + "{customer_key}", self._customer)
+        return app
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        publish_all(self._engine)
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return _json(200, {"status": "alive"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        if not self._engine.consumer.gate:
+            return _error(503, "recovering", "partitions change hands or are being recovered")
+        return _json(200, {"status": "ready", "partitions": sorted(self._engine.partitions)})
+
+    async def _customer(self, request: web.Request) -> web.Response:
+        scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
+        # Bytes: text beyond ASCII is refused by the comparison.
+        shown = given.strip().encode("utf-8", "surrogateescape")
+        if not secrets.compare_digest(shown, self._api_key) or scheme.lower() != "bearer":
+            return _error(401, "api_key_unknown", "send the API key as a bearer token")
+        key = request.match_info["customer_key"].encode()
+        if not is_customer_key(key):
+            return _error(400, "key_invalid", "not a customer_key")
+        return self._answer(key)
+
+    def _answer(self, key: bytes) -> web.Response:
+        engine = self._engine
+        if not engine.consumer.gate:
+            return _error(503, "recovering", "partitions change hands or are being recovered")
+        engine.check_alive()
+        number = engine.partition_of(key)
+        partition = engine.partitions.get(number)
+        if partition is None:
+            return _error(421, "not_owner", f"partition {number} belongs to another worker")
+        fold = partition.fold
+        record = fold.record(key)
+        if record is None:
+            return _error(404, "customer_unknown", "no interaction of this customer was applied")
+        rows = {t.name: row for t in fold.tables if (row := fold.row(key, t.name)) is not None}
+        held = Held(record, rows, number, fold.clock, fold.config)
+        now = max(engine.broker_now(), fold.clock)
+        return _json(200, document(key, held, fold.tables, now))
+
+
+@web.middleware
+async def _faults(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A fault of ours, told by its kind alone: its text may hold what was sent (law 6)."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        logger.error("answering failed: %s", type(error).__name__)
+        return _error(500, "internal_error", "an error of Footfall; the worker's log has its kind")
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    return _json(status, {"code": code, "message": message})
+
+
+def _json(status: int, content: dict[str, Any]) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(content), headers=_NEVER_STORED,
+                        content_type="application/json")
