@@ -1,8 +1,8 @@
 """Carts that were left: tells `cart_abandoned`, and `cart_recovered` when an order follows.
 
 What happened is read in `cart_operations.py`, kept in `cart_facts.py`, added up in
-`cart_reading.py`; `cart_triggers.py` has the triggers' fields. This file decides when something is
-told, once (law 3):
+`cart_reading.py`; `cart_triggers.py` and `cart_view.py` have the fields that are shown. This file
+decides when something is told, once (law 3):
 - A cart that holds products and was left alone for `idle_s` is abandoned, at the deadline `last
   activity + idle_s`. Only a timer tells it. While a deadline is past and waits to settle, later
   activity that is itself past does not move the cause: it stays the first deadline.
@@ -23,7 +23,7 @@ from typing import Annotated
 
 import msgspec
 
-from footfall.tables import cart_facts, cart_triggers
+from footfall.tables import cart_facts, cart_triggers, cart_view
 from footfall.tables.cart_facts import CartFacts, Mark
 from footfall.tables.cart_operations import Order, wants
 from footfall.tables.cart_reading import holds_products
@@ -172,4 +172,5 @@ TABLE = TableSpec(
     merge_facts=cart_facts.merge,
     merge_told=merge_told,
     limited=cart_facts.is_limited,
+    view=cart_view.view,
 )

@@ -38,7 +38,7 @@ def abandoned(facts: CartFacts, cart: Cart, deadline: int, now: int, idle_ms: in
         deadline,
         {
             "cart_id": cart.cart_id,
-            "lines": [_line(line) for line in lines],
+            "lines": [shown_line(line) for line in lines],
             "value": {c: text(v, VALUE_PLACES) for c, v in value(lines).items()},
             "last_activity": instant(last_activity),
             "deadline": instant(deadline),
@@ -85,7 +85,8 @@ def instant(at: int) -> str:
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 
-def _line(line: CartLine) -> dict[str, Any]:
+def shown_line(line: CartLine) -> dict[str, Any]:
+    """A line in a trigger and in a view."""
     return {
         "product_id": line.product_id,
         "variant": line.variant,

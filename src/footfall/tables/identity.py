@@ -9,12 +9,13 @@ of the log (design.md, section 4). It announces nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from footfall.events.interaction import Interaction
 from footfall.events.personal import identifiers
+from footfall.tables.cart_triggers import instant
 from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
 
 #: Characters of an identifier that are kept; longer ones are cut.
@@ -65,6 +66,17 @@ def merge_facts(mine: IdentityFacts, theirs: IdentityFacts) -> IdentityFacts:
     return _with(mine.named, theirs.named, mine.limited or theirs.limited)
 
 
+def view(facts: IdentityFacts, _told: IdentityTold, _now: int, _config: NoConfig
+         ) -> dict[str, Any]:
+    """The identifiers shown in triggers, and all that are kept, with when each was first named."""
+    return {
+        "ids": ids(facts),
+        "named": [{"kind": n.kind, "value": n.value, "since": instant(n.since)}
+                  for n in facts.named],
+        "limited": facts.limited,
+    }
+
+
 def _with(known: Iterable[Named], more: Iterable[Named], limited: bool) -> IdentityFacts:
     least: dict[tuple[str, str], int] = {}
     for kind, since, value in (*known, *more):
@@ -101,5 +113,6 @@ TABLE = TableSpec(
     merge_told=_merge_told,
     personal=True,
     ids=ids,
+    view=view,
     limited=lambda facts: facts.limited,
 )
