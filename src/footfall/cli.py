@@ -25,6 +25,7 @@ COMMANDS = {
     "collector": "footfall.collector.command:collector",
     "worker": "footfall.stream.command:worker",
     "tail": "footfall.query.command:tail",
+    "customer": "footfall.query.customer_command:customer",
     "config": "footfall.admin.command:config",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
@@ -61,6 +62,7 @@ def footfall(ctx: click.Context, config_file: Path | None) -> None:
       footfall demo                         a shop on this machine, triggers on screen
       footfall up                           broker, collector and worker on this machine
       footfall tail triggers --json         triggers as they fire
+      footfall customer user_id:u1          all that is held of one customer
     """
     ctx.obj = lambda: load(os.environ, config_file)
 

@@ -33,6 +33,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str
     customer_key_secret: str
     system_secret: str
+    worker_urls: str = ""
 
 
 def write(data_dir: Path, running: Running) -> None:
@@ -74,6 +75,7 @@ def resolve(settings: Settings) -> Settings:
         write_keys=settings.write_keys or found.write_keys,
         api_key=settings.api_key or found.api_key,
         http_port=found.http_port,
+        worker_urls=settings.worker_urls or found.worker_urls,
     )
 
 

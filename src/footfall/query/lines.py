@@ -72,11 +72,12 @@ def _joined(*parts: tuple[str, str] | str | None) -> Text:
         words, style = part if isinstance(part, tuple) else (part, "")
         if words:
             line.append("  " if line else "")
-            line.append(_safe(words), style=style)
+            line.append(safe(words), style=style)
     return line
 
 
-def _safe(words: str) -> str:
+def safe(words: str) -> str:
+    """Text with every character escaped that a terminal could take for an order; long ones cut."""
     if len(words) > DETAIL_CHARS_MAX:
         words = words[:DETAIL_CHARS_MAX] + "..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)

@@ -21,8 +21,9 @@ Document = dict[str, Any]
 
 
 class Held(NamedTuple):
-    """What is held of a customer: its record and decoded rows, and where its partition stands (the
-    log's clock in ms, the configuration there).
+    """What is held of a customer: its record and decoded rows, and where its partition stands: the
+    log's clock in ms, the configuration there, how many log records are not yet in it (None where
+    the log's end is not known).
     """
 
     record: CustomerRecord
@@ -30,6 +31,7 @@ class Held(NamedTuple):
     partition: int
     clock: int
     config: Config
+    behind_records: int | None
 
 
 def document(key: bytes, held: Held, tables: Sequence[AnyTable], now: int) -> Document:
@@ -41,6 +43,7 @@ def document(key: bytes, held: Held, tables: Sequence[AnyTable], now: int) -> Do
         "clock": instant(held.clock),
         "partition": held.partition,
         "watermark": record.watermark,
+        "behind_records": held.behind_records,
         "config_version": held.config.label,
         "timers": {name: {"due": instant(timer.due), "wake_at": instant(timer.wake_at)}
                    for name, timer in sorted(record.timers.items())},

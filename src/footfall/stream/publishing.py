@@ -86,10 +86,16 @@ def publish(engine: Engine, partition: Partition) -> None:
         _COUNTERS[what].labels(*labels).inc(count)
     fold.counts.clear()
     telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
-    end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
-    if end is not None:
-        telemetry.LAG.labels(partition.number).set(max(0, end - fold.next_offset))
+    behind = lag(engine, partition)
+    if behind is not None:
+        telemetry.LAG.labels(partition.number).set(behind)
     telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))
+
+
+def lag(engine: Engine, partition: Partition) -> int | None:
+    """Log records that are not yet applied; None before the log's end is known."""
+    end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
+    return None if end is None else max(0, end - partition.fold.next_offset)
 
 
 def forget(numbers: Iterable[int]) -> None:

@@ -25,7 +25,7 @@ from footfall.errors import SettingsError
 from footfall.events.customer_key import is_customer_key
 from footfall.stream.customer import Held, document
 from footfall.stream.engine import Engine
-from footfall.stream.publishing import publish_all
+from footfall.stream.publishing import lag, publish_all
 
 CUSTOMERS = "/customers/"
 SHUTDOWN_S = 1.0
@@ -105,7 +105,7 @@ class Serving:
         if record is None:
             return _error(404, "customer_unknown", "no interaction of this customer was applied")
         rows = {t.name: row for t in fold.tables if (row := fold.row(key, t.name)) is not None}
-        held = Held(record, rows, number, fold.clock, fold.config)
+        held = Held(record, rows, number, fold.clock, fold.config, lag(engine, partition))
         now = max(engine.broker_now(), fold.clock)
         return _json(200, document(key, held, fold.tables, now))
 

@@ -27,7 +27,7 @@ from footfall.up import brokers, children, kafka_jars
 from footfall.up.brokers import Choice, Request, Wanted
 from footfall.up.children import Say
 from footfall.up.data_dir import DataDir, Keys
-from footfall.up.ports import free_port, require_free
+from footfall.up.ports import HOST, free_port, require_free
 from footfall.up.supervisor import Plan, Supervisor
 
 SOURCE = "development"
@@ -64,8 +64,9 @@ def machine(
         request = Request(asked.broker, settings, data_dir,
                           kafka_jars.cache_folder(environment), asked.kafka_home)
         broker = brokers.choose(request, say)
-        effective = _effective(settings, data_dir, keys, broker)
-        plan = _plan(effective, asked.workers, keys, broker, environment)
+        ports = [free_port() for _ in range(asked.workers)]
+        effective = _effective(settings, data_dir, keys, broker, ports)
+        plan = _plan(effective, ports, keys, broker, environment)
         supervisor = Supervisor(plan, say)
         say(f"Broker: {broker.name}.")
         try:
@@ -80,8 +81,11 @@ def machine(
             supervisor.stop()
 
 
-def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice) -> Settings:
-    """The settings of the children: what was configured, and what `up` decided."""
+def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice,
+               ports: list[int]) -> Settings:
+    """The settings of the children: what was configured, and what `up` decided. `ports`: of the
+    workers, which serve customers and metrics there.
+    """
     own = broker.node is not None
     return msgspec.structs.replace(
         settings,
@@ -93,17 +97,19 @@ def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice
         write_keys={**settings.write_keys, SOURCE: keys.write_key},
         api_key=keys.api_key,
         http_port=settings.http_port or free_port(),
+        metrics_host=HOST,
+        worker_urls=",".join(f"http://{HOST}:{port}" for port in ports),
     )
 
 
-def _plan(settings: Settings, workers: int, keys: Keys, broker: Choice,
+def _plan(settings: Settings, ports: list[int], keys: Keys, broker: Choice,
           environment: Mapping[str, str]) -> Plan:
     logs = Path(settings.data_dir) / "logs"
     made = []
-    for number in range(1, workers + 1):
+    for number, port in enumerate(ports, 1):
         # A name that stays makes a static member: its restart moves no partition.
         own = msgspec.structs.replace(
-            settings, worker_id=f"up-{keys.installation}-{number}", metrics_port=free_port()
+            settings, worker_id=f"up-{keys.installation}-{number}", metrics_port=port
         )
         made.append(children.worker(own, logs, environment, number))
     return Plan(
@@ -136,6 +142,7 @@ def _running(settings: Settings, broker: Choice, keys: Keys) -> Running:
         api_key=keys.api_key,
         customer_key_secret=keys.customer_key_secret,
         system_secret=keys.system_secret,
+        worker_urls=settings.worker_urls,
     )
 
 

@@ -1,0 +1,190 @@
+"""Finds one customer: at the worker that owns it, or in the copy that the changelog serves.
+
+Decides in which order: every worker that is known is asked; the one that owns the customer answers
+as of this instant, and its word is final, also where it knows nobody. Only where no owner answers
+is the changelog partition of that customer read whole: what it holds is as old as the last
+checkpoint, and the answer says so. Must never follow a redirect or a proxy: the API key goes with
+the question. Must never write anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from footfall import tables
+from footfall.admin.cluster import admin_client, answers
+from footfall.admin.topics import read
+from footfall.errors import BrokerError, SettingsError
+from footfall.events import topics
+from footfall.events.customer_key import CustomerKeys
+from footfall.options import bootstrap_of
+from footfall.settings import Settings
+from footfall.stream.customer import Document, Held, document
+from footfall.stream.reader import Reader
+from footfall.tables.config import Config
+from footfall.tables.record import (
+    PARTITION_KEY,
+    PartitionState,
+    RecordCodec,
+    decode_partition,
+    header,
+)
+
+ANSWER_S_MAX = 3.0
+READ_S_MAX = 120.0
+ANSWER_BYTES_MAX = 32 << 20
+_object = msgspec.json.Decoder(dict[str, Any])
+
+#: What each worker asked said instead of the customer: {"url": ..., "answer": a code}.
+Asked = list[dict[str, str]]
+
+
+class _UnknownError(Exception):
+    """The owner knows nobody of this key."""
+
+
+def find(settings: Settings, key: bytes) -> Document | None:
+    """The customer's document, with `source` (who said it); None when nobody knows of it."""
+    asked: Asked = []
+    try:
+        found = _from_workers(settings, key, asked)
+    except _UnknownError:
+        return None
+    return found or _from_changelog(settings, key, asked)
+
+
+# -- the workers -----------------------------------------------------------------------------------
+
+
+def _from_workers(settings: Settings, key: bytes, asked: Asked) -> Document | None:
+    """What the owner says; None when none of the workers known answers for this customer."""
+    if not settings.api_key:
+        return None
+    for url, address in addresses(settings.worker_urls):
+        try:
+            status, answer = get(url, address, f"/customers/{key.decode()}", settings.api_key)
+        except (OSError, http.client.HTTPException, msgspec.MsgspecError):
+            status, answer = 0, {"code": "not_reached"}
+        if status == http.client.OK:
+            return {"source": {"kind": "worker", "url": url.geturl()}, **answer}
+        if status == http.client.UNAUTHORIZED:
+            raise SettingsError(f"the worker at {url.geturl()} does not know this API key: set "
+                                "FOOTFALL_API_KEY to the one that it was started with")
+        code = str(answer.get("code", status))
+        if code == "customer_unknown":
+            raise _UnknownError
+        asked.append({"url": url.geturl(), "answer": code})
+    return None
+
+
+def addresses(worker_urls: str) -> Iterator[tuple[SplitResult, str]]:
+    """(URL, IP address) of every worker: a host name may stand for several. Raises
+    `SettingsError` for what is no HTTP address.
+    """
+    for text in filter(None, (part.strip() for part in worker_urls.split(","))):
+        try:
+            url = urlsplit(text)
+            port = url.port or 80
+        except ValueError:
+            url, port = SplitResult("", "", "", "", ""), 0
+        if url.scheme != "http" or not url.hostname:
+            raise SettingsError(f"FOOTFALL_WORKER_URLS: {text!r} is not http://HOST:PORT")
+        with contextlib.suppress(OSError):  # a name that is not known: nobody there
+            found = socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM)
+            for address in dict.fromkeys(str(info[4][0]) for info in found):
+                yield url, address
+
+
+def get(url: SplitResult, address: str, path: str, api_key: str = "") -> tuple[int, dict[str, Any]]:
+    """(status, JSON object) of one GET; raises OSError, HTTPException and MsgspecError."""
+    connection = http.client.HTTPConnection(address, url.port or 80, timeout=ANSWER_S_MAX)
+    try:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        connection.request("GET", url.path.rstrip("/") + path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read(ANSWER_BYTES_MAX)
+        is_json = answer.headers.get_content_type() == "application/json"
+        return answer.status, _object.decode(body) if is_json else {}
+    finally:
+        connection.close()
+
+
+# -- the served copy -------------------------------------------------------------------------------
+
+
+def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | None:
+    """The customer as of the last checkpoint."""
+    bootstrap = bootstrap_of(settings)
+    if not answers(bootstrap, seconds_max=10.0):
+        raise BrokerError(f"no worker answered for this customer, and no broker at {bootstrap} "
+                          "either; `footfall doctor` says what is wrong")
+    # As the topic has it: this command may be configured otherwise than the workers.
+    (changelog,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
+    if not changelog.exists:
+        raise BrokerError(f"{changelog.name} does not exist; `footfall topics create` makes it")
+    number = (murmur2(key) & 0x7FFFFFFF) % changelog.partitions
+    try:
+        best, log_end = asyncio.run(asyncio.wait_for(_read(bootstrap, key, number), READ_S_MAX))
+    except (KafkaError, TimeoutError) as error:
+        raise BrokerError(f"{changelog.name} cannot be read from {bootstrap}: "
+                          f"{type(error).__name__}; `footfall doctor` says what is wrong") from None
+    found = copy(settings, key, best, number, log_end)
+    if found is not None:
+        found["source"]["asked"] = asked
+    return found
+
+
+async def _read(bootstrap: str, key: bytes, number: int) -> tuple[dict[bytes, bytes], int]:
+    """The best records of the customer and of its partition, and where the log ends."""
+    changelog = TopicPartition(topics.CHANGELOG, number)
+    log = TopicPartition(topics.INTERACTIONS, number)
+    best: dict[bytes, bytes] = {}
+    async with Reader(bootstrap) as reader:
+        bounds = await reader.bounds([changelog, log])
+        async for _tp, records in reader.read({changelog: bounds[changelog]}):
+            for record in records:
+                if record.key in (key, PARTITION_KEY):
+                    _take(best, record.key, record.value)
+    return best, bounds[log][1]
+
+
+def _take(best: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:
+    """Law 2: of each key the record with the highest watermark, not the last one."""
+    if value is None:
+        best.pop(key, None)
+    elif key not in best or header(value)[0] >= header(best[key])[0]:
+        best[key] = value
+
+
+def copy(settings: Settings, key: bytes, best: dict[bytes, bytes], number: int, log_end: int
+         ) -> Document | None:
+    """The document of what the changelog holds; None when it knows nobody of this key. Raises
+    `SettingsError` where the key was made under another secret than the state.
+    """
+    state = decode_partition(best[PARTITION_KEY]) if PARTITION_KEY in best else PartitionState()
+    fingerprint = CustomerKeys((settings.customer_key_secret or "").encode()).fingerprint
+    if state.key_fingerprint not in ("", fingerprint):
+        raise SettingsError("the state was made under another FOOTFALL_CUSTOMER_KEY_SECRET: with "
+                            "this one no customer is found. Set the workers' secret")
+    if key not in best:
+        return None
+    codec = RecordCodec(tables.ALL)
+    record = codec.decode(best[key])
+    rows = {t.name: codec.row(t, record.rows[t.name]) for t in tables.ALL if t.name in record.rows}
+    config = Config(tables.ALL, state.config_number, state.config_content)
+    now = max(time.time_ns() // 1_000_000, state.clock)
+    held = Held(record, rows, number, state.clock, config, max(0, log_end - state.next_offset))
+    source = {"kind": "changelog", "topic": topics.CHANGELOG}
+    return {"source": source, **document(key, held, tables.ALL, now)}
