@@ -83,15 +83,17 @@ def _pairs(values: Mapping[str, Any]) -> Table:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One line a row; one block a row where rows hold rows of their own, as carts do."""
+    more = [Text(f"... {len(rows) - ROWS_MAX} more", style="dim")] if len(rows) > ROWS_MAX else []
+    if any(not _is_short(value) for row in rows for value in row.values()):
+        return Group(*(_block(row) for row in rows[:ROWS_MAX]), *more)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
         table.add_column(Text(safe(name)), overflow="fold")
     for row in rows[:ROWS_MAX]:
         table.add_row(*(Text(_short(row.get(name))) for name in columns))
-    if len(rows) <= ROWS_MAX:
-        return table
-    return Group(table, Text(f"... {len(rows) - ROWS_MAX} more", style="dim"))
+    return Group(table, *more)
 
 
 def _is_short(value: Any) -> bool:
@@ -109,15 +111,8 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return "  ".join(f"{safe(str(k))} {_short(v)}" for k, v in value.items())
     if isinstance(value, list):
-        return ", ".join(_item(v) for v in value)
+        return ", ".join(_short(v) for v in value)
     return safe(str(value))
-
-
-def _item(value: Any) -> str:
-    """Of a list within a row, such as the lines of a cart."""
-    if isinstance(value, Mapping):
-        return " ".join(safe(str(v)) for v in value.values() if v not in (None, ""))
-    return _short(value)
 
 
 def _moment(text: str) -> datetime:
