@@ -168,13 +168,17 @@ def _as_the_oracle_says(log: Sequence[Entry], folded: Folded) -> None:
         carts |= expected.carts
         triggers |= expected.triggers
     got = set()
+    carts_told = 0
     for value in folded.triggers.values():
         told = CODECS.trigger.decode(value)
+        if not told["name"].startswith("cart_"):
+            continue  # of other tables the oracle says nothing
+        carts_told += 1
         deadline = msgspec.convert(json.loads(told["evidence"])["deadline"], datetime)
         got.add((told["customer_key"].encode(), told["name"], json.loads(told["data"])["cart_id"],
                  round(deadline.timestamp() * 1000)))
     assert triggers == got
-    assert len(got) == len(folded.triggers)
+    assert len(got) == carts_told
     assert carts == {
         key: found
         for number, records in folded.records.items() for key in records

@@ -65,7 +65,7 @@ def test_a_worker_killed_at_any_moment_leaves_no_trace(
     seen = check(footfall_topics)
     print(seen)
     assert [KILLED] * len(faults) + [0] == workers.exits
-    assert seen.trigger_names.keys() == {"cart_abandoned", "cart_recovered"}
+    assert seen.trigger_names.keys() >= {"cart_abandoned", "cart_recovered"}
     assert seen.trigger_names["cart_abandoned"] > 100
     assert seen.rejected > 0 and seen.counts["settled"] > 0 and seen.counts["repeat"] > 0
     assert len(loader.acked) == shop.made

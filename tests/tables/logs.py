@@ -6,19 +6,22 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from footfall import tables
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import Interaction
 from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.tables import cart, identity
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import TRIGGER
+from footfall.tables.spec import AnyTable
 
 CODECS = Codecs()
 KEYS = CustomerKeys(b"a secret for tests only")
 RESERVED = Reserved(b"another secret for tests")
 ANNA = KEYS.of("user_id", "anna")
 BERT = KEYS.of("user_id", "bert")
+#: The tables of tests about carts and about the fold itself: what others tell is not theirs.
+CARTS: tuple[AnyTable, ...] = (cart.TABLE, identity.TABLE)
 #: Most tests count time from here, in ms.
 START = 1_700_000_000_000
 
@@ -51,9 +54,9 @@ def config(at: int, number: int, **cart: Any) -> Appended:
     return Appended(at, b"$config", RESERVED.config(ConfigPayload(number, content), at))
 
 
-def fold(log: Sequence[Appended]) -> Fold:
+def fold(log: Sequence[Appended], specs: Sequence[AnyTable] = CARTS) -> Fold:
     """The fold after a whole log."""
-    folded = Fold(0, tables.ALL, codecs=CODECS, keys=KEYS, reserved=RESERVED, topic="log")
+    folded = Fold(0, specs, codecs=CODECS, keys=KEYS, reserved=RESERVED, topic="log")
     for offset, (at, key, event) in enumerate(log):
         folded.apply(Entry(offset, at, key, CODECS.interaction.encode(event)))
     return folded

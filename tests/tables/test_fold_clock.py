@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from footfall import tables
 from tests.tables import events
 from tests.tables.log import Log
-from tests.tables.logs import ANNA, BERT, KEYS, START
+from tests.tables.logs import ANNA, BERT, CARTS, KEYS, START
 from tests.tables.made import IDLE_MS, PULSE, TALLY, bell, faulty, pointer, say
 
 CARA = KEYS.of("user_id", "cara")
@@ -103,7 +102,7 @@ def test_each_timer_is_stepped_at_its_own_instant() -> None:
 
 def test_an_order_just_before_the_deadline_counts() -> None:
     """Counterexample 22: made 0.3 s before, appended 0.1 s after: the grace lets it in."""
-    log = Log(tables.ALL)
+    log = Log(CARTS)
     log.append(ANNA, events.added(START, "m1"), START)
     log.append(ANNA, events.ordered(START + IDLE - 300, "m2"), START + IDLE + 100)
     log.tick(START + IDLE + 9_000)
@@ -246,7 +245,7 @@ def test_two_timers_of_one_instant_where_the_first_sends_the_second_away() -> No
 
 def test_a_worker_that_lags_ten_minutes_tells_the_same() -> None:
     """Review R7 (iv): one and the same log, however late it is read."""
-    log = Log(tables.ALL)
+    log = Log(CARTS)
     for n in range(40):
         log.append((ANNA, BERT, CARA)[n % 3], events.added(seconds(97 * n), f"m{n}"),
                    seconds(97 * n))
@@ -262,7 +261,7 @@ def test_a_worker_that_lags_ten_minutes_tells_the_same() -> None:
 
 def test_an_outage_tells_nothing_of_those_who_bought() -> None:
     """35 minutes; orders of meanwhile arrive within seconds after it; who did not buy is told."""
-    log = Log(tables.ALL)
+    log = Log(CARTS)
     customers = [KEYS.of("user_id", f"u{n}") for n in range(20)]
     for n, key in enumerate(customers):
         log.append(key, events.added(seconds(n), f"a{n}"), seconds(n))
@@ -278,7 +277,7 @@ def test_an_outage_tells_nothing_of_those_who_bought() -> None:
 def test_an_offline_device() -> None:
     """Added two days ago, ordered five minutes later: nothing; without the order one."""
     for ordered in (True, False):
-        log = Log(tables.ALL)
+        log = Log(CARTS)
         now = seconds(2 * 86_400)
         log.append(ANNA, events.added(START, "m1"), now)
         if ordered:

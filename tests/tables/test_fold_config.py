@@ -7,13 +7,12 @@ import json
 
 import pytest
 
-from footfall import tables
 from footfall.errors import StateRefused
 from footfall.events.reserved import ConfigPayload
 from footfall.tables.config import Config, content_hash
 from tests.tables import events
 from tests.tables.log import Log
-from tests.tables.logs import ANNA, BERT, CODECS, RESERVED, START
+from tests.tables.logs import ANNA, BERT, CARTS, CODECS, RESERVED, START
 from tests.tables.made import PULSE, TALLY, bell, say
 
 
@@ -160,7 +159,7 @@ def test_partitions_may_differ_for_a_while_and_end_at_the_same() -> None:
 
 def test_a_fold_from_the_start_meets_every_version_where_it_was() -> None:
     """Counterexample 18: half of the log under one idle time, half under another."""
-    log = Log(tables.ALL)
+    log = Log(CARTS)
     log.config(START, 1, cart={"idle_s": 60})
     log.append(ANNA, events.added(START, "m1"), START)
     log.tick(seconds(61))

@@ -6,12 +6,11 @@ import itertools
 
 import pytest
 
-from footfall import tables
 from footfall.events.interaction import HANDOFF, Interaction
 from footfall.events.reserved import Handoff
 from tests.tables import events
 from tests.tables.log import Log
-from tests.tables.logs import CODECS, KEYS, RESERVED, START
+from tests.tables.logs import CARTS, CODECS, KEYS, RESERVED, START
 from tests.tables.made import IDLE_MS, PULSE, TALLY, pointer, say
 
 TABLES = [pointer(), PULSE, TALLY]
@@ -295,7 +294,7 @@ def test_a_settling_deadline_of_the_owner_is_no_later_for_a_merge() -> None:
 @pytest.mark.parametrize("name", ["a_pointer", "z_pointer"])
 def test_a_step_that_sends_rows_away_still_knows_the_customer(name: str) -> None:
     """What is told names its identifiers, whichever table comes first."""
-    log = Log([pointer(name), *tables.ALL], partitions=2)
+    log = Log([pointer(name), *CARTS], partitions=2)
     a, u = key_on(log, 0), key_on(log, 1)
     event = events.added(START, "m1")
     event["personal"] = b'{"userId": "anna"}'
