@@ -1,6 +1,7 @@
 """What may happen to a customer, for each table: (event, when) in lists, messageIds distinct.
 
-A table without an entry in `EVENTS` fails the law of facts.
+A table without an entry in `EVENTS` fails the law of facts. `JOINING` names the tables whose facts
+remember messageIds: for them a repeat, even with other content, must change nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +44,24 @@ def _cart_event(draw: st.DrawFn) -> Interaction:
         total=draw(st.none() | _amounts), revenue=draw(st.none() | _amounts))
 
 
+@st.composite
+def _order_event(draw: st.DrawFn) -> Interaction:
+    made = events.commerce(
+        draw(st.sampled_from([
+            "order_completed", "order_completed", "order_completed", "order_updated",
+            "order_cancelled", "order_refunded", "order_refunded", "order_returned",
+            "subscription_renewed", "product_added"])),
+        0, draw(_message_ids), *draw(st.lists(_lines, max_size=2)),
+        order_id=draw(st.sampled_from(["", "o1", "o2", "o3"])),
+        currency=draw(st.sampled_from(["EUR", "USD", ""])),
+        total=draw(st.none() | _amounts), revenue=draw(st.none() | _amounts))
+    made["channel"] = draw(st.sampled_from(["", "web"]))
+    made["personal"] = draw(st.sampled_from([
+        b"{}", b'{"properties":{"channel":"POS"}}', b'{"properties":{"renewal":true}}',
+        b'{"properties":{"subscription":{"id":1},"channel":7}}']))
+    return made
+
+
 def _identity_event() -> st.SearchStrategy[Interaction]:
     named = st.none() | st.sampled_from(["", "u1", "u2", "ä" * 600])
     return st.builds(
@@ -59,4 +78,7 @@ def _happenings(event: st.SearchStrategy[Interaction]) -> st.SearchStrategy[list
 EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "cart": _happenings(_cart_event()),
     "identity": _happenings(_identity_event()),
+    "orders": _happenings(_order_event()),
 }
+
+JOINING = frozenset({"cart", "identity"})

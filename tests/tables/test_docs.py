@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall import tables
-from tests.tables.events import added, ordered
+from tests.tables.events import added, commerce, ordered
 from tests.tables.logs import ANNA, START, Appended, config, fold, tick, triggers
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,8 +27,9 @@ def test_every_field_of_a_trigger_is_documented() -> None:
     text = (DOCS / "triggers.md").read_text()
     log = [config(START, 1, idle_s=2), Appended(START, ANNA, added(START, "a")),
            tick(START + 3_000), tick(START + 4_000),
-           Appended(START + 5_000, ANNA, ordered(START + 5_000, "b"))]
-    told = {t["name"]: t for t in triggers(fold(log))}
+           Appended(START + 5_000, ANNA, ordered(START + 5_000, "b")),
+           Appended(START + 6_000, ANNA, commerce("order_refunded", START + 6_000, "c"))]
+    told = {t["name"]: t for t in triggers(fold(log, tables.ALL))}
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert told.keys() == sections.keys()
     for name, trigger in told.items():

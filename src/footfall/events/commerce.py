@@ -28,6 +28,7 @@ _EVENTS = (
     ("checkout", "started"), ("checkout step", "viewed"), ("checkout step", "completed"),
     ("payment info", "entered"),
     ("order", "updated"), ("order", "completed"), ("order", "refunded"), ("order", "cancelled"),
+    ("order", "returned"), ("subscription", "renewed"),  # ours: Segment has no name for these two
     ("coupon", "entered"), ("coupon", "applied"), ("coupon", "denied"), ("coupon", "removed"),
     ("wishlist product", "added to cart"),
 )

@@ -1,0 +1,224 @@
+"""What one e-commerce event says of an order: the order as that message alone knows it.
+
+Decides which events concern orders, what of them is kept and how much at most; longer texts are
+cut, products that do not fit are dropped, by content alone. Orders and their joins are in
+`orders_facts.py`. Rules:
+- Order Completed completes an order, Subscription Renewed too: each renewal is an order of its own.
+- Completed and Updated are absolute: the newest states value, currency and products. An update
+  that has neither an amount nor a product states nothing.
+- Only Order Refunded moves money back. Its amount is its total, else its revenue, else the value of
+  its products; without any of these it refunds all that is left, unless it names products.
+- Order Returned says that goods came back, Order Cancelled that the order does not count.
+Must never look at other events.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from footfall.events.amount import from_bytes, to_bytes
+from footfall.events.interaction import Commerce, Interaction, Line
+from footfall.events.personal import properties
+from footfall.tables.cart_operations import ID_CHARS_MAX, read_order
+
+#: Products of one order, in bytes: about 20 with short names.
+LINES_BYTES_MAX = 1_000
+#: To so many characters the texts of a product are cut.
+TEXT_CHARS_MAX = 50
+CHANNEL_CHARS_MAX = 20
+_CURRENCY_CHARS = 8
+
+COMPLETED = 0
+UPDATED = 1
+CANCELLED = 2
+REFUNDED = 3
+RETURNED = 4
+
+MESSAGES = {
+    "order_completed": COMPLETED,
+    "subscription_renewed": COMPLETED,
+    "order_updated": UPDATED,
+    "order_cancelled": CANCELLED,
+    "order_refunded": REFUNDED,
+    "order_returned": RETURNED,
+}
+
+#: What an order is, as `Stated.kind` has it.
+KINDS = ("order", "subscription", "renewal")
+_RENEWED = "subscription_renewed"
+
+
+class Stated(NamedTuple):
+    """What the newest message that states an order says. The order of fields decides which it is.
+
+    `value` (10^-18) is its total, else its revenue, else that of its lines; b"" where none was
+    sent. `lines` is MessagePack of `Lines`; `dropped` is its size where a limit dropped it.
+    """
+
+    informed: bool
+    at: int
+    message_id: str
+    currency: str
+    value: bytes
+    channel: str
+    kind: int
+    lines: bytes
+    dropped: int = 0
+
+
+class Refund(NamedTuple):
+    """Money that went back. `amount` (10^-18) is b"" where none was sent; `rest`: all that is left.
+    """
+
+    at: int
+    message_id: str
+    currency: str
+    amount: bytes
+    rest: bool
+
+
+class OrderLine(NamedTuple):
+    """A product of an order; amounts as shortest two's complement of 10^-9."""
+
+    product_id: str
+    variant: str
+    name: str
+    price: bytes | None
+    quantity: bytes
+
+
+class Lines(NamedTuple):
+    """The products of an order; `sent` is how many there were."""
+
+    sent: int
+    products: list[OrderLine]
+
+
+class Sum(NamedTuple):
+    """Orders and refunds of one currency, added up; amounts (10^-18)."""
+
+    currency: str
+    orders: int
+    value: bytes
+    refunds: int
+    refunded: bytes
+
+
+class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One order: least times in ms, -1 where it did not happen; refunds sorted by time.
+
+    `message_id` is that of the only message of an order without an id, else "". `older`: refunds
+    that the limit on them dropped, added up.
+    """
+
+    order_id: str
+    message_id: str = ""
+    completed: int = -1
+    stated: Stated | None = None
+    cancelled: int = -1
+    returned: int = -1
+    refunds: tuple[Refund, ...] = ()
+    older: tuple[Sum, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the customer's orders: completed, and not cancelled."""
+        return self.completed >= 0 > self.cancelled
+
+    @property
+    def at(self) -> int:
+        """When it was completed or, not known, when it was first spoken of."""
+        if self.completed >= 0:
+            return self.completed
+        times = [self.cancelled, self.returned, *(r.at for r in self.refunds[:1])]
+        if self.stated is not None:
+            times.append(self.stated.at)
+        return min((t for t in times if t >= 0), default=0)
+
+
+class _Properties(msgspec.Struct):
+    """Free properties that say what an order is and where it was made."""
+
+    channel: str | None = None
+    sales_channel: str | None = None
+    renewal: bool | None = None
+    subscription: Any = None
+    subscription_id: str | int | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def wants(event: Interaction) -> bool:
+    """Whether an event says something of an order."""
+    commerce = event["commerce"]
+    return commerce is not None and commerce["action"] in MESSAGES
+
+
+def read(event: Interaction, when: int) -> Order | None:
+    """The order as this event alone knows it; None where it says nothing of one."""
+    commerce = event["commerce"]
+    message = None if commerce is None else MESSAGES.get(commerce["action"])
+    if commerce is None or message is None:
+        return None
+    message_id = event["message_id"]
+    order_id = commerce["order_id"][:ID_CHARS_MAX]
+    own = "" if order_id else message_id
+    if message == COMPLETED:
+        return Order(order_id, own, when, _stated(event, commerce, when))
+    if message == UPDATED:
+        stated = _stated(event, commerce, when)
+        return Order(order_id, own, stated=stated) if stated.informed else None
+    if message == CANCELLED:
+        return Order(order_id, own, cancelled=when)
+    if message == RETURNED:
+        return Order(order_id, own, returned=when)
+    value = _value(commerce, when)
+    amount = to_bytes(abs(from_bytes(value))) if value else b""  # some shops send it negative
+    refund = Refund(when, message_id, commerce["currency"][:_CURRENCY_CHARS], amount,
+                    not amount and not commerce["lines"])
+    return Order(order_id, own, refunds=(refund,))
+
+
+def _stated(event: Interaction, commerce: Commerce, when: int) -> Stated:
+    said = properties(event, _Properties)
+    kind = 0
+    if said.renewal or commerce["action"] == _RENEWED:
+        kind = 2
+    elif said.subscription or said.subscription_id:
+        kind = 1
+    channel = said.channel or said.sales_channel or event["channel"]
+    value = _value(commerce, when)
+    lines = _lines(commerce["lines"])
+    return Stated(bool(value or lines), when, event["message_id"],
+                  commerce["currency"][:_CURRENCY_CHARS], value,
+                  channel[:CHANNEL_CHARS_MAX].lower(), kind, lines)
+
+
+def _value(commerce: Commerce, when: int) -> bytes:
+    if commerce["total"] is None and commerce["revenue"] is None and not any(
+            line["price"] is not None for line in commerce["lines"]):
+        return b""
+    return read_order(commerce, when, "").value
+
+
+def _lines(lines: list[Line]) -> bytes:
+    """The first products that fit; b"" when there is none."""
+    if not lines:
+        return b""
+    kept = []
+    room = LINES_BYTES_MAX - 6
+    for line in lines:
+        price = line["price"]
+        product = OrderLine(
+            line["product_id"][:TEXT_CHARS_MAX], line["variant"][:TEXT_CHARS_MAX],
+            line["name"][:TEXT_CHARS_MAX],
+            None if price is None else to_bytes(from_bytes(price)),
+            to_bytes(from_bytes(line["quantity"])))
+        room -= len(_encode(product))
+        if room < 0:
+            break
+        kept.append(product)
+    return _encode(Lines(len(lines), kept))
