@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "footfall.admin.command:config",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
+    "doctor": "footfall.admin.doctor_command:doctor",
 }
 
 

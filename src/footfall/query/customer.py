@@ -3,20 +3,14 @@
 Decides in which order: every worker that is known is asked; the one that owns the customer answers
 as of this instant, and its word is final, also where it knows nobody. Only where no owner answers
 is the changelog partition of that customer read whole: what it holds is as old as the last
-checkpoint, and the answer says so. Must never follow a redirect or a proxy: the API key goes with
-the question. Must never write anything.
+checkpoint, and the answer says so. Must never write anything.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http.client
-import socket
 import time
-from collections.abc import Iterator
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from aiokafka import TopicPartition
@@ -26,6 +20,7 @@ from aiokafka.partitioner import murmur2
 from footfall import tables
 from footfall.admin.cluster import admin_client, answers
 from footfall.admin.topics import read
+from footfall.admin.workers import addresses, get
 from footfall.errors import BrokerError, SettingsError
 from footfall.events import topics
 from footfall.events.customer_key import CustomerKeys
@@ -42,10 +37,7 @@ from footfall.tables.record import (
     header,
 )
 
-ANSWER_S_MAX = 3.0
 READ_S_MAX = 120.0
-ANSWER_BYTES_MAX = 32 << 20
-_object = msgspec.json.Decoder(dict[str, Any])
 
 #: What each worker asked said instead of the customer: {"url": ..., "answer": a code}.
 Asked = list[dict[str, str]]
@@ -87,38 +79,6 @@ def _from_workers(settings: Settings, key: bytes, asked: Asked) -> Document | No
             raise _UnknownError
         asked.append({"url": url.geturl(), "answer": code})
     return None
-
-
-def addresses(worker_urls: str) -> Iterator[tuple[SplitResult, str]]:
-    """(URL, IP address) of every worker: a host name may stand for several. Raises
-    `SettingsError` for what is no HTTP address.
-    """
-    for text in filter(None, (part.strip() for part in worker_urls.split(","))):
-        try:
-            url = urlsplit(text)
-            port = url.port or 80
-        except ValueError:
-            url, port = SplitResult("", "", "", "", ""), 0
-        if url.scheme != "http" or not url.hostname:
-            raise SettingsError(f"FOOTFALL_WORKER_URLS: {text!r} is not http://HOST:PORT")
-        with contextlib.suppress(OSError):  # a name that is not known: nobody there
-            found = socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM)
-            for address in dict.fromkeys(str(info[4][0]) for info in found):
-                yield url, address
-
-
-def get(url: SplitResult, address: str, path: str, api_key: str = "") -> tuple[int, dict[str, Any]]:
-    """(status, JSON object) of one GET; raises OSError, HTTPException and MsgspecError."""
-    connection = http.client.HTTPConnection(address, url.port or 80, timeout=ANSWER_S_MAX)
-    try:
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        connection.request("GET", url.path.rstrip("/") + path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read(ANSWER_BYTES_MAX)
-        is_json = answer.headers.get_content_type() == "application/json"
-        return answer.status, _object.decode(body) if is_json else {}
-    finally:
-        connection.close()
 
 
 # -- the served copy -------------------------------------------------------------------------------
