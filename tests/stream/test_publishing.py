@@ -88,6 +88,16 @@ def test_ticks_and_poison_are_not_sampled(counts: Counts) -> None:
     assert 0 == counts["footfall_apply_latency_seconds_count"]
 
 
+def test_behind_a_tick_the_last_record_is_sampled(counts: Counts) -> None:
+    """A batch often begins with one."""
+    now = round(time.time() * 1000)
+    tick = Record(0, now, CODECS.interaction.encode(RESERVED.tick(now)), b"$tick")
+    apply(engine_of(), tick, record(1, events.plain(now - 60_000, "m1"), now, now))
+
+    assert 1 == counts["footfall_apply_latency_seconds_count"]
+    assert 60.0 == counts["footfall_event_age_seconds_sum"]
+
+
 def test_what_is_held_back_is_not_sampled(counts: Counts) -> None:
     """It has not been applied."""
     ahead = round(time.time() * 1000) + 3_600_000

@@ -206,8 +206,8 @@ class Engine:
         self.pending += len(records)
         if fold.outputs:
             self._send(partition, first.timestamp)
-        if fold.next_offset > first.offset:  # it is not held
-            publishing.sample(first, self._decode)
+        ends = (first, records[-1])
+        publishing.sample([r for r in ends if r.offset < fold.next_offset], self._decode)
 
     async def _check_chain(self, partition: Partition, records: Sequence[Any]) -> None:
         """Law 1: a missing range is read once more; only one that holds no record is passed."""
