@@ -22,11 +22,14 @@ from footfall.tables import timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.outputs import Output, Outputs
 from footfall.tables.record import CustomerRecord, PartitionState, RecordCodec, Row, Timer, header
-from footfall.tables.spec import Announcement, AnyTable
+from footfall.tables.spec import Announcement, AnyTable, wants_all
 
-#: What stepping one table would change (table, facts, announcement): nothing is, until all tables
-#: have been stepped.
-_Staged = tuple[AnyTable, Any, Announcement[Any]]
+#: What stepping one table would change (table, its row, facts, announcement): nothing is, until all
+#: tables have been stepped.
+_Staged = tuple[AnyTable, Row, Any, Announcement[Any]]
+#: A table taken apart: table, name, wants (None for all), observe, announce, configuration.
+_Step = tuple[AnyTable, str, Callable[[Interaction], bool] | None, Callable[..., Any],
+              Callable[..., Announcement[Any]], Any]
 
 
 class LogRecord(Protocol):
@@ -92,11 +95,17 @@ class Fold:
         self._cooling: dict[bytes, CustomerRecord] = {}
         self._hot_max = hot_records_max
         self._by_name = {t.name: t for t in self.tables}
+        self._steps = self._laid_out()
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: CustomerRecord | None = None
         wakes = ((header(data)[1], key) for key, data in self.store.items())
         self._timers = timers.Timers(wake for wake in wakes if wake[0])
+
+    def _laid_out(self) -> list[_Step]:
+        """What each event needs of each table, under the configuration in force."""
+        return [(t, t.name, None if t.wants is wants_all else t.wants, t.observe, t.announce,
+                 self.config.sections[t.name]) for t in self.tables]
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -141,36 +150,36 @@ class Fold:
         if when > entry.timestamp:
             when = entry.timestamp
         clock = self.clock
-        config = self.config
+        rows = record.rows
         staged: list[_Staged] = []
-        told: list[Output] = []
-        telling = False
+        told: list[Output] | None = None
+        name = ""
         try:
-            for table in self.tables:
-                if table.wants(event):
-                    row = record.rows.get(table.name)
+            for table, name, wants, observe, announce, section in self._steps:
+                if wants is None or wants(event):
+                    row = rows.get(name)
                     if type(row) is not Row:
                         row = self._codec.row(table, row)
-                    facts = table.observe(row.facts, event, when)
-                    said = table.announce(
-                        row.told, facts, clock, config.sections[table.name], None)
-                    staged.append((table, facts, said))
-                    if said.triggers:
-                        telling = True
-            if telling:
+                    facts = observe(row.facts, event, when)
+                    said = announce(row.told, facts, clock, section, None)
+                    staged.append((table, row, facts, said))
+                    if said.triggers or said.moves:
+                        told = []
+            if told is not None:
                 told = self._told(key, record, staged, clock)
         except (DecodeError, StateRefused):
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
-            raise DecodeError("step_failed", f"{table.name}: {type(error).__name__}") from error
+            raise DecodeError("step_failed", f"{name}: {type(error).__name__}") from error
         memory.add(digest, clock)
         record.watermark = entry.offset
         self.dirty[key] = record
         self.counts["processed", event["type"]] += 1
-        if record.timers and when < clock - config.late_ms:
-            timers.rearm(record.timers, clock, config)
-        if staged:
-            self._commit(key, record, staged, told)
+        if record.timers and when < clock - self.config.late_ms:
+            timers.rearm(record.timers, clock, self.config)
+        self._commit(key, record, staged)
+        if told is not None:
+            self._tell(key, record, staged, told)
 
     def _apply_reserved(self, event: Interaction, entry: LogRecord) -> None:
         key = entry.key or b""
@@ -183,6 +192,7 @@ class Fold:
             if version_of(payload.number, payload.content) > self.config.version:
                 try:
                     self.config = Config(self.tables, payload.number, payload.content)
+                    self._steps = self._laid_out()
                 except ConfigError as error:
                     raise StateRefused(f"configuration {payload.number} is not for this code: "
                                        f"{error}. Run the newer Footfall that applied it") from None
@@ -203,43 +213,42 @@ class Fold:
 
     # -- one step ------------------------------------------------------------------------------
 
-    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged],
-                told: Sequence[Output], *, fired: bool = False) -> None:
-        """Put staged steps into the record, and what they tell and send into the outputs."""
-        moving = False
+    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], *,
+                fired: bool = False) -> None:
+        """Put staged steps into the record."""
         waiting = record.timers
-        for table, facts, said in steps:
+        rows = record.rows
+        for table, row, facts, said in steps:
             name = table.name
-            record.rows[name] = Row(table.version, facts, said.told)
-            if table.limited is not None and table.limited(facts):
-                self.counts["limited", name] += 1
-            if said.due is not None:
+            if said.told is not row.told or facts is not row.facts:
+                rows[name] = Row(table.version, facts, said.told)
+                if table.limited is not None and table.limited(facts):
+                    self.counts["limited", name] += 1
+            elif name not in rows or type(rows[name]) is not Row:
+                rows[name] = row
+            due = said.due
+            if due is not None:
                 before = None if fired else waiting.get(name)
-                if (before is None or before.due != said.due or before.revealed_at
-                        or before.wake_at != said.due + self.config.grace_ms):
-                    timer = timers.schedule(before, said.due, self.clock, self.config)
+                if (before is None or before.due != due or before.revealed_at
+                        or before.wake_at != due + self.config.grace_ms):
+                    timer = timers.schedule(before, due, self.clock, self.config)
                     if timer.revealed_at and timer is not before:
                         self.counts["settled", name] += 1
                     waiting[name] = timer
                     self._timers.arm(key, timer.wake_at)
             elif waiting:
                 waiting.pop(name, None)
-            for trigger in said.triggers:
-                self.counts["trigger", trigger.name] += 1
-            if said.moves:
-                moving = True
-        self.outputs += told
-        if moving:
-            self._move(key, record, steps)
 
     def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int
               ) -> list[Output]:
         """The triggers of staged steps. Before anything changes: one that cannot be encoded is its
         table's fault, like a step that raises.
         """
-        told = []
+        told: list[Output] = []
+        if not any(said.triggers for _table, _row, _facts, said in steps):
+            return told
         ids = self._ids_of(record, steps)
-        for table, _facts, said in steps:
+        for table, _row, _facts, said in steps:
             for trigger in said.triggers:
                 try:
                     told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
@@ -252,13 +261,18 @@ class Fold:
         table = self._ids
         if table is None or table.ids is None:
             return {}
-        for stepped, facts, _said in steps:
+        for stepped, _row, facts, _said in steps:
             if stepped is table:
                 return table.ids(facts)
         return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
 
-    def _move(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged]) -> None:
-        for table, _facts, said in steps:
+    def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged],
+              told: Sequence[Output]) -> None:
+        """Put what committed steps tell into the outputs, then what they move."""
+        self.outputs += told
+        for table, _row, _facts, said in steps:
+            for trigger in said.triggers:
+                self.counts["trigger", trigger.name] += 1
             for move in said.moves:
                 if move.to != key:  # to oneself it would come back for ever
                     names = move.tables or tuple(self._by_name)
@@ -306,13 +320,14 @@ class Fold:
                                   config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
-            steps: list[_Staged] = [(table, row.facts, said)]
-            told = self._told(key, record, steps, now) if said.triggers else []
+            steps: list[_Staged] = [(table, row, row.facts, said)]
+            told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
             record.timers.pop(name)
             return
-        self._commit(key, record, steps, told, fired=True)
+        self._commit(key, record, steps, fired=True)
+        self._tell(key, record, steps, told)
         self._passed("in_timer")
 
     def timer_before(self, now: int) -> bool:
@@ -377,7 +392,7 @@ class Fold:
                     if timer is not None:
                         waiting[name] = timers.prolong(timer, clock, self.config)
                 said = table.announce(told, facts, clock, self.config.sections[name], None)
-                staged.append((table, facts, said))
+                staged.append((table, ours, facts, said))
             told_now = self._told(key, record, staged, clock)
         except StateRefused:
             raise
@@ -387,7 +402,8 @@ class Fold:
         record.senders[move.partition] = (move.offset, move.n)
         record.watermark = entry.offset
         self.dirty[key] = record
-        self._commit(key, record, staged, told_now)
+        self._commit(key, record, staged)
+        self._tell(key, record, staged, told_now)
         self._timers.arm_next(key, record)
         return True
 
