@@ -51,3 +51,5 @@ HELD = Gauge("footfall_held", "1 while a record appended ahead of our clock hold
 LAG = Gauge("footfall_lag_records", "Log records not yet applied", ["partition"])
 CLOCK = Gauge("footfall_clock_seconds", "The log's clock", ["partition"])
 CUSTOMERS = Gauge("footfall_customers", "Customer records held", ["partition"])
+ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level last announced",
+             ["table", "level"])

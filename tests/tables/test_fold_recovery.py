@@ -296,10 +296,10 @@ def test_the_header_says_when_to_wake() -> None:
     log = Log([PULSE])
     log.append(ANNA, events.plain(START, "m1"), START)
     log.run()
-    assert (0, seconds(10.5)) == header(log.records()[ANNA])
+    assert (0, seconds(10.5)) == header(log.records()[ANNA])[:2]
     log.tick(seconds(11))
     log.run()
-    assert (1, NEVER) == header(log.records()[ANNA])
+    assert (1, NEVER) == header(log.records()[ANNA])[:2]
 
 
 def test_recovery_takes_the_clock_as_of_the_checkpoint_only() -> None:

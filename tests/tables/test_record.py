@@ -121,7 +121,7 @@ def test_reading_changes_no_byte(record: CustomerRecord, touched: set[str]) -> N
 def test_the_header_is_read_without_the_rest(record: CustomerRecord) -> None:
     """Watermark and next wake_at stand before everything else: recovery decodes nothing."""
     wake_at = min((t.wake_at for t in record.timers.values()), default=NEVER)
-    assert (record.watermark, wake_at) == header(CODEC.encode(record)[:17])
+    assert (record.watermark, wake_at, 0) == header(CODEC.encode(record)[:25])
 
 
 def test_rows_that_no_step_touched_keep_their_bytes() -> None:
@@ -138,7 +138,7 @@ def test_personal_rows_are_nowhere_but_in_the_personal_field() -> None:
     record = CustomerRecord()
     record.rows = {"open": Row(1, Facts({"plain": 1}), Told()),
                    "secret": Row(1, Facts({"anna@example.org": 1}), Told())}
-    *clear, key_id, personal = msgspec.msgpack.decode(CODEC.encode(record)[17:])
+    *clear, key_id, personal = msgspec.msgpack.decode(CODEC.encode(record)[25:])
     assert (["open"], None) == (list(clear[4]), key_id)
     assert b"anna@example.org" in personal
     assert b"anna" not in msgspec.msgpack.encode(clear)
@@ -151,7 +151,7 @@ def test_rows_of_an_unknown_table_are_kept_and_taken_for_personal() -> None:
                    "secret": Row(1, Facts({"anna@example.org": 1}), Told())}
     older = RecordCodec(TABLES[:1])
     data = older.encode(older.decode(CODEC.encode(record)))
-    *clear, _key_id, _personal = msgspec.msgpack.decode(data[17:])
+    *clear, _key_id, _personal = msgspec.msgpack.decode(data[25:])
     assert b"anna" not in msgspec.msgpack.encode(clear)
     assert content(record) == content(CODEC.decode(data))
 
@@ -199,7 +199,7 @@ def test_a_newer_record_stops_the_worker() -> None:
     for data in (CODEC.encode(CustomerRecord()), PartitionState().encode()):
         newer = bytes([FORMAT + 1]) + data[1:]
         for read in (header, CODEC.decode, decode_partition):
-            with pytest.raises(StateRefused, match="format 2"):
+            with pytest.raises(StateRefused, match="format 3"):
                 read(newer)
 
 
@@ -207,7 +207,7 @@ def test_the_state_of_a_partition_comes_back() -> None:
     """Its watermark, in the header, is the last offset covered."""
     state = PartitionState(101, 1_700_000_000_000, 7, b'{"cart":{}}', 99, 1_699_999_999_000, 4)
     assert state == decode_partition(state.encode())
-    assert (100, NEVER) == header(state.encode())
+    assert (100, NEVER, 0) == header(state.encode())
 
 
 def test_layout() -> None:
@@ -217,7 +217,7 @@ def test_layout() -> None:
     record.senders = {11: (7, 0), 2: (9, 1)}
     record.timers = {"open": Timer(1000, 500)}
     record.rows = {"open": Row(1, Facts({"b": 2, "a": 1}), Told(3))}
-    assert struct.pack(">Bqq", 1, 5, 1000) + msgspec.msgpack.encode([
+    assert struct.pack(">BqqQ", 2, 5, 1000, 0) + msgspec.msgpack.encode([
         [[2, 9, 1], [11, 7, 0]], b"", [], {"open": [1000, 500, 0]},
         {"open": [1, [{"a": 1, "b": 2}, []], [3]]}, None, b"",
     ]) == CODEC.encode(record)

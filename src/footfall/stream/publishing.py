@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,12 @@ def publish_all(engine: Engine) -> None:
     """Everything as it is now, for a scrape."""
     for partition in engine.partitions.values():
         publish(engine, partition)
+    rows: Counter[tuple[str, str]] = Counter()
+    for partition in engine.partitions.values():
+        rows.update(partition.fold.levels())
+    telemetry.ROWS.clear()
+    for (table, level), customers in rows.items():
+        telemetry.ROWS.labels(table, level).set(customers)
     telemetry.OUTBOX_BYTES.set(engine.outbox.unacknowledged_bytes())
 
 

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Records taken in before others get the event loop.
 SLICE = 5000
+#: A reader has one request under way: the broker answers others while one answer is taken in.
+READERS = 3
 
 
 class _Found:
@@ -64,6 +66,17 @@ class _Found:
             store[key] = value
 
 
+async def _take_all(engine: Engine, ranges: dict[TopicPartition, tuple[int, int]],
+                    found: dict[int, _Found]) -> None:
+    """Read changelog partitions whole."""
+    async with Reader(engine.settings.kafka_bootstrap_servers) as reader:
+        async for tp, records in reader.read(ranges):
+            for at in range(0, len(records), SLICE):
+                found[tp.partition].take(records[at : at + SLICE])
+                engine.alive_at = time.monotonic()
+                await asyncio.sleep(0)
+
+
 async def recover(engine: Engine, numbers: Iterable[int]) -> None:
     """Read and prove the partitions `numbers`; the engine owns them afterwards."""
     wanted = sorted(set(numbers) - engine.retained())
@@ -75,11 +88,11 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         logs = {n: TopicPartition(engine.log_topic, n) for n in wanted}
         bounds = await reader.bounds([*changelogs.values(), *logs.values()])
         found = {n: _Found() for n in wanted}
-        async for tp, records in reader.read({tp: bounds[tp] for tp in changelogs.values()}):
-            for at in range(0, len(records), SLICE):
-                found[tp.partition].take(records[at : at + SLICE])
-                engine.alive_at = time.monotonic()
-                await asyncio.sleep(0)
+        async with asyncio.TaskGroup() as group:
+            for at in range(READERS):
+                some = {changelogs[n]: bounds[changelogs[n]] for n in wanted[at::READERS]}
+                if some:
+                    group.create_task(_take_all(engine, some, found))
         engine.crash_point("in_recovery")
         states = {n: decode_partition(f.state) if f.state is not None else None
                   for n, f in found.items()}

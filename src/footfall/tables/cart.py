@@ -163,6 +163,7 @@ def _bounded(entries: list[ToldCart], forgotten: int) -> CartTold:
 TABLE = TableSpec(
     name="cart",
     version=1,
+    slot=0,
     facts=CartFacts,
     told=CartTold,
     config=CartConfig,

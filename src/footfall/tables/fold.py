@@ -99,8 +99,15 @@ class Fold:
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: CustomerRecord | None = None
-        wakes = ((header(data)[1], key) for key, data in self.store.items())
-        self._timers = timers.Timers(wake for wake in wakes if wake[0])
+        #: How many records have which marks.
+        self._marks: Counter[int] = Counter()
+        wakes = []
+        for key, data in self.store.items():
+            _watermark, wake_at, marks = header(data)
+            if wake_at:
+                wakes.append((wake_at, key))
+            self._marks[marks] += 1
+        self._timers = timers.Timers(wakes)
 
     def _laid_out(self) -> list[_Step]:
         """What each event needs of each table, under the configuration in force."""
@@ -443,6 +450,14 @@ class Fold:
             return None
         return self._codec.row(self._by_name[name], record.rows[name])
 
+    def levels(self) -> dict[tuple[str, str], int]:
+        """(table, level last announced or "") -> customers, as of the last snapshot."""
+        found: Counter[tuple[str, str]] = Counter()
+        for marks, customers in self._marks.items():
+            for label in self._codec.levels(marks):
+                found[label] += customers
+        return found
+
     # -- checkpoints ---------------------------------------------------------------------------
 
     def pass_gap(self, next_offset: int) -> None:
@@ -453,7 +468,15 @@ class Fold:
     def snapshot(self) -> Iterable[tuple[bytes, bytes]]:
         """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
         encode = self._codec.encode
-        changed = [(key, encode(record)) for key, record in self.dirty.items()]
+        changed = []
+        for key, record in self.dirty.items():
+            before = record.marks
+            data = encode(record)
+            changed.append((key, data))
+            if record.marks != before or key not in self.store:
+                if key in self.store:
+                    self._marks[before] -= 1
+                self._marks[record.marks] += 1
         self.store.update(changed)
         self.dirty = {}
         if len(self._hot) > self._hot_max:

@@ -103,6 +103,7 @@ def _merge_told(mine: IdentityTold, _theirs: IdentityTold) -> IdentityTold:
 TABLE = TableSpec(
     name="identity",
     version=1,
+    slot=2,
     facts=IdentityFacts,
     told=IdentityTold,
     config=NoConfig,

@@ -1,9 +1,11 @@
 """The customer record: all tables of one customer as one changelog value (law 2).
 
-Layout: a fixed header (format version, watermark, next wake_at), so that recovery need not decode
-what it reads, then MessagePack. Rows that no step touched stay raw bytes. Rows of tables marked
-`personal` travel inside one `personal` field beside `key_id` (law 6). Decides the bytes and nothing
-else: what changes a record is in `fold.py`. A record of a newer format stops the worker.
+Layout: a fixed header (format version, watermark, next wake_at, marks), so that recovery need not
+decode what it reads, then MessagePack. Marks say in four bits a table, at its `slot`, whether the
+record has a row of it and which level was announced last: so levels are counted without decoding.
+Rows that no step touched stay raw bytes. Rows of tables marked `personal` travel inside one
+`personal` field beside `key_id` (law 6). Decides the bytes and nothing else: what changes a record
+is in `fold.py`. A record of a newer format stops the worker.
 """
 
 from __future__ import annotations
@@ -18,9 +20,13 @@ from footfall.errors import StateRefused
 from footfall.tables.message_ids import MessageIds
 from footfall.tables.spec import AnyTable
 
-FORMAT = 1
+FORMAT = 2
 NEVER = 0
-_HEADER = struct.Struct(">Bqq")
+_HEADER = struct.Struct(">BqqQ")
+#: Format 1 had no marks.
+_HEADER_1 = struct.Struct(">Bqq")
+_MARK_BITS = 4
+_MARK = (1 << _MARK_BITS) - 1
 PARTITION_KEY = b"$partition"
 
 
@@ -79,16 +85,18 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     def encode(self) -> bytes:
         """Changelog value: the watermark in the header is the last offset covered."""
         body = msgspec.msgpack.encode(self)
-        return _HEADER.pack(FORMAT, self.next_offset - 1, NEVER) + body
+        return _HEADER.pack(FORMAT, self.next_offset - 1, NEVER, 0) + body
 
 
 class CustomerRecord:
     """A decoded record. `rows` holds `Row` where a step touched it and raw bytes elsewhere."""
 
-    __slots__ = ("message_ids", "rows", "senders", "timers", "watermark")
+    __slots__ = ("marks", "message_ids", "rows", "senders", "timers", "watermark")
 
     def __init__(self) -> None:
         self.watermark = -1
+        #: Of the rows as they were last encoded.
+        self.marks = 0
         self.senders: dict[int, tuple[int, int]] = {}
         self.message_ids = MessageIds()
         self.timers: dict[str, Timer] = {}
@@ -110,6 +118,10 @@ class RecordCodec:
         self._tables = {t.name: t for t in tables}
         #: All others are hidden: also tables that this code, rolled back, does not know.
         self._clear = frozenset(t.name for t in tables if not t.personal)
+        self._marked = [
+            (t.name, t.slot * _MARK_BITS, t.level, {lv: 2 + n for n, lv in enumerate(t.levels)})
+            for t in tables if t.slot is not None
+        ]
         # order="deterministic": the bytes of a record must not depend on history (law 3).
         self._encoder = msgspec.msgpack.Encoder(order="deterministic")
         self._stored = msgspec.msgpack.Decoder(_Stored)
@@ -135,15 +147,41 @@ class RecordCodec:
         if record.senders:
             # A list: deterministic encoding takes no map whose keys are integers.
             senders = [(p, *last) for p, last in sorted(record.senders.items())]
-        return _HEADER.pack(FORMAT, record.watermark, record.next_wake()) + self._encoder.encode(
+        record.marks = self._mark(record)
+        head = _HEADER.pack(FORMAT, record.watermark, record.next_wake(), record.marks)
+        return head + self._encoder.encode(
             (senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
         )
+
+    def _mark(self, record: CustomerRecord) -> int:
+        """Of each table with a slot: 0 no row, 1 a row, 2 and more its level. What was not touched
+        keeps its mark, also that of a table which this code does not know.
+        """
+        marks = record.marks
+        rows = record.rows
+        for name, shift, level, codes in self._marked:
+            row = rows.get(name)
+            if row is None:
+                marks &= ~(_MARK << shift)
+            elif type(row) is Row:
+                mark = 1 if level is None else codes.get(level(row.told), 1)
+                marks = marks & ~(_MARK << shift) | mark << shift
+        return marks
+
+    def levels(self, marks: int) -> list[tuple[str, str]]:
+        """(table, level or "") of each row that marks tell of."""
+        found = []
+        for name, shift, _level, codes in self._marked:
+            mark = marks >> shift & _MARK
+            if mark:
+                found.append((name, next((lv for lv, code in codes.items() if code == mark), "")))
+        return found
 
     def decode(self, data: bytes) -> CustomerRecord:
         """Inverse of `encode`; rows stay raw."""
         record = CustomerRecord()
-        record.watermark, _wake = header(data)
-        stored = self._stored.decode(memoryview(data)[_HEADER.size :])
+        record.watermark, _wake, record.marks = header(data)
+        stored = self._stored.decode(_body(data))
         record.senders = {p: (offset, n) for p, offset, n in stored.senders}
         record.message_ids = MessageIds(bytearray(stored.ids), stored.recent)
         record.timers = stored.timers
@@ -187,18 +225,25 @@ _parts = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, msgspec.Raw])
 _partition = msgspec.msgpack.Decoder(PartitionState)
 
 
-def header(data: bytes) -> tuple[int, int]:
-    """(watermark, next wake_at or NEVER) of a changelog value."""
-    version, watermark, wake_at = _HEADER.unpack_from(data)
-    if version != FORMAT:
-        raise StateRefused(
-            f"a changelog record has format {version}, this code knows {FORMAT}: "
-            "run the newer Footfall that wrote it"
-        )
-    return watermark, wake_at
+def header(data: bytes) -> tuple[int, int, int]:
+    """(watermark, next wake_at or NEVER, marks) of a changelog value."""
+    if data[0] == FORMAT:
+        _format, watermark, wake_at, marks = _HEADER.unpack_from(data)
+        return watermark, wake_at, marks
+    if data[0] == 1:
+        _format, watermark, wake_at = _HEADER_1.unpack_from(data)
+        return watermark, wake_at, 0
+    raise StateRefused(
+        f"a changelog record has format {data[0]}, this code knows {FORMAT}: "
+        "run the newer Footfall that wrote it"
+    )
+
+
+def _body(data: bytes) -> memoryview:
+    return memoryview(data)[(_HEADER_1 if data[0] == 1 else _HEADER).size :]
 
 
 def decode_partition(data: bytes) -> PartitionState:
     """Inverse of `PartitionState.encode`."""
     header(data)
-    return _partition.decode(memoryview(data)[_HEADER.size :])
+    return _partition.decode(_body(data))
