@@ -12,28 +12,19 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from footfall.events.codec import Codecs, TriggerRecord
+from footfall.events.codec import Codecs
 from footfall.events.topics import TRIGGERS
 from footfall.running import Running
+from footfall.up.demo_line import Shown, describe
 from footfall.up.shop import Action, Script
 
 POST_S_MAX = 3.0
 BATCH_ITEMS_MAX = 100
 READS_MAX = 100
-
-
-class Shown(NamedTuple):
-    """A trigger as the screen needs it."""
-
-    name: str
-    customer: str
-    cart_id: str
-    text: str
 
 
 class Poster:
@@ -117,24 +108,3 @@ class Viewer:
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
-
-
-def describe(record: TriggerRecord) -> Shown:
-    """A trigger in a line: who, which cart, what it is worth, why."""
-    data: dict[str, Any] = msgspec.json.decode(record["data"])
-    evidence: dict[str, Any] = msgspec.json.decode(record["evidence"])
-    ids: dict[str, str] = msgspec.json.decode(record["personal"] or b"{}").get("ids", {})
-    value = ", ".join(f"{amount} {currency}" for currency, amount in data.get("value", {}).items())
-    lines = data.get("lines", [])
-    parts = [str(data.get("cart_id", "")), value]
-    if lines:
-        parts.append(" + ".join(
-            f"{line.get('quantity')} x {line.get('name') or line.get('product_id')}"
-            for line in lines))
-    if "idle_s" in evidence:
-        parts.append(f"no move for {evidence['idle_s']} s")
-    if "after_ms" in data:
-        parts.append(f"ordered {data['after_ms'] / 1000:.1f} s after it was left")
-    customer = next(iter(ids.values()), record["customer_key"])
-    text = "  ".join(part for part in parts if part)
-    return Shown(record["name"], customer, str(data.get("cart_id", "")), text)

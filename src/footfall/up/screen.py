@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from footfall.running import Running
 from footfall.settings import Settings
-from footfall.up.demo import Shown
+from footfall.up.demo_line import Shown
 from footfall.up.machine import SOURCE
 
 DATA_DIR = Settings().data_dir
