@@ -1,0 +1,123 @@
+"""A real Prometheus for tests: the version that docker-compose.yml runs, built once from source.
+
+Its Go module and all that it needs are pinned with checksums in `go/`; only DNS is kept of its
+service discovery, which makes the build a matter of minutes. The binary stays in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from footfall.errors import BrokerError
+from footfall.up.kafka_jars import cache_folder
+from footfall.up.ports import HOST, free_port
+from footfall.up.process import Process, until
+
+MODULE = Path(__file__).parent / "go"
+PROGRAM = "github.com/prometheus/prometheus/cmd/prometheus"
+TAGS = "remove_all_sd,enable_dns_sd"
+BUILD_S_MAX = 1200
+READY_S_MAX = 30.0
+STEP_S = 0.5
+
+
+class Series(NamedTuple):
+    """One line of a graph: its labels, and its values in order of time."""
+
+    labels: dict[str, str]
+    values: list[float]
+
+
+class Prometheus:
+    """One that runs; `url` is where it answers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def range(self, query: str, start: float, end: float) -> list[Series]:
+        """What a graph of the query shows from `start` to `end` (seconds since 1970)."""
+        answer = self._get("query_range", query=query, start=f"{start:.3f}", end=f"{end:.3f}",
+                           step=f"{STEP_S}")
+        return [Series(s["metric"], [float(v) for _, v in s["values"]])
+                for s in answer["result"]]
+
+    def jobs(self) -> dict[str, str]:
+        """Job -> what it is scraped with, as loaded."""
+        text: str = self._get("status/config")["yaml"]
+        return {part.split("\n", 1)[0].strip(): part for part in text.split("job_name:")[1:]}
+
+    def healthy(self) -> set[str]:
+        """Addresses of the targets that were scraped without an error."""
+        return {t["labels"]["instance"] for t in self._get("targets")["activeTargets"]
+                if t["health"] == "up"}
+
+    def _get(self, path: str, **parameters: str) -> Any:
+        asked = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return json.load(answer)["data"]
+
+
+@contextmanager
+def prometheus(config: Path, folder: Path) -> Iterator[Prometheus]:
+    """Prometheus with a configuration file; its data in `folder`."""
+    port = free_port()
+    process = Process("prometheus", [
+        str(binary()), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address={HOST}:{port}", f"--query.lookback-delta={4 * STEP_S:.0f}s",
+    ], folder / "prometheus.out")
+    process.start()
+    try:
+        url = f"http://{HOST}:{port}"
+        _wait(process, url)
+        yield Prometheus(url)
+    finally:
+        process.stop(5.0)
+
+
+def binary() -> Path:
+    """The program, built unless it is in the cache; `BrokerError` says why it cannot be had."""
+    pins = (MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes() + TAGS.encode()
+    cache = cache_folder(os.environ)
+    folder = cache / f"prometheus-{hashlib.sha256(pins).hexdigest()[:16]}"
+    built = folder / "prometheus"
+    if built.exists():
+        return built
+    go = shutil.which("go")
+    if go is None:
+        raise BrokerError("Go is not installed, and Prometheus is not in the cache")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
+        made = Path(work, "made")
+        run = subprocess.run(
+            [go, "build", "-trimpath", "-mod=readonly", "-tags", TAGS, "-o", made / "prometheus",
+             PROGRAM], cwd=MODULE, env={**os.environ, "CGO_ENABLED": "0"},
+            capture_output=True, text=True, timeout=BUILD_S_MAX, check=False)
+        if run.returncode:
+            raise BrokerError(f"Prometheus could not be built: {run.stderr[-2000:]}")
+        if not built.exists():
+            made.rename(folder)
+    return built
+
+
+def _wait(process: Process, url: str) -> None:
+    deadline = time.monotonic() + READY_S_MAX
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/-/ready", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            if not process.is_running() or until(deadline, 0.1) <= 0:
+                raise AssertionError(f"Prometheus: {process.last_lines(15)}") from None
