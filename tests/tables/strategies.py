@@ -62,6 +62,25 @@ def _order_event(draw: st.DrawFn) -> Interaction:
     return made
 
 
+#: On both sides of the ends of minutes, quarter-hours, hours, days, of windows and of idle times.
+_visit_times = st.builds(
+    lambda days, minutes, ms: 1_700_000_000_000 + days * 86_400_000 + minutes * 60_000 + ms,
+    st.sampled_from([0, 0, 0, 0, 1, 2, 7, 8, 30, 31, 366]),
+    st.sampled_from([0, 1, 14, 15, 29, 30, 31, 60, 61, 75, 90, 107, 1440, 1441, 1455, 1515]),
+    st.sampled_from([0, 0, 1, 59_999]))
+
+
+@st.composite
+def _engagement_event(draw: st.DrawFn) -> Interaction:
+    made = events.plain(0, draw(_message_ids), draw(st.sampled_from([
+        {}, {"anonymousId": "a1"}, {"anonymousId": "a2", "context": {"os": {"name": "iOS"}}},
+        {"anonymousId": "a1", "context": {"device": {"type": "mobile"}, "os": {"name": "iOS"}}},
+        {"anonymousId": 5, "context": {"device": {"id": "d" * 70, "type": "t" * 30}}}])))
+    made["type"] = draw(st.sampled_from(["page", "track", "other"]))
+    made["channel"] = draw(st.sampled_from(["", "web", "c" * 60]))
+    return made
+
+
 def _identity_event() -> st.SearchStrategy[Interaction]:
     named = st.none() | st.sampled_from(["", "u1", "u2", "ä" * 600])
     return st.builds(
@@ -70,13 +89,15 @@ def _identity_event() -> st.SearchStrategy[Interaction]:
         _message_ids, named, named)
 
 
-def _happenings(event: st.SearchStrategy[Interaction]) -> st.SearchStrategy[list[Happening]]:
-    return st.lists(st.builds(Happening, event, _times), max_size=12,
+def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[int] = _times
+                ) -> st.SearchStrategy[list[Happening]]:
+    return st.lists(st.builds(Happening, event, times), max_size=12,
                     unique_by=lambda h: h.event["message_id"])
 
 
 EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "cart": _happenings(_cart_event()),
+    "engagement": _happenings(_engagement_event(), _visit_times),
     "identity": _happenings(_identity_event()),
     "orders": _happenings(_order_event()),
 }

@@ -29,6 +29,8 @@ def test_every_field_of_a_trigger_is_documented() -> None:
            tick(START + 3_000), tick(START + 4_000),
            Appended(START + 5_000, ANNA, ordered(START + 5_000, "b")),
            Appended(START + 6_000, ANNA, commerce("order_refunded", START + 6_000, "c"))]
+    log += [tick(START + days * 86_400_000) for days in (20, 31, 32)]
+    log += [tick(START + 32 * 86_400_000 + 20_000)]
     told = {t["name"]: t for t in triggers(fold(log, tables.ALL))}
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert told.keys() == sections.keys()

@@ -1,0 +1,197 @@
+"""How often each kind of interaction happened, in buckets that rolling windows are read from.
+
+A kind is an interaction type on a channel. Decides its buckets and their encoding:
+- `base` is the quarter-hour (UTC) of the kind's newest event. An event is counted in its minute
+  while its quarter-hour is at most 4 before `base`; else in its quarter-hour while its hour is at
+  most 24 before that of `base`; else in its hour while its day is at most 7 before; else in its day
+  up to 30 before; what is older only in `older`. Each finer bucket lies within one coarser one and
+  moves up as a whole, so a row depends on the events and on nothing else: not on their order, nor
+  on how they were split (law 3).
+- Whatever a window reads is held finely enough: an event at most 60 minutes before now is at most 4
+  quarter-hours before the newest event, which is no later than now; and so on. A window is the
+  current bucket and the whole ones before it: 60 minutes, 96 quarter-hours, 168 hours, 30 days.
+- Channels are free text: the first `KINDS_MAX` kinds in the order of their names are kept, the
+  rest is counted together as `OTHER`. The order of names needs no history, so this too is the same
+  for any order and split.
+Must never read a clock: `now` is an argument and none of it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+#: Kinds of one customer, `OTHER` not among them.
+KINDS_MAX = 24
+NAME_CHARS_MAX = 50
+OTHER = ("other", "")
+
+MINUTE_MS = 60_000
+QUARTER_MS = 900_000
+DAY_MS = 86_400_000
+#: Quarter-hours of a day.
+DAY_QUARTERS = 96
+WINDOW_MINUTES = 60
+WINDOW_QUARTERS = 96
+WINDOW_HOURS = 168
+WINDOW_DAYS = 30
+
+# A bucket's code: its age in its own unit, counted from the end of the coarser bucket that `base`
+# lies in, plus where its unit begins. So codes are small, and unchanged while `base` is.
+_QUARTERS = 5 * 15
+_HOURS = _QUARTERS + 25 * 4
+_DAYS = _HOURS + 8 * 24
+_OLDER = _DAYS + WINDOW_DAYS + 1
+
+#: code, count, code, count ...: newest bucket first.
+Buckets = tuple[int, ...]
+
+
+class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One type on one channel. `base`: quarter-hour of its newest event, in quarter-hours since
+    1970; `older`: events of more than 30 days before that. `code` and `events` are the newest
+    bucket: apart, because most events go into it and the others then stay as they are.
+    """
+
+    type: str
+    channel: str
+    base: int
+    older: int
+    code: int
+    events: int
+    buckets: Buckets
+
+
+Kinds = tuple[Kind, ...]
+
+
+class Counts(NamedTuple):
+    """Events of a kind in each window, and ever."""
+
+    h1: int
+    h24: int
+    d7: int
+    d30: int
+    total: int
+
+
+def counted(kinds: Kinds, type_: str, channel: str, when: int) -> Kinds:
+    """Kinds, sorted by name, with one more event at `when` (ms)."""
+    if len(channel) > NAME_CHARS_MAX or len(type_) > NAME_CHARS_MAX:
+        type_, channel = type_[:NAME_CHARS_MAX], channel[:NAME_CHARS_MAX]
+    i = 0
+    for kind in kinds:
+        if kind.channel == channel and kind.type == type_:
+            break
+        i += 1
+    else:
+        return joined(kinds, (_single(type_, channel, when),))
+    code = kind.base * 15 + 14 - when // MINUTE_MS
+    if code == kind.code:
+        changed = Kind(kind.type, kind.channel, kind.base, kind.older, code, kind.events + 1,
+                       kind.buckets)
+    elif 0 <= code < kind.code:  # in order and within the same quarter-hour: nothing moves
+        changed = Kind(kind.type, kind.channel, kind.base, kind.older, code, 1,
+                       (kind.code, kind.events, *kind.buckets))
+    else:
+        changed = _both(kind, _single(type_, channel, when))
+    if len(kinds) == 1:
+        return (changed,)
+    found = list(kinds)
+    found[i] = changed
+    return tuple(found)
+
+
+def joined(mine: Kinds, theirs: Kinds) -> Kinds:
+    """The events of both."""
+    known = {(kind.type, kind.channel): kind for kind in mine}
+    for kind in theirs:
+        _put(known, (kind.type, kind.channel), kind)
+    if len(known) > KINDS_MAX:
+        for name in sorted(known.keys() - {OTHER})[KINDS_MAX:]:
+            _put(known, OTHER, known.pop(name))
+    return tuple(known[name] for name in sorted(known))
+
+
+def counts(kind: Kind, now: int) -> Counts:
+    """What the windows of a kind hold at `now` (ms), which is not before its newest event."""
+    minute = now // MINUTE_MS
+    h1 = h24 = d7 = d30 = 0
+    total = kind.older
+    for code, count in _buckets(kind):
+        start = _start(kind.base, code)
+        total += count
+        if minute // 1440 - start // 1440 <= WINDOW_DAYS:
+            d30 += count
+            if minute // 60 - start // 60 <= WINDOW_HOURS:
+                d7 += count
+                if minute // 15 - start // 15 <= WINDOW_QUARTERS:
+                    h24 += count
+                    if minute - start <= WINDOW_MINUTES:
+                        h1 += count
+    return Counts(h1, h24, d7, d30, total)
+
+
+def _single(type_: str, channel: str, when: int) -> Kind:
+    base = when // QUARTER_MS
+    return Kind(type_, channel, base, 0, base * 15 + 14 - when // MINUTE_MS, 1, ())
+
+
+def _put(known: dict[tuple[str, str], Kind], name: tuple[str, str], kind: Kind) -> None:
+    other = known.get(name)
+    if other is not None:
+        kind = _both(other, kind)
+    elif name == OTHER:
+        kind = Kind(*OTHER, kind.base, kind.older, kind.code, kind.events, kind.buckets)
+    known[name] = kind
+
+
+def _both(a: Kind, b: Kind) -> Kind:
+    """Two rows of one kind (or of what counts as one), named as the first."""
+    base = max(a.base, b.base)
+    older = a.older + b.older
+    sums: dict[int, int] = {}
+    for kind in (a, b):
+        moves = kind.base != base
+        for code, count in _buckets(kind):
+            at = _code(base, _start(kind.base, code)) if moves else code
+            if at < _OLDER:
+                sums[at] = sums.get(at, 0) + count
+            else:
+                older += count
+    code, *rest = sorted(sums)
+    buckets = tuple(n for at in rest for n in (at, sums[at]))
+    return Kind(a.type, a.channel, base, older, code, sums[code], buckets)
+
+
+def _buckets(kind: Kind) -> Iterator[tuple[int, int]]:
+    """(code, events), newest first."""
+    yield kind.code, kind.events
+    yield from zip(kind.buckets[::2], kind.buckets[1::2], strict=True)
+
+
+def _code(base: int, minute: int) -> int:
+    """The code of the bucket that holds a minute (since 1970); `_OLDER` for none."""
+    quarter = minute // 15
+    if base - quarter <= WINDOW_MINUTES // 15:
+        return base * 15 + 14 - minute
+    hours = base // 4 - quarter // 4
+    if hours <= WINDOW_QUARTERS // 4:
+        return _QUARTERS + base // 4 * 4 + 3 - quarter
+    days = base // DAY_QUARTERS - quarter // DAY_QUARTERS
+    if days <= WINDOW_HOURS // 24:
+        return _HOURS + base // DAY_QUARTERS * 24 + 23 - quarter // 4
+    return _DAYS + days if days <= WINDOW_DAYS else _OLDER
+
+
+def _start(base: int, code: int) -> int:
+    """Inverse of `_code`: the first minute of a bucket."""
+    if code < _QUARTERS:
+        return base * 15 + 14 - code
+    if code < _HOURS:
+        return (base // 4 * 4 + 3 - (code - _QUARTERS)) * 15
+    if code < _DAYS:
+        return (base // DAY_QUARTERS * 24 + 23 - (code - _HOURS)) * 60
+    return (base // DAY_QUARTERS - (code - _DAYS)) * 1440
