@@ -6,6 +6,7 @@ remember messageIds: for them a repeat, even with other content, must change not
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -62,6 +63,36 @@ def _order_event(draw: st.DrawFn) -> Interaction:
     return made
 
 
+_RISKY = ("Payment Failed", "payment_failed", "Failed Payment", "Login Failed", "Order Refunded",
+          "Order Completed", "Payment Info Entered", "Coupon Denied", "Product Viewed")
+_PERSONAL = ({}, {"anonymousId": "a1"}, {"anonymousId": "a2"},
+             {"context": {"device": {"id": "d1"}, "ip": "192.0.2.1"}},
+             {"context": {"device": {"id": "d2"}, "ip": "192.0.2.77"}},
+             {"context": {"ip": "2001:db8::1", "device": 7}},
+             {"context": {"ip": "nowhere"}, "properties": {"card_fingerprint": "c1"}},
+             {"properties": {"card": {"fingerprint": "c2"}, "coupon_id": 5}})
+
+
+@st.composite
+def _risk_event(draw: st.DrawFn) -> Interaction:
+    made = events.commerce(
+        "order_completed", 0, draw(_message_ids), order_id=draw(st.sampled_from(["", "o1", "o2"])),
+        currency=draw(st.sampled_from(["EUR", "USD"])), total=draw(_amounts))
+    made["event"] = draw(st.sampled_from(_RISKY))
+    if made["event"] != "Order Completed":
+        made["commerce"] = None
+    made["personal"] = json.dumps(draw(st.sampled_from(_PERSONAL))).encode()
+    return made
+
+
+_minute = 60_000
+#: Around the ends of minutes, hours, weeks and half-lives.
+_long_times = st.builds(
+    lambda n, unit, less: 1_700_000_000_000 + n * unit - less,
+    st.integers(0, 12), st.sampled_from([0, 1, _minute, 60 * _minute, 7 * 1440 * _minute]),
+    st.sampled_from([0, 1]))
+
+
 #: On both sides of the ends of minutes, quarter-hours, hours, days, of windows and of idle times.
 _visit_times = st.builds(
     lambda days, minutes, ms: 1_700_000_000_000 + days * 86_400_000 + minutes * 60_000 + ms,
@@ -100,6 +131,7 @@ EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "engagement": _happenings(_engagement_event(), _visit_times),
     "identity": _happenings(_identity_event()),
     "orders": _happenings(_order_event()),
+    "risk": _happenings(_risk_event(), _long_times),
 }
 
 JOINING = frozenset({"cart", "identity"})

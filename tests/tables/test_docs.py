@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall import tables
-from tests.tables.events import added, commerce, ordered
+from tests.tables.events import added, commerce, ordered, plain
 from tests.tables.logs import ANNA, START, Appended, config, fold, tick, triggers
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,6 +29,10 @@ def test_every_field_of_a_trigger_is_documented() -> None:
            tick(START + 3_000), tick(START + 4_000),
            Appended(START + 5_000, ANNA, ordered(START + 5_000, "b")),
            Appended(START + 6_000, ANNA, commerce("order_refunded", START + 6_000, "c"))]
+    for n in range(5):
+        failed = plain(START + 7_000, f"f{n}")
+        failed["event"] = "Payment Failed"
+        log.append(Appended(START + 7_000, ANNA, failed))
     log += [tick(START + days * 86_400_000) for days in (20, 31, 32)]
     log += [tick(START + 32 * 86_400_000 + 20_000)]
     told = {t["name"]: t for t in triggers(fold(log, tables.ALL))}

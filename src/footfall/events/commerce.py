@@ -36,13 +36,14 @@ _ONE = frozenset({"product_added", "product_removed", "wishlist_product_added_to
 _ABSOLUTE_CART = "cart_viewed"
 
 
-def _squeeze(name: str) -> str:
+def squeeze(name: str) -> str:
+    """A name less what spellings differ in."""
     return name.replace(" ", "").replace("_", "").lower()
 
 
 #: Squeezed name -> action.
 ACTIONS = {
-    _squeeze(name): f"{thing} {done}".replace(" ", "_")
+    squeeze(name): f"{thing} {done}".replace(" ", "_")
     for thing, done in _EVENTS
     for name in (f"{thing} {done}", f"{done} {thing}")
 } | {"ordercanceled": "order_cancelled", "canceledorder": "order_cancelled"}
@@ -53,7 +54,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 def read(event: str, properties: Document | None) -> Commerce | None:
     """The commerce record of a tracked event; None for all others. Raises `FieldError`."""
-    action = ACTIONS.get(_squeeze(event))
+    action = ACTIONS.get(squeeze(event))
     if action is None:
         return None
     given = properties or {}

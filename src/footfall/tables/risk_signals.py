@@ -1,0 +1,153 @@
+"""What one event says of risk: which signal it is, and of which device, network, card, coupon.
+
+Decides which names are signals (matched like those of e-commerce events: any case, blanks or
+underscores or neither, either word first) and what stands for a device (its id or, of a browser,
+its anonymousId), a network, a card: eight bytes of BLAKE2b of what the app sent, never the thing
+itself. Everything read here is free content: what is missing or of another type is no signal. Must
+never look at other events.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+
+import msgspec
+
+from footfall.events.commerce import squeeze
+from footfall.events.interaction import Interaction
+from footfall.events.personal import properties
+from footfall.tables.cart_operations import read_order
+
+HASH_BYTES = 8
+#: Characters of a text that are hashed.
+_TEXT_CHARS = 200
+#: Names, addresses and devices whose reading is remembered by the process.
+_REMEMBERED = 16_384
+_CURRENCY_CHARS = 8
+
+#: Signals that are counted.
+FAILED_PAYMENT = 0
+FAILED_LOGIN = 1
+REFUND = 2
+ORDER = 3
+#: Signals that only name a card or a coupon.
+CARD = 4
+COUPON = 5
+
+_NAMES = {
+    "payment failed": FAILED_PAYMENT, "payment declined": FAILED_PAYMENT,
+    "login failed": FAILED_LOGIN, "sign in failed": FAILED_LOGIN, "signed in failed": FAILED_LOGIN,
+    "order refunded": REFUND,
+    "order completed": ORDER, "subscription renewed": ORDER,
+    "payment info entered": CARD,
+    "coupon entered": COUPON, "coupon applied": COUPON, "coupon denied": COUPON,
+}
+
+
+def _turned(name: str) -> str:
+    """The last word first: "payment failed" -> "failed payment"."""
+    rest, _, last = name.rpartition(" ")
+    return f"{last} {rest}"
+
+
+_SIGNALS = {squeeze(spelling): kind for name, kind in _NAMES.items()
+            for spelling in (name, _turned(name))}
+
+#: The names of signals, for the documents.
+NAMES = tuple(_NAMES)
+
+
+class OrderValue(NamedTuple):
+    """One order for the comparison with others. `value` (10^-18) is above zero."""
+
+    at: int
+    order: bytes
+    currency: str
+    value: bytes
+
+
+class Signal(NamedTuple):
+    """What an event with a signal says: its kind; card and coupon, b"" for none."""
+
+    kind: int
+    card: bytes
+    coupon: bytes
+    order: OrderValue | None
+
+
+class _Card(msgspec.Struct):
+    fingerprint: str | None = None
+
+
+class _Properties(msgspec.Struct):
+    """Free properties that name a card or a coupon."""
+
+    card_fingerprint: str | None = None
+    payment_fingerprint: str | None = None
+    card: _Card | None = None
+    coupon: str | None = None
+    coupon_id: str | int | None = None
+    coupon_code: str | None = None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def kind_of(name: str) -> int | None:
+    """The signal that a tracked event of this name is."""
+    return _SIGNALS.get(squeeze(name))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def network_of(ip: str) -> bytes:
+    """The network of an address: /24 of IPv4, /48 of IPv6; b"" for what is no address."""
+    try:
+        address = ip_address(ip[:_TEXT_CHARS])
+    except ValueError:
+        return b""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return _digest(b"6" + address.packed[:6])
+        address = address.ipv4_mapped
+    return _digest(b"4" + address.packed[:3])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def hashed(text: str) -> bytes:
+    """Eight bytes that stand for a text."""
+    return _digest(text[:_TEXT_CHARS].encode(errors="surrogatepass"))
+
+
+def read(event: Interaction, kind: int, when: int) -> Signal:
+    """What an event of this kind says."""
+    if kind in (FAILED_LOGIN, REFUND):
+        return Signal(kind, b"", b"", None)
+    said = properties(event, _Properties)
+    fingerprint = said.card_fingerprint or said.payment_fingerprint
+    if not fingerprint and said.card is not None:
+        fingerprint = said.card.fingerprint
+    named = said.coupon or said.coupon_code or (str(said.coupon_id) if said.coupon_id else "")
+    if kind == COUPON:
+        named = named or event["message_id"]  # one that names none is an attempt of its own
+    elif kind != ORDER:
+        named = ""
+    return Signal(kind, hashed(fingerprint) if fingerprint else b"",
+                  hashed(named) if named else b"",
+                  _order(event, when) if kind == ORDER else None)
+
+
+def _order(event: Interaction, when: int) -> OrderValue | None:
+    commerce = event["commerce"]
+    if commerce is None:
+        return None
+    message_id = event["message_id"]
+    value = read_order(commerce, when, message_id).value
+    if value[0] >= 128 or not any(value):  # below zero, or zero
+        return None
+    return OrderValue(when, hashed(commerce["order_id"] or message_id),
+                      commerce["currency"][:_CURRENCY_CHARS], value)
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=HASH_BYTES).digest()
