@@ -40,6 +40,7 @@ LINE = {"quantity": "2", "name": "Mug", "product_id": "p1"}
      "low -> high, score 80  failed_payments 40, failed_logins 38"),
     ({"from": "low", "to": "medium", "score": 41, "parts": {}}, {}, "low -> medium, score 41"),
     ({"number": 2, "away_ms": 3_600_000}, {"idle_s": "1800"}, "session 2  back after 60 min"),
+    ({"number": 3, "away_ms": 5 * 86_400_000 - 1}, {}, "session 3  back after 4 days"),
     ({"number": 1, "away_ms": None}, {"idle_s": "1800"}, "session 1"),
     ({"later": "thing", "n": 3, "deep": {"a": 1}}, {}, "later thing  n 3"),
     ({}, {}, ""),
@@ -49,7 +50,7 @@ def test_a_trigger_is_a_readable_line(data: Any, evidence: Any, text: str) -> No
 
 
 def test_who_it_is_about_is_shown_without_orders_to_the_terminal() -> None:
-    assert "ann" == describe(made("any", {}, user_id="ann", anonymous_id="a1")).customer
+    assert "ann" == describe(made("any", {}, anonymous_id="a1", user_id="ann")).customer
     assert "user_id:abc" == describe(made("any", {})).customer
     shown = describe(made("any", {"cart_id": "\x1b[2J"}, user_id="\x07"))
     assert ("\\x07", "\\x1b[2J") == (shown.customer, shown.text)

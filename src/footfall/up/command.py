@@ -16,17 +16,16 @@ import click
 import msgspec
 
 from footfall import options
-from footfall.events.registry import codecs_for
 from footfall.settings import Settings
 from footfall.up.brokers import Wanted
-from footfall.up.demo import Poster, Viewer
-from footfall.up.machine import Asked, Machine, machine
+from footfall.up.demo_config import IDLE_S
+from footfall.up.demo_play import Show, play
+from footfall.up.machine import Asked, machine
 from footfall.up.ports import free_port, is_free
 from footfall.up.screen import Screen
-from footfall.up.shop import Script, script
+from footfall.up.shop import shop
 from footfall.up.supervisor import Stopped, stopped_by_signals
 
-DEMO_IDLE_S = 5.0
 WORKERS_MAX = 16
 #: Shorter, and no customer has the time to leave a cart for long enough.
 MINUTES_MIN = 0.5
@@ -91,7 +90,8 @@ def demo(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, wr
     """A simulated shop on this machine, its triggers on the screen as they fire.
 
     \b
-    Customers fill carts; some order, some leave. A cart left alone for 5 s is abandoned.
+    Customers look, fill carts, order, leave, come back, send back; some cheat.
+    A cart left alone for 5 s is abandoned, a customer silent for 45 s dormant.
     Examples:
       footfall demo
       footfall demo --minutes 10 --seed 7
@@ -104,42 +104,17 @@ def demo(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, wr
         settings = _with_port(options.settings_of(ctx, data_dir), http_port)
         if http_port is None and not is_free(settings.http_port):
             settings = msgspec.structs.replace(settings, http_port=free_port())
-        idle_s = settings.cart_idle_s or DEMO_IDLE_S
+        idle_s = settings.cart_idle_s or IDLE_S
         settings = msgspec.structs.replace(settings, cart_idle_s=idle_s)
-        story = script(seed, minutes * 60, idle_s)
+        show = Show(shop(seed, minutes * 60, idle_s), minutes * 60, idle_s)
         asked = Asked(broker, None, write_key, api_key)
         try:
             with stopped_by_signals(), machine(settings, asked, os.environ, screen.say) as running:
                 screen.summary(running.running, _folder(settings))
                 screen.line(f"Ctrl-C ends the demo{'' if kept else ' and deletes its data'}.\n")
-                _play(running, settings, story, minutes * 60, screen)
+                play(show, running, settings, screen)
         except Stopped:
             screen.say("Stopped.")
-
-
-def _play(running: Machine, settings: Settings, story: Script, seconds: float,
-          screen: Screen) -> None:
-    """Run the shop to its end, and say at the end what should have come and what came."""
-    poster = Poster(story, running.running, screen.say)
-    viewer = Viewer(running.running, codecs_for(settings.schema_registry_url))
-    screen.line(f"The shop is open for {seconds / 60:g} min. A cart left alone for "
-                f"{settings.cart_idle_s:g} s is abandoned.\n")
-
-    def each() -> None:
-        poster.step()
-        for shown in viewer.step():
-            screen.trigger(shown)
-
-    try:
-        running.supervisor.run(each, seconds)
-    finally:
-        viewer.close()
-        seen = viewer.carts
-        screen.line(
-            f"\n{poster.posted} interactions sent. Carts left: {len(story.abandoned)}, "
-            f"cart_abandoned: {len(seen.get('cart_abandoned', ()))}. Carts ordered after all: "
-            f"{len(story.recovered)}, cart_recovered: {len(seen.get('cart_recovered', ()))}."
-        )
 
 
 def _with_port(settings: Settings, http_port: int | None) -> Settings:

@@ -10,8 +10,7 @@ import base64
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
@@ -20,53 +19,67 @@ from footfall.events.codec import Codecs
 from footfall.events.topics import TRIGGERS
 from footfall.running import Running
 from footfall.up.demo_line import Shown, describe
-from footfall.up.shop import Action, Script
+from footfall.up.shop import EVENTS_A_SECOND_MAX
+from footfall.up.shop_visitor import Action, stamped
 
 POST_S_MAX = 3.0
-BATCH_ITEMS_MAX = 100
 READS_MAX = 100
 
 
 class Poster:
-    """Posts the script's actions when their time has come."""
+    """Posts the shop's actions when their time has come; the shop opens now."""
 
-    def __init__(self, script: Script, running: Running, say: Callable[[str], None]) -> None:
+    def __init__(self, actions: Iterator[Action], running: Running, say: Callable[[str], None]
+                 ) -> None:
         key = next(iter(running.write_keys.values()))
         basic = base64.b64encode(f"{key}:".encode()).decode()
         self._headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/json"}
         self._url = f"{running.http_url}/v1/batch"
-        self._waiting: list[Action] = list(script.actions)
+        self._actions = actions
+        self._next = next(actions, None)
+        self._due: list[Action] = []
         self._say = say
-        self._began = time.monotonic()
+        self._opening_ms = round(time.time() * 1000)
+        self._opened_s = time.monotonic()
+        self._free_s = 0.0
         self.posted = 0
+        #: Carts of which something was posted that leads to cart_abandoned, to cart_recovered.
+        self.left: set[str] = set()
+        self.recovered: set[str] = set()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all has been posted."""
-        return not self._waiting
-
-    def step(self) -> None:
-        """Post what is due, one batch; the acknowledgement takes it off the list."""
-        now = time.monotonic() - self._began
-        due = [a for a in self._waiting[:BATCH_ITEMS_MAX] if a.at_s <= now]
-        if not due:
-            return
-        body = msgspec.json.encode({"batch": [action.item for action in due]})
+    def step(self) -> int:
+        """Post what is due, one batch; the acknowledgement takes it off the list. How many were
+        acknowledged."""
+        now_s = time.monotonic() - self._opened_s
+        while (self._next is not None and self._next.at_s <= now_s
+               and len(self._due) < EVENTS_A_SECOND_MAX):
+            self._due.append(self._next)
+            self._next = next(self._actions, None)
+        if not self._due or now_s < self._free_s:
+            return 0
+        body = msgspec.json.encode(
+            {"batch": [stamped(action, self._opening_ms) for action in self._due]})
         request = urllib.request.Request(  # noqa: S310 - our own collector
             self._url, body, self._headers, method="POST")
+        posted = 0
         try:
             with urllib.request.urlopen(request, timeout=POST_S_MAX):  # noqa: S310
-                pass
+                posted = len(self._due)
         except urllib.error.HTTPError as error:
             self._say(f"the collector answered {error.code}: {error.read(300).decode()}")
             if error.code >= 500:
-                return
+                return 0
         except OSError as error:
             self._say(f"the collector does not answer ({error}); sending again")
-            return
+            return 0
         else:
-            self.posted += len(due)
-        del self._waiting[: len(due)]
+            self.posted += posted
+            self.left |= {action.left for action in self._due if action.left}
+            self.recovered |= {action.recovered for action in self._due if action.recovered}
+        # What waited for a collector is sent no faster than the shop's bound either.
+        self._free_s = now_s + len(self._due) / EVENTS_A_SECOND_MAX
+        self._due = []
+        return posted
 
 
 class Viewer:
@@ -86,7 +99,6 @@ class Viewer:
         ]
         self._consumer.assign(ends)
         self._known: set[str] = set()
-        self.counts: Counter[str] = Counter()
         self.carts: dict[str, set[str]] = {}
 
     def step(self) -> list[Shown]:
@@ -100,7 +112,6 @@ class Viewer:
                 continue
             self._known.add(record["trigger_id"])
             shown = describe(record)
-            self.counts[shown.name] += 1
             self.carts.setdefault(shown.name, set()).add(shown.cart_id)
             new.append(shown)
         return new

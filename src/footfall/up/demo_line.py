@@ -36,7 +36,7 @@ def describe(record: TriggerRecord) -> Shown:
     data: Document = msgspec.json.decode(record["data"])
     evidence: Document = msgspec.json.decode(record["evidence"])
     ids: dict[str, str] = msgspec.json.decode(record["personal"] or b"{}").get("ids", {})
-    customer = next(iter(ids.values()), record["customer_key"])
+    customer = ids.get("user_id") or next(iter(ids.values()), record["customer_key"])
     parts = [_levels(data), _thing(data), _money(data), _lines(data), _why(data, evidence)]
     text = "  ".join(part for part in parts if part) or _first(data)
     return Shown(record["name"], safe(customer), str(data.get("cart_id", "")), safe(text))
@@ -80,10 +80,15 @@ def _why(data: Document, evidence: Document) -> str:
     elif "idle_s" in evidence and "deadline" in evidence:
         parts.append(f"no move for {evidence['idle_s']} s")
     if data.get("away_ms") is not None:
-        parts.append(f"back after {data['away_ms'] / 60_000:.0f} min")
+        parts.append(f"back after {_span(data['away_ms'])}")
     if "after_ms" in data:
         parts.append(f"ordered {data['after_ms'] / 1000:.1f} s after it was left")
     return ", ".join(parts)
+
+
+def _span(milliseconds: int) -> str:
+    minutes = milliseconds // 60_000
+    return f"{minutes} min" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
 
 
 def _first(data: Document) -> str:
