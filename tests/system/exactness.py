@@ -114,7 +114,7 @@ def check_commits(bootstrap: str, state: State) -> None:
     offsets = state.offsets()
     for partition, (offset, metadata) in found.items():
         assert offset <= offsets.get(partition, 0), (partition, found, offsets)
-        assert metadata.partition(":")[0] == str(offset)
+        assert metadata.partition(":")[0] == str(offset), (partition, found, offsets)
 
 
 def _same_records(folded: Folded, state: State) -> None:

@@ -31,7 +31,7 @@ QUICK = {"cart": {"idle_s": 0.6},
 POINTS = ("after_outputs", "half_changelog", "after_changelog", "before_commit", "in_recovery",
           "in_timer")
 #: All timers have fired.
-QUIET_S_MAX = 60.0
+QUIET_S_MAX = 150.0
 LONG_S_MAX = 180.0
 
 

@@ -19,6 +19,7 @@ from footfall.tables.record import PARTITION_KEY, PartitionState, decode_partiti
 POLL_S = 0.05
 ANSWER_S_MAX = 10.0
 BROKER_S_MAX = 60.0
+SOON_MS = 60_000
 
 
 class Entry(NamedTuple):
@@ -161,9 +162,12 @@ class State:
         }
 
     def quiet(self) -> bool:
-        """Whether it covers the log and no timer is left that would append a tick."""
+        """Whether it covers the log and no timer is left that would soon append a tick. Some wait
+        for days: a customer who stays away, a risk that falls.
+        """
         return self.covered() and not any(
-            header(value)[1] for store in self.records.values() for value in store.values())
+            0 < header(value)[1] < self.partitions[p].clock + SOON_MS
+            for p, store in self.records.items() for value in store.values())
 
     def offsets(self) -> dict[int, int]:
         """Up to where each partition of the log has come."""

@@ -43,11 +43,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         consumer = self._ensure_consumer()
-        metadata = self.consumer.commit_metadata
+        safe = self.consumer.commit_metadata
         assigned = self.assignment()
         try:
             await consumer.commit({
-                TopicPartition(*tp): OffsetAndMetadata(offset, metadata.get(tp, ""))
+                # Offset and metadata of one checkpoint: another may have ended since `offsets`.
+                TopicPartition(*tp): OffsetAndMetadata(*safe.get(tp, (offset, "")))
                 for tp, offset in offsets.items() if tp in assigned
             })
         except (CommitFailedError, IllegalStateError):
@@ -92,7 +93,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.held: set[TP] = set()
         #: What the engine's last checkpoint allows to commit, and what has been committed.
         self.safe: dict[TP, int] = {}
-        self.commit_metadata: dict[TP, str] = {}
+        self.commit_metadata: dict[TP, tuple[int, str]] = {}
         self._fetching = asyncio.Lock()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -201,7 +202,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def mark_safe(self, tp: TP, offset: int, metadata: str) -> None:
         """All before `offset` is durable: outputs, changed records and `$partition`."""
         self.safe[tp] = offset
-        self.commit_metadata[tp] = metadata
+        self.commit_metadata[tp] = offset, metadata
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         yield from super()._filter_tps_with_pending_acks(topics)
