@@ -204,7 +204,7 @@ def test_the_demo_brokers_lost_log_is_said_and_the_state_reset(start: Callable[[
 
 
 def test_the_demo_shows_every_cart_that_was_left(tmp_path: Path) -> None:
-    """Its own count of carts left is that of the triggers, and it ends by itself."""
+    """Its own count of carts left is that of the triggers, other tables tell, it ends by itself."""
     run = subprocess.run(
         [sys.executable, "-m", "footfall", "demo", "--minutes", "0.5", "--http-port", "0",
          "--seed", "3"],
@@ -217,6 +217,9 @@ def test_the_demo_shows_every_cart_that_was_left(tmp_path: Path) -> None:
     assert ended is not None, run.stdout
     assert int(ended[1]) == int(ended[2]) > 0
     assert run.stdout.count("  cart_abandoned ") == int(ended[2])
+    for name in ("session_started", "engagement_level_changed", "order_completed_first",
+                 "customer_dormant"):
+        assert f"  {name} " in run.stdout, name
     assert [] == list(tmp_path.iterdir()), "the temporary data directory is removed"
 
 

@@ -67,11 +67,13 @@ def play(show: Show, machine: Machine, settings: Settings, screen: Screen) -> No
             machine.supervisor.run(each, seconds)
     finally:
         viewer.close()
-        told = viewer.carts
+        # The watcher's cart has no id; those of the shop have.
+        abandoned, recovered = (len(viewer.carts.get(name, set()) - {""})
+                                for name in ("cart_abandoned", "cart_recovered"))
         screen.line(
             f"\n{poster.posted} interactions sent. Carts left: {len(poster.left)}, cart_abandoned: "
-            f"{len(told.get('cart_abandoned', ()))}. Carts ordered after all: "
-            f"{len(poster.recovered)}, cart_recovered: {len(told.get('cart_recovered', ()))}.")
+            f"{abandoned}. Carts ordered after all: {len(poster.recovered)}, cart_recovered: "
+            f"{recovered}.")
 
 
 def _drawing(seen: Seen, show: Show, running: Running, screen: Screen,
