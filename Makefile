@@ -1,5 +1,5 @@
 # Every target makes the virtual environment it needs. On the machine: Python 3.11 or later, make;
-# Java 17 and Maven for the tests' Kafka; nothing else.
+# Java 17 and Maven for the tests' Kafka, Go 1.26 for their Prometheus; nothing else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin

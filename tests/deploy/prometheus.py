@@ -101,10 +101,14 @@ def binary() -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
         made = Path(work, "made")
-        run = subprocess.run(
-            [go, "build", "-trimpath", "-mod=readonly", "-tags", TAGS, "-o", made / "prometheus",
-             PROGRAM], cwd=MODULE, env={**os.environ, "CGO_ENABLED": "0"},
-            capture_output=True, text=True, timeout=BUILD_S_MAX, check=False)
+        try:
+            run = subprocess.run(
+                [go, "build", "-trimpath", "-mod=readonly", "-tags", TAGS,
+                 "-o", made / "prometheus", PROGRAM],
+                cwd=MODULE, env={**os.environ, "CGO_ENABLED": "0"}, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=BUILD_S_MAX, check=False)
+        except subprocess.TimeoutExpired:
+            raise BrokerError(f"Prometheus was not built within {BUILD_S_MAX} s") from None
         if run.returncode:
             raise BrokerError(f"Prometheus could not be built: {run.stderr[-2000:]}")
         if not built.exists():

@@ -14,11 +14,15 @@ from prometheus_client.metrics import MetricWrapperBase
 from ruamel.yaml import YAML
 
 from footfall import telemetry
-from tests.test_docs import page
+from footfall.tables import ALL
 
-GRAFANA = Path(__file__).parents[2] / "deploy/grafana"
+ROOT = Path(__file__).parents[2]
+GRAFANA = ROOT / "deploy/grafana"
 #: Of Prometheus itself, and of its Python client: docs/metrics.md names the latter.
 OTHERS = {"up", "process_resident_memory_bytes"}
+
+#: What a metric's samples are called.
+SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
 
 
 def load() -> ModuleType:
@@ -43,8 +47,7 @@ def declared() -> dict[str, set[str]]:
     for metric in vars(telemetry).values():
         if isinstance(metric, MetricWrapperBase):
             labels = set(metric._labelnames)
-            for suffix in {"counter": ["_total"], "gauge": [""],
-                           "histogram": ["_bucket", "_sum", "_count"]}[metric._type]:
+            for suffix in SUFFIXES[str(metric._type)]:
                 found[metric._name + suffix] = labels | ({"le"} if suffix == "_bucket" else set())
     return found
 
@@ -68,6 +71,19 @@ def test_every_panel_names_declared_metrics_and_labels() -> None:
         assert labels <= known | {"job", "instance"}, expr
 
 
+def test_levels_and_triggers_that_are_named_exist() -> None:
+    """Values of labels are held to the tables and to docs/triggers.md."""
+    text = "\n".join(EXPRESSIONS)
+    tables = {t.name: t for t in ALL}
+    rows = re.findall(r'footfall_rows\{table="(\w+)"(?:, level=~"([\w|]+)")?\}', text)
+    assert {"engagement", "risk"} == {table for table, _ in rows}
+    for table, levels in rows:
+        assert tables[table].level is not None
+        assert set(filter(None, levels.split("|"))) <= set(tables[table].levels)
+    for pattern in re.findall(r'name=~"([^"]+)"', text):
+        assert re.search(rf"(?m)^## {pattern}$", (ROOT / "docs/triggers.md").read_text()), pattern
+
+
 def test_every_panel_can_be_read() -> None:
     """A meaning, a unit, a place of its own, a title of its own, a named source."""
     (source,) = YAML(typ="safe").load(
@@ -84,4 +100,4 @@ def test_every_panel_can_be_read() -> None:
 
 def test_the_standard_metrics_are_documented() -> None:
     """Those that are not ours stand in docs/metrics.md all the same."""
-    assert "process_resident_memory_bytes" in page("metrics.md")
+    assert "process_resident_memory_bytes" in (ROOT / "docs/metrics.md").read_text()

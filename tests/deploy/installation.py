@@ -1,0 +1,115 @@
+"""A running Footfall as docker-compose.yml runs it: topics, configuration, collector, workers.
+
+All are processes with the same commands and settings; interactions go in over HTTP alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from footfall.admin import config
+from footfall.up.ports import HOST, free_port
+from footfall.up.process import Process, until
+from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Worker, Workers
+
+PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
+WRITE_KEY = "a write key for tests"
+BATCH_ITEMS = 500
+READY_S_MAX = 30.0
+#: Carts are left, and late deadlines settled, within a second or two.
+CONFIGURATION = {"cart": {"idle_s": 1.0}, "clock": {"grace_s": 0.2, "settle_s": 1.0}}
+
+Item = dict[str, Any]
+
+
+class Installation:
+    """One collector, workers to start and kill; `targets`: job -> addresses to scrape."""
+
+    def __init__(self, bootstrap: str, workers: Workers, folder: Path) -> None:
+        config.apply(bootstrap, SYSTEM_SECRET.encode(), CONFIGURATION)
+        self._workers = workers
+        self._http, ports = free_port(), (free_port(), free_port())
+        self.targets = {"collector": [f"{HOST}:{self._http}"],
+                        "worker": [f"{HOST}:{port}" for port in ports]}
+        self._ports = ports
+        self._collector = Process("collector", [sys.executable, "-m", "footfall", "collector"],
+                                  folder / "collector.out", {
+            **os.environ,
+            "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
+            "FOOTFALL_WRITE_KEYS": f"web:{WRITE_KEY}",
+            "FOOTFALL_HTTP_PORT": str(self._http),
+        })
+        self._first: Worker | None = None
+
+    def start(self) -> None:
+        """Collector and first worker, up to their being ready."""
+        self._collector.start()
+        self._first = self._worker(0)
+        self._first.until_ready()
+        deadline = time.monotonic() + READY_S_MAX
+        while self.status("GET", "/readyz") != 200:
+            assert until(deadline, 0.1) > 0, self._collector.last_lines(15)
+
+    def stop(self) -> None:
+        """The collector; the workers are ended by their own fixture."""
+        self._collector.stop(5.0)
+
+    def second_worker(self) -> None:
+        """One more joins."""
+        self._worker(1).until_ready()
+
+    def kill_worker(self) -> None:
+        """SIGKILL, and a new process in its place, on the same port."""
+        assert self._first is not None
+        self._first.kill()
+        self._first = self._worker(0)
+        self._first.until_ready()
+
+    def send(self, items: Sequence[Item]) -> None:
+        """Tracking calls, in batches; each must be answered."""
+        for at in range(0, len(items), BATCH_ITEMS):
+            assert 200 == self.status("POST", "/v1/batch",
+                                      {"batch": list(items[at : at + BATCH_ITEMS])})
+
+    def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY) -> int:
+        """The status of one HTTP call; 0 when nobody answers."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://{HOST}:{self._http}{path}", data=data, method=method, headers={
+                "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def scraped_by(self, interval_s: float, folder: Path) -> Path:
+        """The Prometheus configuration that is deployed, with these addresses for DNS."""
+        loaded = YAML(typ="safe").load(PROMETHEUS)
+        loaded["global"]["scrape_interval"] = f"{interval_s * 1000:.0f}ms"
+        loaded["global"]["scrape_timeout"] = loaded["global"]["scrape_interval"]
+        for job in loaded["scrape_configs"]:
+            del job["dns_sd_configs"]
+            job["static_configs"] = [{"targets": self.targets[job["job_name"]]}]
+        path = folder / "prometheus.yml"
+        YAML(typ="safe").dump(loaded, path)
+        return path
+
+    def _worker(self, number: int) -> Worker:
+        # Small batches: a burst is then still under way when it is scraped.
+        return self._workers.start(f"w{number}", metrics_port=self._ports[number],
+                                   batch_records_max=20)

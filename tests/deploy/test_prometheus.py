@@ -1,0 +1,165 @@
+"""Every query of the dashboard, evaluated by a real Prometheus that scrapes a running Footfall."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from footfall.errors import BrokerError
+from footfall.up.process import until
+from tests import services
+from tests.deploy import prometheus as real
+from tests.deploy import scenarios
+from tests.deploy.installation import PROMETHEUS, Installation
+from tests.deploy.test_dashboard import GRAPHS
+from tests.system.workers import Workers
+
+SCRAPE_S = 0.5
+#: What Grafana puts in for $__rate_interval: four scrapes and more.
+RATE_S = 3
+MOVES_S_MAX = 40.0
+#: How much of a graph is taken for what it showed before.
+BEFORE_S = 1.5
+TITLES = [panel["title"] for panel in GRAPHS]
+QUERIES = {panel["title"]: [target["expr"].replace("$__rate_interval", f"{RATE_S}s")
+                            for target in panel["targets"]] for panel in GRAPHS}
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    """Prometheus, or no test; where real services are required, a failure."""
+    try:
+        return real.binary()
+    except BrokerError as error:
+        if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_KAFKA") == "1":
+            raise
+        pytest.skip(f"no Prometheus: {error}")
+
+
+@pytest.fixture
+def footfall(footfall_topics: str, tmp_path: Path) -> Iterator[Installation]:
+    """All of it running."""
+    workers = Workers(footfall_topics, tmp_path)
+    running = Installation(footfall_topics, workers, tmp_path)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        workers.end()
+
+
+def shown(prometheus: real.Prometheus, panel: str, since: float, labels: Mapping[str, str]
+          ) -> list[float]:
+    """Every point that a panel shows from `since` to now, in series with these labels."""
+    return [value for query in QUERIES[panel]
+            for series in prometheus.range(query, since, time.time())
+            if labels.items() <= series.labels.items()
+            for value in series.values if not math.isnan(value)]
+
+
+def moved(case: scenarios.Case, before: list[float], after: list[float]) -> bool:
+    """Whether a panel shows what its case says; nothing at all is 0."""
+    if case.how == "differs":
+        return any(value > 0 and value not in before for value in after)
+    if case.how == "falls":
+        return bool(before and after) and min(after) <= min(before) - case.by
+    return max(after, default=0.0) > max(before, default=0.0) + case.by * 0.999
+
+
+def test_the_version_is_the_one_that_is_deployed() -> None:
+    """Go counts Prometheus 3.16.0 as v0.316.0."""
+    compose = YAML(typ="safe").load(PROMETHEUS.parents[2] / "docker-compose.yml")
+    image = compose["services"]["prometheus"]["image"]
+    major, minor, patch = re.fullmatch(
+        r"prom/prometheus:v(\d+)\.(\d+)\.(\d+)", image).groups()  # type: ignore[union-attr]
+    required = (real.MODULE / "go.mod").read_text()
+
+    assert f"github.com/prometheus/prometheus v0.{major}{minor:0>2}.{patch}" in required
+
+
+def test_the_deployed_configuration_is_loaded(program: Path, tmp_path: Path) -> None:
+    """As it is, DNS and all."""
+    with real.prometheus(PROMETHEUS, tmp_path) as prometheus:
+        jobs = prometheus.jobs()
+
+    assert {"collector", "worker"} == jobs.keys()
+    compose = YAML(typ="safe").load(PROMETHEUS.parents[2] / "docker-compose.yml")["services"]
+    ports = {"collector": compose["collector"]["ports"][0].rpartition(":")[2],
+             "worker": str(compose["worker"]["environment"]["FOOTFALL_METRICS_PORT"])}
+    for job, loaded in jobs.items():
+        assert f"port: {ports[job]}\n" in loaded
+        assert f"- {job}\n" in loaded
+
+
+def test_every_panel_has_a_scenario() -> None:
+    """And no scenario stands there for nothing."""
+    assert set(TITLES) == {case.panel for case in scenarios.CASES}
+    assert set(scenarios.SCENARIOS) == {case.scenario for case in scenarios.CASES}
+    assert set(scenarios.UNMOVED) <= set(TITLES)
+
+
+@pytest.mark.kafka
+def test_each_panel_changes_under_its_scenario(
+        program: Path, footfall: Installation, tmp_path: Path) -> None:
+    """Each scenario is played once, for counters to be there, and once more, to see them move."""
+    config = footfall.scraped_by(SCRAPE_S, tmp_path)
+    with real.prometheus(config, tmp_path) as prometheus:
+        for name, play in scenarios.SCENARIOS.items():
+            if name not in scenarios.ONCE:
+                play(footfall, "1")
+        time.sleep(3)  # carts of the first round are left
+        unseen: list[str] = []
+        for name, play in scenarios.SCENARIOS.items():
+            _quiet(prometheus)
+            cases = [case for case in scenarios.CASES if case.scenario == name]
+            start = time.time()
+            labels = [_labels(case, footfall) for case in cases]
+            before = [shown(prometheus, case.panel, start - BEFORE_S, wanted)
+                      for case, wanted in zip(cases, labels, strict=True)]
+            still = [shown(prometheus, panel, start - BEFORE_S, {}) for panel in scenarios.UNMOVED]
+            play(footfall, "2")
+            deadline = time.monotonic() + MOVES_S_MAX
+            after: list[list[float]] = []
+            while True:
+                after = [shown(prometheus, case.panel, start, wanted)
+                         for case, wanted in zip(cases, labels, strict=True)]
+                if all(map(moved, cases, before, after)) or until(deadline, 0.25) <= 0:
+                    break
+            unseen += [f"{case.panel} under {name!r} {wanted}: {_ends(was)} -> {_ends(now)}"
+                       for case, wanted, was, now in zip(cases, labels, before, after, strict=True)
+                       if not moved(case, was, now)]
+            if name == "people look around":
+                for panel, was in zip(scenarios.UNMOVED, still, strict=True):
+                    now = shown(prometheus, panel, start, {})
+                    assert max(was, default=0.0) * 1.01 >= max(now, default=0.0), panel
+
+    assert not unseen, "\n".join(unseen)
+
+
+def _labels(case: scenarios.Case, footfall: Installation) -> Mapping[str, str]:
+    if case.worker is None:
+        return case.labels
+    return {**case.labels, "instance": footfall.targets["worker"][case.worker]}
+
+
+def _quiet(prometheus: real.Prometheus) -> None:
+    """Wait until nothing has moved for as long as a rate looks back."""
+    deadline = time.monotonic() + MOVES_S_MAX
+    while True:
+        since = time.time() - BEFORE_S
+        seen = [value for panel in ("Accepted", "Processed", "Lag")
+                for value in shown(prometheus, panel, since, {})]
+        if seen and not any(seen):
+            return
+        assert until(deadline, 0.25) > 0, f"it did not become quiet: {seen}"
+
+
+def _ends(values: list[float]) -> str:
+    return f"{min(values):g} to {max(values):g}" if values else "nothing"
