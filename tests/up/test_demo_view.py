@@ -38,11 +38,12 @@ def busy() -> Seen:
     return seen
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(80, 30), (80, 40), (120, 50), (200, 60)])
+@pytest.mark.parametrize(("columns", "lines"), [
+    (80, 16), (80, 24), (80, 30), (80, 40), (120, 50), (200, 60)])
 def test_it_fits_and_the_foot_is_whole(columns: int, lines: int) -> None:
     text = drawn(busy(), 60, columns, lines)
 
-    assert len(text) <= lines
+    assert len(text) < lines, "one line is left for the cursor"
     assert all(len(line) <= columns for line in text)
     shown = "\n".join(line.rstrip() for line in text)
     assert "curl -u wk-0123456789abcdef01234567: \\\n  http://127.0.0.1:8080/v1/track" in shown

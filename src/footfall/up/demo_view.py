@@ -23,8 +23,9 @@ COLOURS = {
 }
 #: Who the curl line speaks for.
 WATCHER = "you"
-LINES_MIN = 3
 LINES_MAX = 20
+#: Of a table besides its rows, less one that stays empty in its place.
+_TABLE_LINES = 3
 _FRAME_LINES = 9
 _NAME_CHARS = max(map(len, COLOURS))
 
@@ -36,13 +37,17 @@ def view(seen: Seen, now_s: float, left_s: float, foot: Text, height: int) -> Re
     rows = max(len(seen.counts), len(seen.levels), 1)
     foot_lines = foot.plain.count("\n") + 1
     room = height - _FRAME_LINES - rows - len(seen.own) - foot_lines
-    newest = list(seen.newest)[-min(max(room, LINES_MIN), LINES_MAX):]
+    newest = list(reversed(seen.newest))[:max(0, min(room, LINES_MAX))]
+    # Too low for both: the tables go first where the newest would have no line.
+    if not newest and seen.newest:
+        newest = list(reversed(seen.newest))[:max(0, room + rows + _TABLE_LINES)]
+        above = Table.grid()
     return Group(
         Text.assemble(("Footfall demo  ", "bold"), f"{seen.events_a_second(now_s):.0f} events/s  "
                       f"{seen.posted} events  {sum(seen.counts.values())} triggers  "
                       f"{max(left_s, 0):.0f} s left"),
         above,
-        Text("Newest triggers", "bold"), *(_line(*each) for each in reversed(newest)), Text(),
+        Text("Newest triggers", "bold"), *(_line(*each) for each in newest), Text(),
         foot, *(_line(*each) for each in seen.own))
 
 
