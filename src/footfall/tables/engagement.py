@@ -28,7 +28,7 @@ import msgspec
 
 from footfall.tables import engagement_facts, engagement_triggers, engagement_view
 from footfall.tables.engagement_facts import EngagementFacts
-from footfall.tables.engagement_score import activity, falls_below, score, silent_days
+from footfall.tables.engagement_score import activity, falls_below, score
 from footfall.tables.engagement_sessions import IDLE_MS
 from footfall.tables.engagement_triggers import Change
 from footfall.tables.engagement_windows import DAY_MS
@@ -91,25 +91,26 @@ def announce(told: EngagementTold, facts: EngagementFacts, now: int, config: Eng
 
     level, changes, day, floor, check_at = (
         told.level, told.changes, told.day, told.floor, told.check_at)
-    silent = silent_days(facts, now)
+    silent = 0 if now - last < DAY_MS else (now - last) // DAY_MS
     points = sum(score(activity(facts, silent)))
     reached = (3 if points >= config.high else 2 if points >= config.medium
                else 1 if points >= config.low else 0)
-    if reached > level or (reached < level and fired is not None):
-        at = now if reached > level else falls_below(facts, _least(config, reached + 1))
+    if reached != level and (reached > level or fired is not None):
+        least_score = {name: getattr(config, name) for name in LEVELS[1:]}
+        at = now if reached > level else falls_below(facts, least_score[LEVELS[reached + 1]])
         changes += 1
         change = Change(changes, LEVELS[level], LEVELS[reached], at)
-        least_score = {name: getattr(config, name) for name in LEVELS[1:]}
         triggers += (engagement_triggers.level_changed(change, facts, silent, least_score),)
         level, day = reached, -1
+    due: int | None = None
     if level:
+        least = config.high if level == 3 else config.medium if level == 2 else config.low
         today = last // DAY_MS
-        least = _least(config, level)
         if day != today or floor != least or check_at <= now:
             day, floor, check_at = today, least, falls_below(facts, least)
+        due = check_at
     else:
         day = floor = check_at = 0
-    due = check_at or None
 
     silent_since, dormant_until = last, told.dormant_until
     if last > dormant_until:
@@ -138,11 +139,6 @@ def merge_told(mine: EngagementTold, theirs: EngagementTold) -> EngagementTold:
         max(mine.session_until, theirs.session_until),
         min((t.silent_since for t in (mine, theirs) if t.silent_since), default=0),
         max(mine.dormant_until, theirs.dormant_until))
-
-
-def _least(config: EngagementConfig, level: int) -> int:
-    """The least score of a level above the lowest."""
-    return (config.low, config.medium, config.high)[level - 1]
 
 
 TABLE = TableSpec(

@@ -150,18 +150,12 @@ def _device_added(devices: Devices, event: Interaction, when: int) -> Devices:
                 stated, kind = 2, device.type
     if not id_:
         return devices
-    if len(id_) > DEVICE_ID_CHARS_MAX:
-        id_ = id_[:DEVICE_ID_CHARS_MAX]
-    if len(kind) > DEVICE_KIND_CHARS_MAX:
-        kind = kind[:DEVICE_KIND_CHARS_MAX]
     for i, known in enumerate(devices):
-        if known.id == id_:
-            if known.kind == kind and known.stated == stated and known.last <= when:
-                seen = Device(id_, stated, kind, known.first, when, known.events + 1)
-            else:
-                seen = _both(known, Device(id_, stated, kind, when, when, 1))
+        if known.id == id_ and known.kind == kind and known.stated == stated and known.last <= when:
+            seen = Device(id_, stated, kind, known.first, when, known.events + 1)
             return (seen,) if len(devices) == 1 else (*devices[:i], seen, *devices[i + 1 :])
-    return _devices_joined(devices, (Device(id_, stated, kind, when, when, 1),))
+    seen = Device(id_[:DEVICE_ID_CHARS_MAX], stated, kind[:DEVICE_KIND_CHARS_MAX], when, when, 1)
+    return _devices_joined(devices, (seen,))
 
 
 def _devices_joined(mine: Devices, theirs: Devices) -> Devices:

@@ -18,79 +18,57 @@ it never rises by time. Must never use a float or keep what it computes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_right
 
 from footfall.tables.engagement_facts import EngagementFacts
 from footfall.tables.engagement_sessions import COUNTED_DAYS
-from footfall.tables.engagement_windows import DAY_MS, DAY_QUARTERS
+from footfall.tables.engagement_windows import DAY_MS, DAY_QUARTERS, KINDS_MAX
 
 RECENCY_MAX = 25
-ACTIVE_DAY = 2
-ACTIVE_DAYS_MAX = 20
-VOLUME_DIGIT = 2
-VOLUME_DIGITS_MAX = 10
-BREADTH_KIND = 3
-BREADTH_KINDS_MAX = 5
+#: Points for so many active days, binary digits of events, kinds of interaction.
+ACTIVE_DAYS = tuple(2 * min(days, 20) for days in range(COUNTED_DAYS + 2))
+VOLUME = tuple(2 * min(digits, 10) for digits in range(64))
+BREADTH = tuple(3 * min(kinds, 5) for kinds in range(KINDS_MAX + 2))
 
+#: Names of what `activity` gives, and of the parts of a score.
+ACTIVITY = ("silent_days", "active_days", "events", "kinds")
+PARTS = ("recency", "active_days", "volume", "breadth")
 
-class Activity(NamedTuple):
-    """What the score is made of: whole days of silence, and of the 30 days before them the days on
-    which anything happened, events, and kinds of interaction.
-    """
-
-    silent_days: int
-    active_days: int
-    events: int
-    kinds: int
-
-
-class Score(NamedTuple):
-    """The points of each part."""
-
-    recency: int
-    active_days: int
-    volume: int
-    breadth: int
-
-
-def silent_days(facts: EngagementFacts, now: int) -> int:
-    """Whole days of silence at `now` (ms)."""
-    return (now - facts.last) // DAY_MS if now > facts.last else 0
+#: Whole days of silence, and of the score's days: those on which anything happened, events, kinds
+#: of interaction. A plain tuple: one is made with each event.
+Activity = tuple[int, int, int, int]
 
 
 def activity(facts: EngagementFacts, silent: int) -> Activity:
     """What the score is made of after so many days of silence."""
+    if silent > COUNTED_DAYS:
+        return silent, 0, 0, 0
     floor = (facts.last // DAY_MS + silent - COUNTED_DAYS) * DAY_QUARTERS
     kinds = 0
     for kind in facts.kinds:
         if kind.base >= floor:
             kinds += 1
-    older = facts.days
-    if not silent:
-        return Activity(0, 1 + len(older) // 2, facts.day_events + sum(older[1::2]), kinds)
-    if silent > COUNTED_DAYS:
-        return Activity(silent, 0, 0, 0)
-    counts = [n for age, n in zip(older[::2], older[1::2], strict=True)
-              if age + silent <= COUNTED_DAYS]
-    return Activity(silent, 1 + len(counts), facts.day_events + sum(counts), kinds)
+    counts = facts.days[1::2]
+    if silent:
+        counts = counts[: bisect_right(facts.days[::2], COUNTED_DAYS - silent)]
+    return silent, 1 + len(counts), facts.day_events + sum(counts), kinds
 
 
-def score(done: Activity) -> Score:
-    """The points that an activity gives."""
+def score(done: Activity) -> tuple[int, int, int, int]:
+    """The points of each part."""
     silent, days, events, kinds = done
-    digits = events.bit_length()
-    return Score(
-        RECENCY_MAX - silent if silent < RECENCY_MAX else 0,
-        ACTIVE_DAY * (days if days < ACTIVE_DAYS_MAX else ACTIVE_DAYS_MAX),
-        VOLUME_DIGIT * (digits if digits < VOLUME_DIGITS_MAX else VOLUME_DIGITS_MAX),
-        BREADTH_KIND * (kinds if kinds < BREADTH_KINDS_MAX else BREADTH_KINDS_MAX),
-    )
+    return (RECENCY_MAX - silent if silent < RECENCY_MAX else 0,
+            ACTIVE_DAYS[days], VOLUME[events.bit_length()], BREADTH[kinds])
 
 
 def falls_below(facts: EngagementFacts, floor: int) -> int:
     """The first instant (ms), from the newest event on, at which the score is below `floor` (at
     least 1) if nothing more happens.
     """
+    oldest = facts.days[-2] if facts.days else 0
+    spare = sum(score(activity(facts, 0))) - floor
+    if 0 <= spare < RECENCY_MAX and spare + oldest < COUNTED_DAYS:
+        return facts.last + (spare + 1) * DAY_MS  # no day leaves the score's days before that
     low, high = 0, COUNTED_DAYS + 1  # after so many days of silence there is nothing left
     while low < high:
         middle = (low + high) // 2

@@ -70,7 +70,7 @@ def session_added(sessions: Sessions, when: int) -> Sessions:
     gap = when - sessions.last
     if gap > IDLE_MS and len(sessions.older) < _OLDER_LENGTH_MAX:
         older = (gap, sessions.length, sessions.events, *sessions.older)
-        return sessions._replace(last=when, length=0, events=1, older=older)
+        return Sessions(when, 0, 1, older, sessions.closed, sessions.closed_at, sessions.strayed)
     if sessions.closed and when <= sessions.closed_at + IDLE_MS:
         return sessions._replace(strayed=True)
     return sessions_joined(sessions, Sessions(when))
@@ -125,9 +125,22 @@ def sessions_limited(sessions: Sessions) -> bool:
 
 def day_added(days: Days, day: int) -> Days:
     """Days with one more event, on a day (since 1970)."""
-    if day == days.newest:
-        return days._replace(events=days.events + 1)
-    return days_joined(days, Days(day))
+    behind = day - days.newest
+    if not behind:
+        return Days(day, days.events + 1, days.older, days.active)
+    if behind < 0:
+        return days_joined(days, Days(day))
+    older: list[int] = []
+    if behind <= COUNTED_DAYS:
+        older = [behind, days.events]
+        for age, count in zip(days.older[::2], days.older[1::2], strict=True):
+            if age + behind > COUNTED_DAYS:
+                break
+            older += (age + behind, count)
+    active = 1
+    if behind < DAYS_MAX:
+        active |= int.from_bytes(days.active, "little") << behind & _DAYS_MASK
+    return Days(day, 1, tuple(older), _bytes(active))
 
 
 def days_joined(mine: Days, theirs: Days) -> Days:
@@ -143,11 +156,9 @@ def days_joined(mine: Days, theirs: Days) -> Days:
                 sums[age + behind] = sums.get(age + behind, 0) + count
         if behind < DAYS_MAX:
             active |= int.from_bytes(days.active, "little") << behind
-    active &= _DAYS_MASK
     events = sums.pop(0)
     older = tuple(n for age in sorted(sums) for n in (age, sums[age]))
-    return Days(newest, events, older,
-                active.to_bytes((active.bit_length() + 7) // 8, "little"))
+    return Days(newest, events, older, _bytes(active & _DAYS_MASK))
 
 
 def streaks(days: Days, today: int) -> tuple[int, int]:
@@ -163,3 +174,7 @@ def streaks(days: Days, today: int) -> tuple[int, int]:
         active &= active >> 1
         longest += 1
     return current, longest
+
+
+def _bytes(active: int) -> bytes:
+    return active.to_bytes((active.bit_length() + 7) // 8, "little")

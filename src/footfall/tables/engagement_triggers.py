@@ -68,11 +68,11 @@ def level_changed(change: Change, facts: EngagementFacts, silent: int, least: Ma
             "from": change.before,
             "to": change.after,
             "score": sum(points),
-            "parts": points._asdict(),
+            "parts": dict(zip(engagement_score.PARTS, points, strict=True)),
             "last_seen": instant(facts.last),
         },
         {
-            "activity": done._asdict(),
+            "activity": dict(zip(engagement_score.ACTIVITY, done, strict=True)),
             "least_score": least,
             "changed_at": instant(change.at),
         },

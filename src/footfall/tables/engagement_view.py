@@ -22,7 +22,7 @@ def view(facts: EngagementFacts, level: str, now: int) -> dict[str, Any]:
     now = max(now, facts.last)
     sessions = list(each_session(sessions_of(facts)))
     current, longest = streaks(days_of(facts), now // DAY_MS)
-    done = engagement_score.activity(facts, engagement_score.silent_days(facts, now))
+    done = engagement_score.activity(facts, (now - facts.last) // DAY_MS)
     points = engagement_score.score(done)
     return {
         "first_seen": instant(facts.first),
@@ -42,8 +42,8 @@ def view(facts: EngagementFacts, level: str, now: int) -> dict[str, Any]:
              "last_seen": instant(device.last), "events": device.events}
             for device in facts.devices],
         "engagement_score": sum(points),
-        "parts": points._asdict(),
-        "activity": done._asdict(),
+        "parts": dict(zip(engagement_score.PARTS, points, strict=True)),
+        "activity": dict(zip(engagement_score.ACTIVITY, done, strict=True)),
         "level": level,
     }
 

@@ -79,29 +79,12 @@ class Counts(NamedTuple):
 
 def counted(kinds: Kinds, type_: str, channel: str, when: int) -> Kinds:
     """Kinds, sorted by name, with one more event at `when` (ms)."""
-    if len(channel) > NAME_CHARS_MAX or len(type_) > NAME_CHARS_MAX:
-        type_, channel = type_[:NAME_CHARS_MAX], channel[:NAME_CHARS_MAX]
-    i = 0
-    for kind in kinds:
+    for i, kind in enumerate(kinds):
         if kind.channel == channel and kind.type == type_:
-            break
-        i += 1
-    else:
-        return joined(kinds, (_single(type_, channel, when),))
-    code = kind.base * 15 + 14 - when // MINUTE_MS
-    if code == kind.code:
-        changed = Kind(kind.type, kind.channel, kind.base, kind.older, code, kind.events + 1,
-                       kind.buckets)
-    elif 0 <= code < kind.code:  # in order and within the same quarter-hour: nothing moves
-        changed = Kind(kind.type, kind.channel, kind.base, kind.older, code, 1,
-                       (kind.code, kind.events, *kind.buckets))
-    else:
-        changed = _both(kind, _single(type_, channel, when))
-    if len(kinds) == 1:
-        return (changed,)
-    found = list(kinds)
-    found[i] = changed
-    return tuple(found)
+            changed = list(kinds)
+            changed[i] = _with(kind, when)
+            return tuple(changed)
+    return joined(kinds, (_single(type_[:NAME_CHARS_MAX], channel[:NAME_CHARS_MAX], when),))
 
 
 def joined(mine: Kinds, theirs: Kinds) -> Kinds:
@@ -148,22 +131,56 @@ def _put(known: dict[tuple[str, str], Kind], name: tuple[str, str], kind: Kind) 
     known[name] = kind
 
 
+def _with(kind: Kind, when: int) -> Kind:
+    """A kind with one more event."""
+    code = kind.base * 15 + 14 - when // MINUTE_MS
+    if code == kind.code:
+        return Kind(kind.type, kind.channel, kind.base, kind.older, code, kind.events + 1,
+                    kind.buckets)
+    if code > kind.code:  # late
+        return _both(kind, _single(kind.type, kind.channel, when))
+    if code >= 0:  # in order and within the same quarter-hour: nothing moves
+        return Kind(kind.type, kind.channel, kind.base, kind.older, code, 1,
+                    (kind.code, kind.events, *kind.buckets))
+    base = when // QUARTER_MS
+    moved = _moved(kind, base)
+    older = kind.older + moved.pop(_OLDER, 0)
+    return Kind(kind.type, kind.channel, base, older, base * 15 + 14 - when // MINUTE_MS, 1,
+                tuple([n for bucket in moved.items() for n in bucket]))
+
+
 def _both(a: Kind, b: Kind) -> Kind:
     """Two rows of one kind (or of what counts as one), named as the first."""
     base = max(a.base, b.base)
-    older = a.older + b.older
-    sums: dict[int, int] = {}
-    for kind in (a, b):
-        moves = kind.base != base
-        for code, count in _buckets(kind):
-            at = _code(base, _start(kind.base, code)) if moves else code
-            if at < _OLDER:
-                sums[at] = sums.get(at, 0) + count
-            else:
-                older += count
+    sums = _moved(a, base)
+    for code, count in _moved(b, base).items():
+        sums[code] = sums.get(code, 0) + count
+    older = a.older + b.older + sums.pop(_OLDER, 0)
     code, *rest = sorted(sums)
     buckets = tuple(n for at in rest for n in (at, sums[at]))
     return Kind(a.type, a.channel, base, older, code, sums[code], buckets)
+
+
+def _moved(kind: Kind, base: int) -> dict[int, int]:
+    """Code -> events of a kind as of a later base, newest first."""
+    before = kind.base
+    if base == before:
+        return dict(_buckets(kind))
+    minutes = 15 * (base - before)
+    quarters = 4 * (base // 4 - before // 4)
+    hours = 24 * (base // DAY_QUARTERS - before // DAY_QUARTERS)
+    sums: dict[int, int] = {}
+    for code, count in _buckets(kind):
+        if code < _QUARTERS:
+            at = _minute_code(base, code + minutes)
+        elif code < _HOURS:
+            at = _quarter_code(base, code - _QUARTERS + quarters)
+        elif code < _DAYS:
+            at = _hour_code(code - _HOURS + hours)
+        else:
+            at = _day_code(code - _DAYS + hours // 24)
+        sums[at] = sums.get(at, 0) + count
+    return sums
 
 
 def _buckets(kind: Kind) -> Iterator[tuple[int, int]]:
@@ -172,22 +189,30 @@ def _buckets(kind: Kind) -> Iterator[tuple[int, int]]:
     yield from zip(kind.buckets[::2], kind.buckets[1::2], strict=True)
 
 
-def _code(base: int, minute: int) -> int:
-    """The code of the bucket that holds a minute (since 1970); `_OLDER` for none."""
-    quarter = minute // 15
-    if base - quarter <= WINDOW_MINUTES // 15:
-        return base * 15 + 14 - minute
-    hours = base // 4 - quarter // 4
-    if hours <= WINDOW_QUARTERS // 4:
-        return _QUARTERS + base // 4 * 4 + 3 - quarter
-    days = base // DAY_QUARTERS - quarter // DAY_QUARTERS
-    if days <= WINDOW_HOURS // 24:
-        return _HOURS + base // DAY_QUARTERS * 24 + 23 - quarter // 4
-    return _DAYS + days if days <= WINDOW_DAYS else _OLDER
+def _minute_code(base: int, age: int) -> int:
+    """The code of what happened so many minutes before the end of the quarter-hour `base`."""
+    return age if age < _QUARTERS else _quarter_code(base, 3 - base % 4 + age // 15)
+
+
+def _quarter_code(base: int, age: int) -> int:
+    """The same of quarter-hours before the end of the hour that `base` lies in."""
+    if age < _HOURS - _QUARTERS:
+        return _QUARTERS + age
+    return _hour_code(23 - base // 4 % 24 + age // 4)
+
+
+def _hour_code(age: int) -> int:
+    """The same of hours before the end of that day."""
+    return _HOURS + age if age < _DAYS - _HOURS else _day_code(age // 24)
+
+
+def _day_code(age: int) -> int:
+    """The same of days before it."""
+    return _DAYS + age if age < _OLDER - _DAYS else _OLDER
 
 
 def _start(base: int, code: int) -> int:
-    """Inverse of `_code`: the first minute of a bucket."""
+    """The first minute (since 1970) of a bucket."""
     if code < _QUARTERS:
         return base * 15 + 14 - code
     if code < _HOURS:
