@@ -53,14 +53,17 @@ def announce(told: RiskTold, facts: RiskFacts, now: int, config: RiskConfig,
     reached = _level(level, score, config, falls=fired is not None)
     triggers: tuple[Trigger, ...] = ()
     if reached != level:
-        at = max(now if fired is None or reached > level else fired, told.at + 1)
-        told = RiskTold(reached, at)
+        at = now
+        if fired is not None and reached < level:
+            # The timer may be older than what happened since: when it fell is looked up anew.
+            at = risk_score.falls_at(facts, fired // MINUTE_MS - 1, _ends(level, config), config)
+        told = RiskTold(reached, max(at, told.at + 1))
         because = "event" if fired is None else "time"
         triggers = (_changed(LEVELS[level], told, factors, config,
                              {"because": because, "as_of": instant(now)}),)
     if reached == LOW:
         return Announcement(RiskTold(LOW, told.at) if told.due else told, None, triggers)
-    below = config.high_until if reached == HIGH else config.elevated_until
+    below = _ends(reached, config)
     # With a score that is below already, by what came late, the deadline lies in the past.
     after = minute if score >= below else min(minute, told.at // MINUTE_MS)
     due = risk_score.falls_at(facts, after, below, config, told.due)
@@ -87,6 +90,11 @@ def view(facts: RiskFacts, told: RiskTold, now: int, config: RiskConfig) -> Mapp
         "coupons": len(first_seen(facts.coupons)),
         "limited": facts.cut,
     }
+
+
+def _ends(level: int, config: RiskConfig) -> int:
+    """The score below which a level ends."""
+    return config.high_until if level == HIGH else config.elevated_until
 
 
 def _level(level: int, score: int, config: RiskConfig, *, falls: bool) -> int:
