@@ -118,13 +118,35 @@ def test_devices_are_told_apart_and_the_newest_are_kept() -> None:
     assert is_limited(many)
 
 
+_HOUR = 60 * MINUTE
+_WINDOWS = {"h1": (60, MINUTE), "h24": (96, 15 * MINUTE), "d7": (168, _HOUR), "d30": (30, DAY)}
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from([(150, MINUTE), (110, 15 * MINUTE), (200, _HOUR), (70, 12 * _HOUR)]),
+       st.data())
+def test_what_a_window_reads_is_held_finely_enough(scale: tuple[int, int],
+                                                   data: st.DataObject) -> None:
+    """Around the length of each window, at any place within the coarser buckets."""
+    size, unit = scale
+    span = st.integers(0, size * unit)
+    times = [START + n for n in data.draw(st.lists(span, min_size=1, max_size=8))]
+    (kind,) = at(*times).kinds
+    for wait in (0, data.draw(span)):
+        now = max(times) + wait
+        found = counts(kind, now)._asdict()
+        assert len(times) == found.pop("total")
+        assert found == {
+            name: sum(now // bucket - t // bucket <= whole for t in times)
+            for name, (whole, bucket) in _WINDOWS.items()}
+
+
 def test_a_window_ends_between_two_milliseconds() -> None:
     """The current bucket and 60 minutes before it; likewise the others."""
     midnight = START // DAY * DAY
     facts = at(midnight + 30_000)
     (kind,) = facts.kinds
-    for window, size, unit in (("h1", 60, MINUTE), ("h24", 96, 15 * MINUTE),
-                               ("d7", 168, 60 * MINUTE), ("d30", 30, DAY)):
+    for window, (size, unit) in _WINDOWS.items():
         end = midnight + (size + 1) * unit
         assert 1 == getattr(counts(kind, end - 1), window)
         assert 0 == getattr(counts(kind, end), window)
