@@ -10,7 +10,7 @@ from typing import Any
 
 from footfall.tables import engagement_score
 from footfall.tables.cart_triggers import instant
-from footfall.tables.engagement_facts import EngagementFacts, days_of, sessions_of
+from footfall.tables.engagement_facts import EngagementFacts, days_of, is_limited, sessions_of
 from footfall.tables.engagement_sessions import IDLE_MS, Session, each_session, streaks
 from footfall.tables.engagement_windows import DAY_MS, counts
 
@@ -45,6 +45,7 @@ def view(facts: EngagementFacts, level: str, now: int) -> dict[str, Any]:
         "parts": dict(zip(engagement_score.PARTS, points, strict=True)),
         "activity": dict(zip(engagement_score.ACTIVITY, done, strict=True)),
         "level": level,
+        "limited": is_limited(facts),
     }
 
 
