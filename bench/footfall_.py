@@ -79,6 +79,7 @@ def decode(value: bytes | None) -> Any:
         raise DecodeError("avro_invalid", type(error).__name__) from None
     if end != len(data):
         raise DecodeError("avro_trailing", "bytes after the record")
+    event["received_at"] = NOW
     event["event_time"] = NOW  # not before it was appended: so it is as recent as the append
     return event
 
