@@ -150,7 +150,9 @@ def test_a_trigger_of_a_fold_is_counted_in_money(counts: Counts) -> None:
     tick = start + 1_800_501
     apply(engine, Record(1, tick, CODECS.interaction.encode(RESERVED.tick(tick)), b"$tick"))
 
-    assert [tick] == [since for _messages, since in sent]
+    told = [(CODECS.trigger.decode(value)["name"], since)
+            for messages, since in sent for _key, value in messages]
+    assert [("cart_abandoned", tick)] == [t for t in told if t[0].startswith("cart_")]
     assert 9.9 == counts["footfall_cart_value_total EUR cart_abandoned"]
 
 

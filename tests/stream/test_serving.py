@@ -58,7 +58,8 @@ def test_the_record_is_what_the_fold_holds_now() -> None:
     assert (ANNA.decode(), fold.next_offset - 1, engine.partition_of(ANNA)) == (
         shown["customer_key"], shown["watermark"], shown["partition"])
     assert set(fold.record(ANNA).rows) == set(shown["tables"])  # type: ignore[union-attr]
-    assert {"cart"} == set(shown["timers"])
+    assert set(fold.record(ANNA).timers) == set(shown["timers"])  # type: ignore[union-attr]
+    assert "cart" in shown["timers"]
 
 
 def test_a_record_that_is_only_bytes_is_shown_the_same() -> None:
