@@ -2,10 +2,10 @@
 
 Decides what bytes are a record: the id must be known, every byte must be used, numbers must be in
 range. All else is a `DecodeError`, never another exception. Of what `events/avro.py` cannot read,
-fastavro decides. Looser spellings of one number that
-fastavro reads (padded varints, a union branch counted from the end) are that number: the fold reads
-them the same for ever, and a second check would cost every record. Schemas come from the folder
-`schemas/` (ids by `folder_id`) or from a registry (`events/registry.py`).
+fastavro decides. Looser spellings of one number that fastavro reads (padded varints, a union branch
+counted from the end) are that number: the fold reads them the same for ever, and a second check
+would cost every record. Schemas come from the folder `schemas/` (ids by `folder_id`) or from a
+registry (`events/registry.py`).
 """
 
 from __future__ import annotations

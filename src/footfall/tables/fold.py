@@ -231,7 +231,7 @@ class Fold:
                 rows[name] = Row(table.version, facts, said.told)
                 if table.limited is not None and table.limited(facts):
                     self.counts["limited", name] += 1
-            elif name not in rows or type(rows[name]) is not Row:
+            else:
                 rows[name] = row
             due = said.due
             if due is not None:
