@@ -1,5 +1,6 @@
 # Every target makes the virtual environment it needs. On the machine: Python 3.11 or later, make;
-# Java 17 and Maven for the tests' Kafka, Go 1.26 for their Prometheus; nothing else.
+# Java 17 and Maven for the tests' Kafka, Go 1.26 for their Prometheus; nothing else. With a C compiler
+# the machine that every event passes through is compiled, and compiled anew when its sources change.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +36,8 @@ test-docker: $(VENV)/ready
 		FOOTFALL_TEST_DOCKER=1 $(BIN)/python -m pytest -rs \
 			-m "(kafka or docker) and not chaos" $(PYTEST); fi
 
-$(VENV)/ready: pyproject.toml
+COMPILED := $(shell sed -n 's/^    "\(src.*\.py\)",$$/\1/p' setup.py)
+$(VENV)/ready: pyproject.toml setup.py $(COMPILED)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) install -e '.[dev]'
 	@touch $@
@@ -47,3 +49,4 @@ $(VENV)-bench/ready: bench/comparators/requirements.txt
 
 clean:
 	rm -rf $(VENV) $(VENV)-bench build
+	find src -name "*.so" -delete

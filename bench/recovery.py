@@ -22,7 +22,8 @@ from lab import Lab
 
 from footfall.admin.topics import ensure
 from footfall.events import topics
-from footfall.tables.record import PARTITION_KEY, PartitionState, header
+from footfall.tables.record import header
+from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 GOAL_S = 10
 PARTITIONS = 4

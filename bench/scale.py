@@ -45,7 +45,7 @@ class Population:
     def __init__(self, customers: int, samples: list[bytes], clock: int) -> None:
         from customers import keys, new_fold
 
-        from footfall.tables.record import PartitionState
+        from footfall.tables.stored import PartitionState
 
         self.customers = customers
         self.offset = 1_000_000_000

@@ -22,7 +22,7 @@ from footfall.events.reserved import Reserved
 from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.settings import Settings
 from footfall.tables.config import Config, canonical
-from footfall.tables.record import PARTITION_KEY, PartitionState
+from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 pytestmark = pytest.mark.kafka
 SECRET = b"a system secret of the tests"

@@ -283,6 +283,7 @@ def test_packages_are_held_against_those_tested(monkeypatch: pytest.MonkeyPatch)
 
     assert {("msgspec", "warning"), ("click", "error")} == {
         (f.subject, f.status) for f in found if f.status != "ok"}
+    assert {"compiled", "interpreted"} > {f.found for f in found if f.subject == "engine"}
     assert {"footfall": "0.1.0", "msgspec": "0.0.1", "click": None, "noida-db": None} == next(
         f.details for f in found if f.subject == "packages")
 

@@ -12,7 +12,8 @@ from footfall.events import personal
 from footfall.events.interaction import Interaction
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 ITEM = st.dictionaries(
     st.sampled_from(["userId", "anonymousId", "context", "properties", "other"]), JSON

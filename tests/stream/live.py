@@ -9,6 +9,7 @@ from typing import Any
 from footfall import tables
 from footfall.settings import Settings
 from footfall.stream.engine import Engine
+from footfall.stream.partition import partition_of
 from footfall.tables.spec import AnyTable
 from tests.tables.logs import CODECS, KEYS, RESERVED, Appended, Entry
 
@@ -32,7 +33,7 @@ def engine_of(specs: Sequence[AnyTable] = tables.ALL, owned: Sequence[int] = (0,
 def feed(engine: Engine, log: Sequence[Appended]) -> None:
     """Applies a log, each record on the partition of its key; nothing is checkpointed."""
     for at, key, event in log:
-        fold = engine.partitions[engine.partition_of(key)].fold
+        fold = engine.partitions[partition_of(key, engine.settings.partitions)].fold
         fold.apply(Entry(fold.next_offset, at, key, CODECS.interaction.encode(event)))
 
 

@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 
 from footfall.errors import SettingsError
 from footfall.stream.engine import Engine
+from footfall.stream.partition import partition_of
 from footfall.stream.serving import Serving
 from footfall.tables.spec import TableSpec
 from footfall.up.ports import HOST, free_port
@@ -49,16 +50,17 @@ def test_the_record_is_what_the_fold_holds_now() -> None:
     """Also before any checkpoint has written it."""
     engine = engine_of(owned=ALL)
     feed(engine, [CART])
-    fold = engine.partitions[engine.partition_of(ANNA)].fold
+    fold = engine.partitions[partition_of(ANNA, engine.settings.partitions)].fold
     assert {} == fold.store
 
     status, shown = get(engine, OF_ANNA)
 
     assert 200 == status
-    assert (ANNA.decode(), fold.next_offset - 1, engine.partition_of(ANNA)) == (
+    number = partition_of(ANNA, engine.settings.partitions)
+    assert (ANNA.decode(), fold.next_offset - 1, number) == (
         shown["customer_key"], shown["watermark"], shown["partition"])
-    assert set(fold.record(ANNA).rows) == set(shown["tables"])  # type: ignore[union-attr]
-    assert set(fold.record(ANNA).timers) == set(shown["timers"])  # type: ignore[union-attr]
+    assert set(fold.records.peek(ANNA).rows) == set(shown["tables"])  # type: ignore[union-attr]
+    assert set(fold.records.peek(ANNA).timers) == set(shown["timers"])  # type: ignore[union-attr]
     assert "cart" in shown["timers"]
 
 
@@ -66,7 +68,7 @@ def test_a_record_that_is_only_bytes_is_shown_the_same() -> None:
     """After the checkpoint, from the store of another fold."""
     engine = engine_of(owned=ALL)
     feed(engine, [CART])
-    number = engine.partition_of(ANNA)
+    number = partition_of(ANNA, engine.settings.partitions)
     before = get(engine, OF_ANNA)[1]
     fold = engine.partitions[number].fold
     list(fold.snapshot())
@@ -125,7 +127,7 @@ def test_what_is_not_there(path: str, status: int, code: str) -> None:
 
 def test_another_worker_owns_it() -> None:
     """421, so that whoever asks goes on to the next."""
-    others = [n for n in ALL if n != engine_of().partition_of(ANNA)]
+    others = [n for n in ALL if n != partition_of(ANNA, engine_of().settings.partitions)]
     status, shown = get(engine_of(owned=others), OF_ANNA)
 
     assert (421, "not_owner") == (status, shown["code"])

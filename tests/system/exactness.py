@@ -22,8 +22,8 @@ from footfall.events.customer_key import is_customer_key
 from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
 from footfall.tables import outputs
 from footfall.tables.fold import Fold
-from footfall.tables.record import PartitionState
 from footfall.tables.spec import AnyTable
+from footfall.tables.stored import PartitionState
 from tests import oracle
 from tests.system.topics import Entry, State, committed, read_all
 from tests.system.workers import PARTITIONS

@@ -10,7 +10,8 @@ from confluent_kafka import Producer
 from footfall.admin import config
 from footfall.admin.state import reset_state
 from footfall.events.topics import CHANGELOG, INTERACTIONS, REJECTED, TRIGGERS
-from footfall.tables.record import PARTITION_KEY, header
+from footfall.tables.record import header
+from footfall.tables.stored import PARTITION_KEY
 from footfall.up.ports import free_port
 from tests.system.exactness import check, fold
 from tests.system.shop import Loader, Shop

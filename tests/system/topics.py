@@ -14,7 +14,8 @@ from confluent_kafka.admin import OffsetSpec
 
 from footfall.admin.cluster import admin_client
 from footfall.events.topics import APP_ID, CHANGELOG, INTERACTIONS
-from footfall.tables.record import PARTITION_KEY, PartitionState, decode_partition, header
+from footfall.tables.record import decode_partition, header
+from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 POLL_S = 0.05
 ANSWER_S_MAX = 10.0

@@ -100,10 +100,10 @@ def weight(age: int, half: int) -> int:
 
 
 def _above(orders: pd.DataFrame, minute: int) -> int:
-    latest = orders.sort_values("at").groupby("order_id").tail(1)
+    told = orders[[Fraction(total) > 0 for total in orders["total"]]]  # zero says nothing
+    latest = told.sort_values("at").groupby("order_id").tail(1)
     values = sorted((at, currency, Fraction(total)) for at, currency, total in
-                    zip(latest["at"], latest["currency"], latest["total"], strict=True)
-                    if Fraction(total) > 0)[-16:]
+                    zip(latest["at"], latest["currency"], latest["total"], strict=True))[-16:]
     most = 0
     for i, (at, currency, value) in enumerate(values):
         before = sorted(v for _at, c, v in values[:i] if c == currency)

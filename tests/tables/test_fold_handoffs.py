@@ -59,7 +59,7 @@ def test_rows_move_and_are_empty_where_they_came_from() -> None:
     log.append(a, events.plain(START, "m4"), START)
     log.run()
     assert {"m1": 1, "m2": 1, "m3": 1, "m4": 1} == applied(log, u)
-    record = log.fold_of(u).record(u)
+    record = log.fold_of(u).records.peek(u)
     assert record is not None
     assert (2, {0: (2, 0)}) == (record.watermark, record.senders)
     assert (None, None) == (log.facts(a, "tally"), log.facts(a, "pulse"))
@@ -182,7 +182,7 @@ def test_message_ids_and_watermark_stay_with_their_key() -> None:
     log.append(a, events.plain(START, "m1"), START + 9)
     log.run()
     assert {"m1": 1, "m2": 1} == applied(log, u)
-    record = log.fold_of(a).record(a)
+    record = log.fold_of(a).records.peek(a)
     assert record is not None
     assert (1, 1) == (record.watermark, log.count("repeat", "message_id"))
 

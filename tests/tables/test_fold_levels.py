@@ -7,8 +7,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from footfall.tables.record import FORMAT, CustomerRecord, PartitionState, RecordCodec, header
+from footfall.tables.record import CustomerRecord, RecordCodec, header
 from footfall.tables.spec import Announcement, AnyTable, NoConfig, TableSpec
+from footfall.tables.stored import FORMAT, PartitionState
 from tests.tables.log import Log
 from tests.tables.logs import KEYS, START
 from tests.tables.made import TALLY, Nothing, TallyFacts, say
@@ -50,7 +51,7 @@ def recounted(log: Log) -> Counter[tuple[str, str]]:
 def counted(log: Log) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for worker in log.workers:
-        found.update(worker.fold.levels())
+        found.update(worker.fold.records.levels())
     return +found
 
 

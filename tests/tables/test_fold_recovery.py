@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from footfall import tables
 from footfall.errors import StateRefused
 from footfall.tables.outputs import TRIGGER
-from footfall.tables.record import NEVER, header
+from footfall.tables.record import header
+from footfall.tables.stored import NEVER
 from tests.tables import events
 from tests.tables.log import Entry, Log
 from tests.tables.logs import ANNA, BERT, CODECS, KEYS, START
@@ -127,7 +128,7 @@ def test_a_crash_anywhere_changes_nothing(
 def test_folding_again_gives_the_same_bytes(records: list[tuple[str, Any]]) -> None:
     """Law 4: also when a worker holds almost no record decoded, and in the same order."""
     log = written(records)
-    log.workers[0].fold._hot_max = 1
+    log.workers[0].fold.records.hot_max = 1
     while log.workers[0].step():
         log.workers[0].checkpoint()
     again = log.fold_again()
@@ -145,11 +146,11 @@ def test_no_timer_is_lost_and_none_is_early(records: list[tuple[str, Any]]) -> N
     log = written(records)
     fold = log.workers[0].fold
     for entry in log.entries[0]:
-        before = {(key, name): timer for key in CUSTOMERS if (record := fold.record(key))
+        before = {(key, name): timer for key in CUSTOMERS if (record := fold.records.peek(key))
                   for name, timer in record.timers.items()}
         sent = len(log.sent)
         log.workers[0].step()
-        after = {(key, name): timer for key in CUSTOMERS if (record := fold.record(key))
+        after = {(key, name): timer for key in CUSTOMERS if (record := fold.records.peek(key))
                  for name, timer in record.timers.items()}
         for place, timer in before.items():
             if timer.wake_at < fold.clock:
@@ -192,7 +193,7 @@ def test_a_timer_released_by_a_record_that_is_not_applied(value: Any) -> None:
     else:
         log.append_bytes(ANNA, value, seconds(11))
     log.run()
-    record = log.fold_of(ANNA).record(ANNA)
+    record = log.fold_of(ANNA).records.peek(ANNA)
     assert record is not None
     assert (1, 1) == (record.watermark, len(log.triggers()))
     assert log.records() == log.fold_again().records()
@@ -209,7 +210,7 @@ def test_no_timer_fires_behind_its_customers_watermark() -> None:
     log.workers[0].checkpoint(records=9)
     log.run()
     assert {"a1": (1, START)} == log.facts(ANNA, "tally").seen
-    record = log.fold_of(ANNA).record(ANNA)
+    record = log.fold_of(ANNA).records.peek(ANNA)
     assert record is not None
     assert 2 == record.watermark
     log.append(BERT, events.plain(START, "b3"), seconds(12))

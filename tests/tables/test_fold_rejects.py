@@ -112,7 +112,7 @@ def test_poison_is_a_value_with_coordinates(name: str) -> None:
     log.run()
     assert before == log.records()
     assert timers == [_record(log, customer).timers for customer in (ANNA, BERT)]
-    assert {} == log.workers[0].fold.dirty
+    assert {} == log.workers[0].fold.records.dirty
     (told,) = log.rejected()
     assert (reason, "worker", "log", 0, entry.offset, seconds(1), value or b"") == tuple(
         told[f] for f in
@@ -123,7 +123,7 @@ def test_poison_is_a_value_with_coordinates(name: str) -> None:
 
 
 def _record(log: Log, key: bytes) -> CustomerRecord:
-    record = log.fold_of(key).record(key)
+    record = log.fold_of(key).records.peek(key)
     assert record is not None
     return record
 

@@ -68,7 +68,7 @@ def test_a_repeat_changes_nothing() -> None:
     before = log.run().records()[ANNA]
     log.append(ANNA, events.plain(START + 5_000, "m1"), START + 5_000)
     assert before == log.run().records()[ANNA]
-    assert {} == log.workers[0].fold.dirty
+    assert {} == log.workers[0].fold.records.dirty
 
 
 def test_an_event_that_was_rejected_is_not_remembered() -> None:
@@ -100,7 +100,7 @@ def test_hashes_of_message_ids_need_the_secret() -> None:
     log = Log([TALLY])
     log.append(ANNA, events.plain(START, "m1"), START)
     log.run()
-    record = log.fold_of(ANNA).record(ANNA)
+    record = log.fold_of(ANNA).records.peek(ANNA)
     assert record is not None
     assert KEYS.message_hash("m1") == bytes(record.message_ids.hashes)
     other = type(KEYS)(b"a secret of somebody else")

@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 
 from footfall.errors import StateRefused
 from footfall.tables.message_ids import MessageIds
-from footfall.tables.record import (
-    FORMAT,
-    NEVER,
-    CustomerRecord,
-    PartitionState,
-    RecordCodec,
-    Row,
-    Timer,
-    decode_partition,
-    header,
-)
+from footfall.tables.record import CustomerRecord, RecordCodec, decode_partition, header
 from footfall.tables.spec import Announcement, AnyTable, NoConfig, TableSpec, wants_all
+from footfall.tables.stored import FORMAT, NEVER, PartitionState, Row, Timer
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True):

@@ -62,7 +62,7 @@ def told_by(log: Log) -> list[tuple[str, str, int]]:
 
 def wake(log: Log, until: int) -> Log:
     """A tick for each timer."""
-    while (record := log.run().fold_of(ANNA).record(ANNA)) is not None:
+    while (record := log.run().fold_of(ANNA).records.peek(ANNA)) is not None:
         at = record.next_wake()
         if not at or at >= until:
             break

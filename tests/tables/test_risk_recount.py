@@ -141,7 +141,7 @@ def test_levels_rise_with_events_and_fall_with_time_alone(raws: list[Raw]) -> No
 def wake_all(log: Log, until: int) -> None:
     """A tick for each timer, as the owner of a partition appends them."""
     while True:
-        record = log.run().fold_of(ANNA).record(ANNA)
+        record = log.run().fold_of(ANNA).records.peek(ANNA)
         assert record is not None
         wake = record.next_wake()
         if not wake or wake >= until:

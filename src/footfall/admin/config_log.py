@@ -21,7 +21,8 @@ from footfall.events.interaction import CONFIG
 from footfall.events.reserved import ConfigPayload, Reserved
 from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.tables.config import content_hash
-from footfall.tables.record import PARTITION_KEY, PartitionState, decode_partition
+from footfall.tables.record import decode_partition
+from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 KEY = CONFIG.encode()
 ACKNOWLEDGED_S_MAX = 30.0

@@ -58,10 +58,10 @@ def _field(name: str, schema: Any) -> _Field:
             raise Unreadable  # an array of nothing could be endless
         return name, _RECORD, fields, nullable
     if kind == "array":
-        _name, item, fields, null_items = _field("", schema["items"])
+        _name, item, inner, null_items = _field("", schema["items"])
         if item != _RECORD or null_items:
             raise Unreadable
-        return name, _ARRAY, fields, nullable
+        return name, _ARRAY, inner, nullable
     if kind == "map":
         if schema["values"] != "string":
             raise Unreadable
@@ -133,8 +133,8 @@ def _count(data: bytes, at: int) -> tuple[int, int]:
 def _array(fields: tuple[_Field, ...], data: bytes, at: int) -> tuple[list[dict[str, Any]], int]:
     items = []
     while data[at]:
-        n, at = _count(data, at)
-        for _ in range(n):
+        count, at = _count(data, at)
+        for _ in range(count):
             item, at = _record(fields, data, at)
             items.append(item)
     return items, at + 1
@@ -143,8 +143,8 @@ def _array(fields: tuple[_Field, ...], data: bytes, at: int) -> tuple[list[dict[
 def _map(data: bytes, at: int) -> tuple[dict[str, str], int]:
     members = {}
     while data[at]:
-        n, at = _count(data, at)
-        for _ in range(n):
+        count, at = _count(data, at)
+        for _ in range(count):
             n, at = _count(data, at)
             end = at + n
             key = data[at:end].decode()

@@ -15,7 +15,6 @@ import time
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from footfall import tables
 from footfall.admin.cluster import admin_client, answers
@@ -27,15 +26,12 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.options import bootstrap_of
 from footfall.settings import Settings
 from footfall.stream.customer import Document, Held, document
+from footfall.stream.partition import partition_of
 from footfall.stream.reader import Reader
 from footfall.tables.config import Config
-from footfall.tables.record import (
-    PARTITION_KEY,
-    PartitionState,
-    RecordCodec,
-    decode_partition,
-    header,
-)
+from footfall.tables.record import RecordCodec, decode_partition
+from footfall.tables.records import Best
+from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 READ_S_MAX = 120.0
 
@@ -94,7 +90,7 @@ def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | 
     (changelog,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
     if not changelog.exists:
         raise BrokerError(f"{changelog.name} does not exist; `footfall topics create` makes it")
-    number = (murmur2(key) & 0x7FFFFFFF) % changelog.partitions
+    number = partition_of(key, changelog.partitions)
     try:
         best, log_end = asyncio.run(asyncio.wait_for(_read(bootstrap, key, number), READ_S_MAX))
     except (KafkaError, TimeoutError) as error:
@@ -106,42 +102,32 @@ def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | 
     return found
 
 
-async def _read(bootstrap: str, key: bytes, number: int) -> tuple[dict[bytes, bytes], int]:
+async def _read(bootstrap: str, key: bytes, number: int) -> tuple[Best, int]:
     """The best records of the customer and of its partition, and where the log ends."""
     changelog = TopicPartition(topics.CHANGELOG, number)
     log = TopicPartition(topics.INTERACTIONS, number)
-    best: dict[bytes, bytes] = {}
+    best = Best()
     async with Reader(bootstrap) as reader:
         bounds = await reader.bounds([changelog, log])
         async for _tp, records in reader.read({changelog: bounds[changelog]}):
-            for record in records:
-                if record.key in (key, PARTITION_KEY):
-                    _take(best, record.key, record.value)
+            best.take(r for r in records if r.key in (key, PARTITION_KEY))
     return best, bounds[log][1]
 
 
-def _take(best: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:
-    """Law 2: of each key the record with the highest watermark, not the last one."""
-    if value is None:
-        best.pop(key, None)
-    elif key not in best or header(value)[0] >= header(best[key])[0]:
-        best[key] = value
-
-
-def copy(settings: Settings, key: bytes, best: dict[bytes, bytes], number: int, log_end: int
+def copy(settings: Settings, key: bytes, best: Best, number: int, log_end: int
          ) -> Document | None:
     """The document of what the changelog holds; None when it knows nobody of this key. Raises
     `SettingsError` where the key was made under another secret than the state.
     """
-    state = decode_partition(best[PARTITION_KEY]) if PARTITION_KEY in best else PartitionState()
+    state = PartitionState() if best.state is None else decode_partition(best.state)
     fingerprint = CustomerKeys((settings.customer_key_secret or "").encode()).fingerprint
     if state.key_fingerprint not in ("", fingerprint):
         raise SettingsError("the state was made under another FOOTFALL_CUSTOMER_KEY_SECRET: with "
                             "this one no customer is found. Set the workers' secret")
-    if key not in best:
+    if key not in best.store:
         return None
     codec = RecordCodec(tables.ALL)
-    record = codec.decode(best[key])
+    record = codec.decode(best.store[key])
     rows = {t.name: codec.row(t, record.rows[t.name]) for t in tables.ALL if t.name in record.rows}
     config = Config(tables.ALL, state.config_number, state.config_content)
     now = max(time.time_ns() // 1_000_000, state.clock)

@@ -14,8 +14,9 @@ import msgspec
 
 from footfall.tables.cart_triggers import instant
 from footfall.tables.config import Config
-from footfall.tables.record import CustomerRecord, Row
+from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import AnyTable
+from footfall.tables.stored import Row
 
 Document = dict[str, Any]
 

@@ -2,9 +2,10 @@
 
     outputs acked -> changed records acked -> `$partition` acked -> batch acked -> offset committed
 
-Decides when a checkpoint is taken and that a batch begins where the last one ended. Holds the
-partitions that this worker owns. Any failure ends the process (`crash.die`). Must never write
-between a lost membership and the next recovery.
+Holds the partitions that this worker owns. Decides which batches are applied and when what they say
+leaves; `chain.py` proves that each begins where the last one ended, `checkpoint.py` makes it
+durable. Any failure ends the process (`crash.die`). Must never write between a lost membership and
+the next recovery.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import TopicPartition
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
 from footfall import telemetry
@@ -29,17 +28,17 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import HANDOFF
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings
-from footfall.stream import publishing
+from footfall.stream import chain, checkpoint, publishing
 from footfall.stream.crash import CrashPoints
 from footfall.stream.garbage import Garbage
 from footfall.stream.outbox import Outbox
+from footfall.stream.partition import partition_of
 from footfall.stream.poison import PoisonLimit
-from footfall.stream.reader import Reader
 from footfall.stream.transport import Batch, BatchConsumer
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
-from footfall.tables.record import PARTITION_KEY, PartitionState
 from footfall.tables.spec import AnyTable
+from footfall.tables.stored import PartitionState
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +92,8 @@ class Engine:
                              sent=self._learn_time, fail=fail, broker_now=self.broker_now)
         self._fold_options = fold_options
         self._decode = fold_options.get("decode") or codecs.interaction.decode
+        self.garbage = Garbage()
         self._money = publishing.Money()
-        self._garbage = Garbage()
         self._checkpointing = asyncio.Lock()
         self._finished = False
         self._member = ""
@@ -188,18 +187,13 @@ class Engine:
         if (first.offset != fold.next_offset
                 or records[-1].offset - first.offset != len(records) - 1):
             epoch = self.consumer.epoch
-            await self._check_chain(partition, records)
+            await chain.check(self, partition, records)
             if epoch != self.consumer.epoch:
                 event.ack()
                 return
-        ahead = time.time() * 1000 + AHEAD_MS_MAX
-        apply = fold.apply
-        for at, record in enumerate(records):
-            if record.timestamp > ahead:
-                self._hold(partition, event, records[at:])
-                break
-            fold.next_offset = record.offset
-            apply(record)
+        applied = fold.apply_all(records, time.time() * 1000 + AHEAD_MS_MAX)
+        if applied < len(records):
+            self._hold(partition, event, records[applied:])
         else:
             partition.applied.append(event)
         partition.moved = True
@@ -208,35 +202,6 @@ class Engine:
             self._send(partition, first.timestamp)
         ends = (first, records[-1])
         publishing.sample([r for r in ends if r.offset < fold.next_offset], self._decode)
-
-    async def _check_chain(self, partition: Partition, records: Sequence[Any]) -> None:
-        """Law 1: a missing range is read once more; only one that holds no record is passed."""
-        expected = partition.fold.next_offset
-        for record in records:
-            if record.offset != expected:
-                if record.offset < expected:
-                    raise BrokerError(f"partition {partition.number}: got offset {record.offset} "
-                                      f"after {expected - 1}; starting again reads on from there")
-                await self.check_gap(partition.number, expected, record.offset)
-            expected = record.offset + 1
-
-    async def check_gap(self, number: int, start: int, end: int) -> None:
-        """Raise unless the log holds no record from `start` to before `end`."""
-        tp = TopicPartition(self.log_topic, number)
-        async with Reader(self.settings.kafka_bootstrap_servers) as reader:
-            (low, _high) = (await reader.bounds([tp]))[tp]
-            if low > start:
-                if not self.settings.accept_gap:
-                    raise StateRefused(
-                        f"partition {number}: the log begins at offset {low}, the state ends at"
-                        f" {start}: {low - start} records are gone. To go on without them: "
-                        "footfall worker --accept-gap")
-                logger.warning("partition %d: gap accepted, %d to %d", number, start, low)
-                start = min(low, end)
-            async for _tp, records in reader.read({tp: (start, end)}):
-                raise BrokerError(f"partition {number}: offset {records[0].offset} was skipped; "
-                                  "starting again reads it")
-        telemetry.CONTROL_OFFSETS.inc(end - start)
 
     def _hold(self, partition: Partition, event: Any, records: Sequence[Any]) -> None:
         tp = TP(self.log_topic, partition.number)
@@ -269,66 +234,22 @@ class Engine:
         fold = partition.fold
         outputs, fold.outputs = fold.outputs, []
         number = partition.number
-        for kind, key, value in outputs:
+        for kind, key, value, name in outputs:
             if kind == TRIGGER:
                 self.outbox.lane(topics.TRIGGERS, number).put([(key, value)], since)
-                self._money.add(self.codecs.trigger.decode(value))
+                if name in publishing.MONEY:
+                    self._money.add(self.codecs.trigger.decode(value))
             elif kind == REJECTED:
                 self.outbox.lane(topics.REJECTED, number).put([(None, value)])
                 partition.limit.rejected(int(key))
             elif kind == HANDOFF:
-                self.outbox.lane(self.log_topic, self.partition_of(key)).put([(key, value)])
-
-    def partition_of(self, key: bytes) -> int:
-        """The log partition of a customer (murmur2, as every producer)."""
-        return int((murmur2(key) & 0x7FFFFFFF) % self.settings.partitions)
-
-    # -- checkpoints -------------------------------------------------------------------------------
+                to = partition_of(key, self.settings.partitions)
+                self.outbox.lane(self.log_topic, to).put([(key, value)])
 
     async def checkpoint(self) -> None:
         """Make all that was applied so far durable, in law 1's order."""
         async with self._checkpointing:
-            began = time.monotonic()
-            epoch = self.consumer.epoch
-            snapshots = [self._snapshot(p) for p in self.partitions.values() if p.moved]
-            self.pending = 0
-            if not snapshots:
-                return
-            await self.outbox.barrier()
-            self.crash_point("after_outputs")
-            lanes = []
-            for at, (partition, changed, state, _events) in enumerate(snapshots):
-                lane = self.outbox.lane(self.changelog_topic, partition.number)
-                lane.put(changed)
-                if at == 0 and changed:
-                    self.crash_point("half_changelog")
-                lane.put([(PARTITION_KEY, state.encode())])
-                lanes.append(lane)
-            for lane in lanes:
-                await lane.barrier()
-            self.crash_point("after_changelog")
-            if epoch == self.consumer.epoch:
-                for (partition, _changed, state, events), lane in zip(
-                        snapshots, lanes, strict=True):
-                    for event in events:
-                        event.ack()
-                    self.consumer.mark_safe(TP(self.log_topic, partition.number),
-                                            state.next_offset,
-                                            f"{state.next_offset}:{lane.end_offset}")
-            self.crash_point("before_commit")
-            self._garbage.after_checkpoint()
-            telemetry.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
-
-    def _snapshot(
-        self, partition: Partition
-    ) -> tuple[Partition, list[tuple[bytes, bytes]], PartitionState, list[Any]]:
-        """All of one instant, without a pause: changed records, `$partition`, batches covered."""
-        fold = partition.fold
-        changed = partition.rewrites + list(fold.snapshot())
-        events, partition.applied, partition.rewrites = partition.applied, [], []
-        partition.moved = False
-        publishing.publish(self, partition)
-        return partition, changed, fold.state(), events
+            await checkpoint.take(self)
 
     async def finish(self) -> None:
         """The last checkpoint before the partitions go; nothing is written without membership."""

@@ -78,7 +78,7 @@ def publish_all(engine: Engine) -> None:
         publish(engine, partition)
     rows: Counter[tuple[str, str]] = Counter()
     for partition in engine.partitions.values():
-        rows.update(partition.fold.levels())
+        rows.update(partition.fold.records.levels())
     telemetry.ROWS.clear()
     for (table, level), customers in rows.items():
         telemetry.ROWS.labels(table, level).set(customers)

@@ -21,10 +21,13 @@ from faust.types import TP
 
 from footfall import telemetry
 from footfall.errors import StateRefused
+from footfall.stream.chain import check_gap
 from footfall.stream.engine import LOG_APPEND_TIME, Engine
 from footfall.stream.reader import Reader
 from footfall.tables.fold import log_checksum
-from footfall.tables.record import PARTITION_KEY, PartitionState, decode_partition, header
+from footfall.tables.record import decode_partition, header
+from footfall.tables.records import Best
+from footfall.tables.stored import PartitionState
 
 logger = logging.getLogger(__name__)
 
@@ -34,40 +37,8 @@ SLICE = 5000
 READERS = 3
 
 
-class _Found:
-    """What a changelog partition holds, as far as it has been read."""
-
-    __slots__ = ("stale", "state", "store")
-
-    def __init__(self) -> None:
-        self.store: dict[bytes, bytes] = {}
-        self.stale: set[bytes] = set()
-        self.state: bytes | None = None
-
-    def take(self, records: Iterable[Any]) -> None:
-        """Keep of each key the record with the highest watermark."""
-        store = self.store
-        for record in records:
-            key, value = record.key, record.value
-            if value is None:
-                # The null that follows a removal, itself a record with a watermark.
-                store.pop(key, None)
-                continue
-            if key == PARTITION_KEY:
-                if self.state is None or header(value)[0] >= header(self.state)[0]:
-                    self.state = value
-                continue
-            known = store.get(key)
-            if known is not None and header(known)[0] > header(value)[0]:
-                self.stale.add(key)
-                continue
-            if known is not None:
-                self.stale.discard(key)
-            store[key] = value
-
-
 async def _take_all(engine: Engine, ranges: dict[TopicPartition, tuple[int, int]],
-                    found: dict[int, _Found]) -> None:
+                    found: dict[int, Best]) -> None:
     """Read changelog partitions whole."""
     async with Reader(engine.settings.kafka_bootstrap_servers) as reader:
         async for tp, records in reader.read(ranges):
@@ -87,7 +58,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         changelogs = {n: TopicPartition(engine.changelog_topic, n) for n in wanted}
         logs = {n: TopicPartition(engine.log_topic, n) for n in wanted}
         bounds = await reader.bounds([*changelogs.values(), *logs.values()])
-        found = {n: _Found() for n in wanted}
+        found = {n: Best() for n in wanted}
         async with asyncio.TaskGroup() as group:
             for at in range(READERS):
                 some = {changelogs[n]: bounds[changelogs[n]] for n in wanted[at::READERS]}
@@ -119,7 +90,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         rows += len(store)
         start = partition.fold.next_offset
         if start < first:
-            await engine.check_gap(n, start, first)
+            await check_gap(engine, n, start, first)
             partition.fold.pass_gap(first)
     took = time.monotonic() - began
     telemetry.RECOVERY_SECONDS.set(took)

@@ -25,6 +25,7 @@ from footfall.errors import SettingsError
 from footfall.events.customer_key import is_customer_key
 from footfall.stream.customer import Held, document
 from footfall.stream.engine import Engine
+from footfall.stream.partition import partition_of
 from footfall.stream.publishing import lag, publish_all
 
 CUSTOMERS = "/customers/"
@@ -96,12 +97,12 @@ class Serving:
         if not engine.consumer.gate:
             return _error(503, "recovering", "partitions change hands or are being recovered")
         engine.check_alive()
-        number = engine.partition_of(key)
+        number = partition_of(key, engine.settings.partitions)
         partition = engine.partitions.get(number)
         if partition is None:
             return _error(421, "not_owner", f"partition {number} belongs to another worker")
         fold = partition.fold
-        record = fold.record(key)
+        record = fold.records.peek(key)
         if record is None:
             return _error(404, "customer_unknown", "no interaction of this customer was applied")
         rows = {t.name: row for t in fold.tables if (row := fold.row(key, t.name)) is not None}

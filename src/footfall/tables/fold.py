@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from footfall.errors import ConfigError, DecodeError, StateRefused
@@ -20,13 +20,13 @@ from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import Handoff, Reserved
 from footfall.tables import timers
 from footfall.tables.config import Config, version_of
+from footfall.tables.handoffs import Staged, merged
 from footfall.tables.outputs import Output, Outputs
-from footfall.tables.record import CustomerRecord, PartitionState, RecordCodec, Row, Timer, header
+from footfall.tables.record import CustomerRecord
+from footfall.tables.records import Records
 from footfall.tables.spec import Announcement, AnyTable, wants_all
+from footfall.tables.stored import PartitionState, Row, Timer
 
-#: What stepping one table would change (table, its row, facts, announcement): nothing is, until all
-#: tables have been stepped.
-_Staged = tuple[AnyTable, Row, Any, Announcement[Any]]
 #: A table taken apart: table, name, wants (None for all), observe, announce, configuration.
 _Step = tuple[AnyTable, str, Callable[[Interaction], bool] | None, Callable[..., Any],
               Callable[..., Announcement[Any]], Any]
@@ -48,7 +48,7 @@ class LogRecord(Protocol):
 class Fold:
     """The state of one partition and the machine that moves it.
 
-    `store` maps customer_key to encoded record as of the last snapshot; the fold writes it.
+    `store` maps customer_key to encoded record as it was recovered; the fold writes it.
     `decode` and `is_key` may replace the codec of the log (benchmarks read another schema).
     `passed` is told when a timer or a handoff is on its way (tests end the process there).
     """
@@ -72,42 +72,30 @@ class Fold:
         state = state or PartitionState()
         self.partition = partition
         self.tables = sorted(tables, key=lambda t: t.name)
-        self.store = {} if store is None else store
+        self.records = Records(self.tables, {} if store is None else store, is_key, hot_records_max)
         self.clock = state.clock
         self.next_offset = state.next_offset
         self.config = Config(self.tables, state.config_number, state.config_content)
         self.outputs: list[Output] = []
-        #: (what, label): how often; the shell publishes and clears it.
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.dirty: dict[bytes, CustomerRecord] = {}
 
-        self._codec = RecordCodec(self.tables)
+        self._codec = self.records.codec
+        self._counts: Counter[tuple[str, str]] = Counter()
+        #: Those of type "processed", apart: they are counted with each event.
+        self._processed: dict[str, int] = {}
         self._encode = Outputs(codecs, reserved, topic, partition)
         self._decode = decode or codecs.interaction.decode
         self._hash = keys.message_hash
         self._fingerprint = keys.fingerprint
-        self._is_key = is_key
         self._reserved = reserved
         self._passed = passed
         self._state = state
         self._last: LogRecord | None = None
-        self._hot: dict[bytes, CustomerRecord] = {}
-        self._cooling: dict[bytes, CustomerRecord] = {}
-        self._hot_max = hot_records_max
         self._by_name = {t.name: t for t in self.tables}
         self._steps = self._laid_out()
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: CustomerRecord | None = None
-        #: How many records have which marks.
-        self._marks: Counter[int] = Counter()
-        wakes = []
-        for key, data in self.store.items():
-            _watermark, wake_at, marks = header(data)
-            if wake_at:
-                wakes.append((wake_at, key))
-            self._marks[marks] += 1
-        self._timers = timers.Timers(wakes)
+        self._timers = timers.Timers(self.records.take_stock())
 
     def _laid_out(self) -> list[_Step]:
         """What each event needs of each table, under the configuration in force."""
@@ -116,11 +104,25 @@ class Fold:
 
     # -- the log -------------------------------------------------------------------------------
 
+    def apply_all(self, entries: Sequence[LogRecord], appended_until: float) -> int:
+        """Apply log records in order, up to the first that was appended later (ms) than given; how
+        many were.
+        """
+        n = 0
+        for entry in entries:
+            if entry.timestamp > appended_until:
+                break
+            self.apply(entry)
+            n += 1
+        return n
+
     def apply(self, entry: LogRecord) -> None:
         """Apply one log record and the timers it releases: one unit, no snapshot between them."""
         offset = entry.offset
-        if entry.timestamp > self.clock:
-            self.clock = entry.timestamp
+        appended_at = entry.timestamp
+        key = entry.key
+        if appended_at > self.clock:
+            self.clock = appended_at
         self.next_offset = offset + 1
         self._last = entry
         if self._handoffs:
@@ -129,36 +131,38 @@ class Fold:
         if index.ahead:
             index.catch_up(offset)
         if index.heap and index.heap[0][0] < self.clock:
-            self._fire(offset, entry.key)
+            self._fire(offset, key)
         try:
             event = self._decode(entry.value)
-            if event["type"][:1] == "$":
-                self._apply_reserved(event, entry)
+            if event["type"].startswith("$"):
+                self._apply_reserved(event, offset, key or b"")
+            elif key is None:
+                self._reject("key_invalid", "the record has no Kafka key")
             else:
-                self._apply_interaction(event, entry)
+                self._apply_interaction(event, offset, appended_at, key)
         except DecodeError as error:
             self._reject(error.reason, error.detail)
         if self._fired_own is not None:
             self._fired_own.watermark = offset
             self._fired_own = None
 
-    def _apply_interaction(self, event: Interaction, entry: LogRecord) -> None:
-        key: bytes = entry.key  # type: ignore[assignment]  # `_load` refuses None
-        record = self._hot.get(key) or self._load(key)
-        if entry.offset <= record.watermark:
-            self.counts["repeat", "offset"] += 1
+    def _apply_interaction(self, event: Interaction, offset: int, appended_at: int, key: bytes
+                           ) -> None:
+        record = self.records.get(key)
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
             return
         digest = self._hash(event["message_id"])
         memory = record.message_ids
-        if memory.hashes.find(digest) >= 0 and digest in memory:
-            self.counts["repeat", "message_id"] += 1
+        if digest in memory:
+            self._counts["repeat", "message_id"] += 1
             return
         when = event["event_time"]
-        if when > entry.timestamp:
-            when = entry.timestamp
+        if when > appended_at:
+            when = appended_at
         clock = self.clock
         rows = record.rows
-        staged: list[_Staged] = []
+        staged: list[Staged] = []
         told: list[Output] | None = None
         name = ""
         try:
@@ -179,17 +183,17 @@ class Fold:
         except Exception as error:  # a step that cannot take this event must not stop the others
             raise DecodeError("step_failed", f"{name}: {type(error).__name__}") from error
         memory.add(digest, clock)
-        record.watermark = entry.offset
-        self.dirty[key] = record
-        self.counts["processed", event["type"]] += 1
+        record.watermark = offset
+        self.records.dirty[key] = record
+        kind = event["type"]
+        self._processed[kind] = self._processed.get(kind, 0) + 1
         if record.timers and when < clock - self.config.late_ms:
             timers.rearm(record.timers, clock, self.config)
         self._commit(key, record, staged)
         if told is not None:
             self._tell(key, record, staged, told)
 
-    def _apply_reserved(self, event: Interaction, entry: LogRecord) -> None:
-        key = entry.key or b""
+    def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
         if kind == TICK:
             self._reserved.check(event, key)
@@ -205,22 +209,22 @@ class Fold:
                                        f"{error}. Run the newer Footfall that applied it") from None
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
-            if not self._receive(move, event["personal"], key, entry):
+            if not self._receive(move, event["personal"], key, offset):
                 return
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
-        self.counts["processed", kind] += 1
+        self._processed[kind] = self._processed.get(kind, 0) + 1
 
     def _reject(self, reason: str, detail: str) -> None:
         entry = self._last
         assert entry is not None
         self.outputs.append(self._encode.rejected(
             entry.offset, entry.timestamp, entry.value, reason, detail))
-        self.counts["rejected", reason] += 1
+        self._counts["rejected", reason] += 1
 
     # -- one step ------------------------------------------------------------------------------
 
-    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], *,
+    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], *,
                 fired: bool = False) -> None:
         """Put staged steps into the record."""
         waiting = record.timers
@@ -230,7 +234,7 @@ class Fold:
             if said.told is not row.told or facts is not row.facts:
                 rows[name] = Row(table.version, facts, said.told)
                 if table.limited is not None and table.limited(facts):
-                    self.counts["limited", name] += 1
+                    self._counts["limited", name] += 1
             else:
                 rows[name] = row
             due = said.due
@@ -240,13 +244,13 @@ class Fold:
                         or before.wake_at != due + self.config.grace_ms):
                     timer = timers.schedule(before, due, self.clock, self.config)
                     if timer.revealed_at and timer is not before:
-                        self.counts["settled", name] += 1
+                        self._counts["settled", name] += 1
                     waiting[name] = timer
                     self._timers.arm(key, timer.wake_at)
             elif waiting:
                 waiting.pop(name, None)
 
-    def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged], now: int
+    def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], now: int
               ) -> list[Output]:
         """The triggers of staged steps. Before anything changes: one that cannot be encoded is its
         table's fault, like a step that raises.
@@ -264,7 +268,7 @@ class Fold:
                     raise DecodeError("step_failed", detail) from error
         return told
 
-    def _ids_of(self, record: CustomerRecord, steps: Sequence[_Staged]) -> Mapping[str, str]:
+    def _ids_of(self, record: CustomerRecord, steps: Sequence[Staged]) -> Mapping[str, str]:
         table = self._ids
         if table is None or table.ids is None:
             return {}
@@ -273,13 +277,13 @@ class Fold:
                 return table.ids(facts)
         return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
 
-    def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[_Staged],
+    def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
               told: Sequence[Output]) -> None:
         """Put what committed steps tell into the outputs, then what they move."""
         self.outputs += told
         for table, _row, _facts, said in steps:
             for trigger in said.triggers:
-                self.counts["trigger", trigger.name] += 1
+                self._counts["trigger", trigger.name] += 1
             for move in said.moves:
                 if move.to != key:  # to oneself it would come back for ever
                     names = move.tables or tuple(self._by_name)
@@ -293,7 +297,7 @@ class Fold:
         stepped: set[bytes] = set()
         while (first := index.peek(self.clock)) is not None:
             wake_at, key = first
-            record = self._hot.get(key) or self._load(key)
+            record = self.records.get(key)
             if record.watermark >= offset and key not in stepped:
                 index.put_off(record.watermark)
                 continue
@@ -304,7 +308,7 @@ class Fold:
                     timer = record.timers.get(name)  # a step may have sent others' rows away
                     if timer is not None and timer.wake_at == wake_at:
                         self._fire_one(key, record, self._known(name), timer)
-                self.dirty[key] = record
+                self.records.dirty[key] = record
                 if key == own:
                     self._fired_own = record
                 else:
@@ -317,7 +321,7 @@ class Fold:
         if not timer.revealed_at and self.clock - timer.wake_at > config.late_ms:
             # The clock jumped past it: an outage is not taken for everybody's silence.
             record.timers[name] = timers.reveal(timer.due, self.clock, config)
-            self.counts["settled", name] += 1
+            self._counts["settled", name] += 1
             return
         now = timer.wake_at
         row = self._codec.row(table, record.rows.get(name))
@@ -327,7 +331,7 @@ class Fold:
                                   config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
-            steps: list[_Staged] = [(table, row, row.facts, said)]
+            steps: list[Staged] = [(table, row, row.facts, said)]
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
@@ -344,7 +348,7 @@ class Fold:
             index.catch_up(self.next_offset)
         while (first := index.peek(now)) is not None:
             wake_at, key = first
-            record = self._hot.get(key) or self._load(key)
+            record = self.records.get(key)
             if record.next_wake() == wake_at:
                 return True
             index.take()
@@ -368,66 +372,36 @@ class Fold:
         self.outputs.append(self._encode.handoff(to, move, self._codec.pack(rows)))
         self._passed("in_handoff")
 
-    def _receive(self, move: Handoff, rows: bytes, key: bytes, entry: LogRecord) -> bool:
+    def _receive(self, move: Handoff, rows: bytes, key: bytes, offset: int) -> bool:
         """Merge rows that were handed off to us; False when they had come before."""
-        record = self._hot.get(key) or self._load(key)
-        if entry.offset <= record.watermark:
-            self.counts["repeat", "offset"] += 1
+        record = self.records.get(key)
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
             return False
         if record.senders.get(move.partition, (-1, -1)) >= (move.offset, move.n):
-            self.counts["repeat", "handoff"] += 1
+            self._counts["repeat", "handoff"] += 1
             return False
-        staged: list[_Staged] = []
-        waiting = dict(record.timers)
-        clock = self.clock
         try:
             moved = self._codec.unpack(rows)
             for name in sorted(moved):
                 self._known(name)
-            # Every table that has a row is asked: one that received nothing may know another owner.
-            for name, table in self._by_name.items():
-                part = moved.get(name)
-                if part is None and name not in record.rows:
-                    continue
-                ours = self._codec.row(table, record.rows.get(name))
-                facts, told = ours.facts, ours.told
-                if part is not None:
-                    theirs = self._codec.row(table, part.row)
-                    facts = table.merge_facts(facts, theirs.facts)
-                    told = table.merge_told(told, theirs.told)
-                    timer = timers.merge(waiting.get(name), part.timer)
-                    if timer is not None:
-                        waiting[name] = timers.prolong(timer, clock, self.config)
-                said = table.announce(told, facts, clock, self.config.sections[name], None)
-                staged.append((table, ours, facts, said))
-            told_now = self._told(key, record, staged, clock)
+            staged, waiting = merged(record, moved, self.tables, self._codec,
+                                     clock=self.clock, config=self.config)
+            told = self._told(key, record, staged, self.clock)
         except StateRefused:
             raise
         except Exception as error:
             raise DecodeError("handoff_failed", type(error).__name__) from error
         record.timers = waiting
         record.senders[move.partition] = (move.offset, move.n)
-        record.watermark = entry.offset
-        self.dirty[key] = record
+        record.watermark = offset
+        self.records.dirty[key] = record
         self._commit(key, record, staged)
-        self._tell(key, record, staged, told_now)
+        self._tell(key, record, staged, told)
         self._timers.arm_next(key, record)
         return True
 
-    # -- records -------------------------------------------------------------------------------
-
-    def _load(self, key: bytes) -> CustomerRecord:
-        record = self._cooling.pop(key, None)
-        if record is None:
-            data = self.store.get(key)
-            if data is not None:
-                record = self._codec.decode(data)
-            elif self._is_key(key):
-                record = CustomerRecord()
-            else:
-                raise DecodeError("key_invalid", "the Kafka key is not a customer_key")
-        self._hot[key] = record
-        return record
+    # -- reading -------------------------------------------------------------------------------
 
     def _known(self, name: str) -> AnyTable:
         table = self._by_name.get(name)
@@ -436,27 +410,25 @@ class Fold:
                                "run the newer Footfall that wrote them")
         return table
 
-    def record(self, key: bytes) -> CustomerRecord | None:
-        """The record of a customer as it stands now; None when there is none. For reading only."""
-        known = self._hot.get(key) or self._cooling.get(key)
-        if known is None and key in self.store:
-            known = self._codec.decode(self.store[key])
-        return known
+    @property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """(what, label): how often; the shell publishes and clears it."""
+        for kind, n in self._processed.items():
+            self._counts["processed", kind] += n
+        self._processed.clear()
+        return self._counts
+
+    @property
+    def store(self) -> dict[bytes, bytes]:
+        """customer_key -> encoded record as of the last snapshot. For reading only."""
+        return self.records.store
 
     def row(self, key: bytes, name: str) -> Row | None:
         """One table's row of a customer as it stands now. For reading only."""
-        record = self.record(key)
+        record = self.records.peek(key)
         if record is None or name not in record.rows:
             return None
         return self._codec.row(self._by_name[name], record.rows[name])
-
-    def levels(self) -> dict[tuple[str, str], int]:
-        """(table, level last announced or "") -> customers, as of the last snapshot."""
-        found: Counter[tuple[str, str]] = Counter()
-        for marks, customers in self._marks.items():
-            for label in self._codec.levels(marks):
-                found[label] += customers
-        return found
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -465,23 +437,9 @@ class Fold:
         assert next_offset >= self.next_offset
         self.next_offset = next_offset
 
-    def snapshot(self) -> Iterable[tuple[bytes, bytes]]:
+    def snapshot(self) -> list[tuple[bytes, bytes]]:
         """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
-        encode = self._codec.encode
-        changed = []
-        for key, record in self.dirty.items():
-            before = record.marks
-            data = encode(record)
-            changed.append((key, data))
-            if record.marks != before or key not in self.store:
-                if key in self.store:
-                    self._marks[before] -= 1
-                self._marks[record.marks] += 1
-        self.store.update(changed)
-        self.dirty = {}
-        if len(self._hot) > self._hot_max:
-            self._cooling, self._hot = self._hot, {}
-        return changed
+        return self.records.snapshot()
 
     def state(self) -> PartitionState:
         """The `$partition` record as of now; goes with the snapshot taken in the same instant."""

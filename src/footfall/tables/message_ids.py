@@ -3,6 +3,10 @@
 Keeps the newest 256 and, up to 4,096, all of the last hour of the log's clock, in log order, as
 8-byte hashes. The hour is kept in half-hour buckets, so that what is kept is never less than an
 hour. Must stay with its key: it is never handed off.
+
+A customer who does much has long memory, and reading through it for each event would cost more than
+the event. So once a long memory has been asked a few times it gets a filter: a bit for each hash,
+which tells of most new ones at once that they are new. It is never stored and changes no answer.
 """
 
 from __future__ import annotations
@@ -15,19 +19,38 @@ BUCKET_MS = 1_800_000
 _BUCKETS = 2
 
 
+#: A memory this long gets a filter, once it has been asked so often.
+_FILTERED_BYTES_MIN = 64 * HASH_BYTES
+_ASKED_MIN = 16
+#: Bits for each hash: one new hash in sixteen finds its bit taken and is looked for.
+_FILTER_BITS = 16
+
+
 class MessageIds:
     """`hashes`: all kept, oldest first. `recent`: bucket, count, bucket, count ... of the last
     hour, ascending; what `hashes` holds beyond their sum is older.
     """
 
-    __slots__ = ("hashes", "recent")
+    __slots__ = ("_asked", "_filter", "_room", "hashes", "recent")
 
     def __init__(self, hashes: bytearray | None = None, recent: list[int] | None = None) -> None:
         self.hashes = bytearray() if hashes is None else hashes
         self.recent = [] if recent is None else recent
+        self._filter = bytearray()
+        #: Hashes that may still be added before the filter is made anew.
+        self._room = 0
+        self._asked = 0
 
     def __contains__(self, digest: bytes) -> bool:
         hashes = self.hashes
+        if self._filter:
+            slot = self._slot(digest)
+            if not self._filter[slot >> 3] >> (slot & 7) & 1:
+                return False
+        elif len(hashes) >= _FILTERED_BYTES_MIN:
+            self._asked += 1
+            if self._asked >= _ASKED_MIN:
+                self._make_filter()
         at = hashes.find(digest)
         while at >= 0:
             if at % HASH_BYTES == 0:
@@ -49,6 +72,28 @@ class MessageIds:
                 del recent[:2]
         if len(hashes) > KEPT_MIN * HASH_BYTES:
             self._forget()
+        if self._filter:
+            self._room -= 1
+            if self._room < 0:
+                self._make_filter()
+            else:
+                slot = self._slot(digest)
+                self._filter[slot >> 3] |= 1 << (slot & 7)
+
+    def _slot(self, digest: bytes) -> int:
+        """The bit of a hash: its first bytes, as many as the filter has bits for."""
+        return (digest[0] | digest[1] << 8 | digest[2] << 16) & (len(self._filter) * 8 - 1)
+
+    def _make_filter(self) -> None:
+        """Of all that is kept now, with room for half as many more."""
+        kept = len(self.hashes) // HASH_BYTES
+        self._room = kept // 2
+        bits = 1 << (kept * _FILTER_BITS - 1).bit_length()
+        self._filter = bytearray(bits // 8)
+        hashes = self.hashes
+        for at in range(0, kept * HASH_BYTES, HASH_BYTES):
+            slot = self._slot(bytes(hashes[at : at + 3]))
+            self._filter[slot >> 3] |= 1 << (slot & 7)
 
     def _forget(self) -> None:
         total = len(self.hashes) // HASH_BYTES

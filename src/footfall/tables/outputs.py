@@ -27,12 +27,13 @@ REJECTED_BYTES_MAX = 1_000_000
 
 class Output(NamedTuple):
     """Something to send: kind is TRIGGER, HANDOFF or REJECTED; `key` is the Kafka key, of a
-    rejected record its offset.
+    rejected record its offset. `name` is a trigger's.
     """
 
     kind: str
     key: bytes
     value: bytes
+    name: str = ""
 
 
 class Outputs:
@@ -59,7 +60,7 @@ class Outputs:
             "evidence": _json(trigger.evidence),
             "key_id": None,
             "personal": _json({"ids": ids}),
-        }))
+        }), trigger.name)
 
     def handoff(self, to: bytes, move: Handoff, rows: bytes) -> Output:
         """Rows for another customer."""

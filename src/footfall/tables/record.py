@@ -1,16 +1,14 @@
 """The customer record: all tables of one customer as one changelog value (law 2).
 
-Layout: a fixed header (format version, watermark, next wake_at, marks), so that recovery need not
-decode what it reads, then MessagePack. Marks say in four bits a table, at its `slot`, whether the
-record has a row of it and which level was announced last: so levels are counted without decoding.
-Rows that no step touched stay raw bytes. Rows of tables marked `personal` travel inside one
-`personal` field beside `key_id` (law 6). Decides the bytes and nothing else: what changes a record
-is in `fold.py`. A record of a newer format stops the worker.
+Marks say in four bits a table, at its `slot`, whether the record has a row of it and which level
+was announced last: so levels are counted without decoding. Rows that no step touched stay raw
+bytes. Rows of tables marked `personal` travel inside one `personal` field beside `key_id` (law 6).
+Decides the bytes (`stored.py` has their layout) and nothing else: what changes a record is in
+`fold.py`. A record of a newer format stops the worker.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,73 +17,21 @@ import msgspec
 from footfall.errors import StateRefused
 from footfall.tables.message_ids import MessageIds
 from footfall.tables.spec import AnyTable
+from footfall.tables.stored import (
+    FORMAT,
+    HEADER,
+    HEADER_1,
+    NEVER,
+    MovedRow,
+    PartitionState,
+    Row,
+    Stored,
+    Timer,
+    Versioned,
+)
 
-FORMAT = 2
-NEVER = 0
-_HEADER = struct.Struct(">BqqQ")
-#: Format 1 had no marks.
-_HEADER_1 = struct.Struct(">Bqq")
 _MARK_BITS = 4
 _MARK = (1 << _MARK_BITS) - 1
-PARTITION_KEY = b"$partition"
-
-
-class Timer(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """When a table is stepped by time. `due` is the deadline, `revealed_at` the clock at which it
-    was found to be long past (0: it was not); then it settles until `wake_at`.
-    """
-
-    wake_at: int
-    due: int
-    revealed_at: int = 0
-
-
-class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One table's part of a record."""
-
-    version: int
-    facts: Any
-    told: Any
-
-
-class MovedRow(msgspec.Struct, array_like=True, frozen=True):
-    """A row on its way to another customer."""
-
-    row: msgspec.Raw
-    timer: Timer | None
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    senders: list[tuple[int, int, int]]
-    ids: bytes
-    recent: list[int]
-    timers: dict[str, Timer]
-    rows: dict[str, msgspec.Raw]
-    key_id: str | None
-    personal: bytes
-
-
-class PartitionState(msgspec.Struct, array_like=True, frozen=True):
-    """The `$partition` record: the state of a partition itself as of an offset of its log (law 1).
-
-    `next_offset` is the first not yet read; `last_*` describe the last record read (-1: none).
-    `key_fingerprint` tells the secret of the customer keys: under another one every customer would
-    be a stranger (law 6).
-    """
-
-    next_offset: int = 0
-    clock: int = 0
-    config_number: int = 0
-    config_content: bytes = b"{}"
-    last_offset: int = -1
-    last_appended_at: int = 0
-    last_checksum: int = 0
-    key_fingerprint: str = ""
-
-    def encode(self) -> bytes:
-        """Changelog value: the watermark in the header is the last offset covered."""
-        body = msgspec.msgpack.encode(self)
-        return _HEADER.pack(FORMAT, self.next_offset - 1, NEVER, 0) + body
 
 
 class CustomerRecord:
@@ -124,7 +70,7 @@ class RecordCodec:
         ]
         # order="deterministic": the bytes of a record must not depend on history (law 3).
         self._encoder = msgspec.msgpack.Encoder(order="deterministic")
-        self._stored = msgspec.msgpack.Decoder(_Stored)
+        self._stored = msgspec.msgpack.Decoder(Stored)
         self._raws = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
         self._moved = msgspec.msgpack.Decoder(dict[str, MovedRow])
         self._rows: dict[str, msgspec.msgpack.Decoder[tuple[int, Any, Any]]] = {
@@ -148,7 +94,7 @@ class RecordCodec:
             # A list: deterministic encoding takes no map whose keys are integers.
             senders = [(p, *last) for p, last in sorted(record.senders.items())]
         record.marks = self._mark(record)
-        head = _HEADER.pack(FORMAT, record.watermark, record.next_wake(), record.marks)
+        head = HEADER.pack(FORMAT, record.watermark, record.next_wake(), record.marks)
         return head + self._encoder.encode(
             (senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
         )
@@ -216,11 +162,7 @@ class RecordCodec:
         return self._moved.decode(data)
 
 
-class _Version(msgspec.Struct, array_like=True):
-    version: int  # the first element of a row; what follows is passed over
-
-
-_version = msgspec.msgpack.Decoder(_Version)
+_version = msgspec.msgpack.Decoder(Versioned)
 _parts = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, msgspec.Raw])
 _partition = msgspec.msgpack.Decoder(PartitionState)
 
@@ -228,10 +170,10 @@ _partition = msgspec.msgpack.Decoder(PartitionState)
 def header(data: bytes) -> tuple[int, int, int]:
     """(watermark, next wake_at or NEVER, marks) of a changelog value."""
     if data[0] == FORMAT:
-        _format, watermark, wake_at, marks = _HEADER.unpack_from(data)
+        _format, watermark, wake_at, marks = HEADER.unpack_from(data)
         return watermark, wake_at, marks
     if data[0] == 1:
-        _format, watermark, wake_at = _HEADER_1.unpack_from(data)
+        _format, watermark, wake_at = HEADER_1.unpack_from(data)
         return watermark, wake_at, 0
     raise StateRefused(
         f"a changelog record has format {data[0]}, this code knows {FORMAT}: "
@@ -240,7 +182,7 @@ def header(data: bytes) -> tuple[int, int, int]:
 
 
 def _body(data: bytes) -> memoryview:
-    return memoryview(data)[(_HEADER_1 if data[0] == 1 else _HEADER).size :]
+    return memoryview(data)[(HEADER_1 if data[0] == 1 else HEADER).size :]
 
 
 def decode_partition(data: bytes) -> PartitionState:

@@ -5,7 +5,8 @@ Every event counts; most change nothing else, and that path is kept short. Rules
 - Signals are counted in buckets of their own length (`BUCKETS`), as far back as they can score.
 - Of each device, network, card and coupon the least minute that named it: the first one of all and
   the 15 named first most recently.
-- Of orders the newest 16 values; of two messages about one order the greater counts.
+- Of orders the newest 16 values; of two messages about one order the later counts. A message
+  without a value above zero says nothing of it.
 What is cut is cut by content alone. Dropping minutes, buckets and values keeps the law of facts;
 only dropping a device, network, card or coupon is marked (`cut`).
 Must never score, read configuration, or change what it is given.

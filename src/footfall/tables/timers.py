@@ -11,7 +11,8 @@ import heapq
 from collections.abc import Iterable
 
 from footfall.tables.config import Config
-from footfall.tables.record import CustomerRecord, Timer
+from footfall.tables.record import CustomerRecord
+from footfall.tables.stored import Timer
 
 
 class Timers:

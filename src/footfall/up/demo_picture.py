@@ -38,7 +38,7 @@ def picture() -> str:
         if action.at_s <= AT_S:
             seen.sent(action.at_s, 1)
     list(rehearsal.fold.snapshot())
-    levels = rehearsal.fold.levels()
+    levels = rehearsal.fold.records.levels()
     seen.levels = {(t.name, level): levels[t.name, level] for t in tables.ALL for level in t.levels}
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True,
                       color_system="truecolor", highlight=False)

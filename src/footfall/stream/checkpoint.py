@@ -1,0 +1,71 @@
+"""A checkpoint: makes what was applied durable, in law 1's order.
+
+    outputs acked -> changed records acked -> `$partition` acked -> batch acked -> offset committed
+
+Decides that order and nothing else. Must never let a later step begin before the one before it is
+acknowledged.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from faust.types import TP
+
+from footfall import telemetry
+from footfall.stream import publishing
+from footfall.tables.stored import PARTITION_KEY, PartitionState
+
+if TYPE_CHECKING:
+    from footfall.stream.engine import Engine, Partition
+
+
+class Snapshot(NamedTuple):
+    """All of one instant of a partition: changed records, `$partition`, batches covered."""
+
+    partition: Partition
+    changed: list[tuple[bytes, bytes]]
+    state: PartitionState
+    events: list[Any]
+
+
+async def take(engine: Engine) -> None:
+    """Returns when all that was applied before is durable and may be committed."""
+    began = time.monotonic()
+    epoch = engine.consumer.epoch
+    snapshots = [_snapshot(engine, p) for p in engine.partitions.values() if p.moved]
+    engine.pending = 0
+    if not snapshots:
+        return
+    await engine.outbox.barrier()
+    engine.crash_point("after_outputs")
+    lanes = []
+    for at, (partition, changed, state, _events) in enumerate(snapshots):
+        lane = engine.outbox.lane(engine.changelog_topic, partition.number)
+        lane.put(changed)
+        if at == 0 and changed:
+            engine.crash_point("half_changelog")
+        lane.put([(PARTITION_KEY, state.encode())])
+        lanes.append(lane)
+    for lane in lanes:
+        await lane.barrier()
+    engine.crash_point("after_changelog")
+    if epoch == engine.consumer.epoch:
+        for (partition, _changed, state, events), lane in zip(snapshots, lanes, strict=True):
+            for event in events:
+                event.ack()
+            engine.consumer.mark_safe(TP(engine.log_topic, partition.number), state.next_offset,
+                                      f"{state.next_offset}:{lane.end_offset}")
+    engine.crash_point("before_commit")
+    engine.garbage.after_checkpoint()
+    telemetry.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
+
+
+def _snapshot(engine: Engine, partition: Partition) -> Snapshot:
+    """Without a pause: nothing is applied meanwhile."""
+    changed = partition.rewrites + partition.fold.snapshot()
+    events, partition.applied, partition.rewrites = partition.applied, [], []
+    partition.moved = False
+    publishing.publish(engine, partition)
+    return Snapshot(partition, changed, partition.fold.state(), events)

@@ -1,0 +1,137 @@
+"""The customer records of one partition: encoded in `store`, decoded while they are in use.
+
+Decides which records stay decoded (those stepped since the checkpoint before last, once there are
+more than `hot_max`), and what a checkpoint writes: every changed record, once. Also takes a
+changelog in: of each key the record with the highest watermark, not the last one (law 2), because a
+stale row of a worker that had been replaced may lie behind the owner's. Must never change what a
+record says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from footfall.errors import DecodeError
+from footfall.tables.record import CustomerRecord, RecordCodec, header
+from footfall.tables.spec import AnyTable
+from footfall.tables.stored import PARTITION_KEY
+
+
+class Records:
+    """`store` maps customer_key to encoded record as of the last snapshot. `dirty` holds what has
+    changed since.
+    """
+
+    def __init__(self, tables: Sequence[AnyTable], store: dict[bytes, bytes],
+                 is_key: Callable[[bytes | None], bool], hot_max: int) -> None:
+        self.codec = RecordCodec(tables)
+        self.store = store
+        self.dirty: dict[bytes, CustomerRecord] = {}
+        self.hot_max = hot_max
+        self._is_key = is_key
+        self._hot: dict[bytes, CustomerRecord] = {}
+        self._cooling: dict[bytes, CustomerRecord] = {}
+        #: How many records have which marks.
+        self._marks: Counter[int] = Counter()
+
+    def take_stock(self) -> list[tuple[int, bytes]]:
+        """Count the levels of all that is stored; (next wake_at, key) of each that waits."""
+        wakes = []
+        marks_of = self._marks
+        for key, data in self.store.items():
+            _watermark, wake_at, marks = header(data)
+            if wake_at:
+                wakes.append((wake_at, key))
+            marks_of[marks] += 1
+        return wakes
+
+    def get(self, key: bytes) -> CustomerRecord:
+        """The record to be stepped, a new one for a new customer; raises `DecodeError` where `key`
+        is no customer_key.
+        """
+        record = self._hot.get(key)
+        return self._load(key) if record is None else record
+
+    def peek(self, key: bytes) -> CustomerRecord | None:
+        """The record as it stands now; None when there is none. For reading only."""
+        record = self._hot.get(key)
+        if record is None:
+            record = self._cooling.get(key)
+        if record is None and key in self.store:
+            record = self.codec.decode(self.store[key])
+        return record
+
+    def snapshot(self) -> list[tuple[bytes, bytes]]:
+        """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
+        encode = self.codec.encode
+        store = self.store
+        changed = []
+        for key, record in self.dirty.items():
+            before = record.marks
+            data = encode(record)
+            changed.append((key, data))
+            known = key in store
+            if record.marks != before or not known:
+                if known:
+                    self._marks[before] -= 1
+                self._marks[record.marks] += 1
+        store.update(changed)
+        self.dirty = {}
+        if len(self._hot) > self.hot_max:
+            self._cooling, self._hot = self._hot, {}
+        return changed
+
+    def levels(self) -> dict[tuple[str, str], int]:
+        """(table, level last announced or "") -> customers, as of the last snapshot."""
+        found: dict[tuple[str, str], int] = {}
+        for marks, customers in self._marks.items():
+            for label in self.codec.levels(marks):
+                found[label] = found.get(label, 0) + customers
+        return found
+
+    def _load(self, key: bytes) -> CustomerRecord:
+        record = self._cooling.pop(key, None)
+        if record is None:
+            data = self.store.get(key)
+            if data is not None:
+                record = self.codec.decode(data)
+            elif self._is_key(key):
+                record = CustomerRecord()
+            else:
+                raise DecodeError("key_invalid", "the Kafka key is not a customer_key")
+        self._hot[key] = record
+        return record
+
+
+class Best:
+    """What a changelog partition holds, as far as it has been taken in. `stale`: keys whose last
+    record was not the best; `state`: the `$partition` record.
+    """
+
+    def __init__(self) -> None:
+        self.store: dict[bytes, bytes] = {}
+        self.stale: set[bytes] = set()
+        self.state: bytes | None = None
+
+    def take(self, records: Iterable[Any]) -> None:
+        """Take in Kafka records, in their order."""
+        store = self.store
+        for record in records:
+            key: bytes = record.key
+            value: bytes | None = record.value
+            known = store.get(key)
+            if value is None:
+                # The null that follows a removal, itself a record with a watermark.
+                store.pop(key, None)
+            elif key == PARTITION_KEY:
+                if self.state is None or header(value)[0] >= header(self.state)[0]:
+                    self.state = value
+            elif known is None:
+                store[key] = value
+            elif header(known)[0] > header(value)[0]:
+                self.stale.add(key)
+            else:
+                self.stale.discard(key)
+                store[key] = value

@@ -1,0 +1,87 @@
+"""What is stored of customers and partitions, as data: the types that msgspec reads and writes.
+
+Layout of a record: a fixed header (format version, watermark, next wake_at, marks), so that
+recovery need not decode what it reads, then MessagePack of `Stored`. Decides the bytes and nothing
+else; `record.py` reads and writes them. Stays interpreted, because msgspec reads a class's own
+annotations and mypyc keeps only a part of them (setup.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+
+FORMAT = 2
+NEVER = 0
+HEADER = struct.Struct(">BqqQ")
+#: Format 1 had no marks.
+HEADER_1 = struct.Struct(">Bqq")
+PARTITION_KEY = b"$partition"
+
+
+class Timer(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """When a table is stepped by time. `due` is the deadline, `revealed_at` the clock at which it
+    was found to be long past (0: it was not); then it settles until `wake_at`.
+    """
+
+    wake_at: int
+    due: int
+    revealed_at: int = 0
+
+
+class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One table's part of a record."""
+
+    version: int
+    facts: Any
+    told: Any
+
+
+class MovedRow(msgspec.Struct, array_like=True, frozen=True):
+    """A row on its way to another customer."""
+
+    row: msgspec.Raw
+    timer: Timer | None
+
+
+class Stored(msgspec.Struct, array_like=True):
+    """A record's body. Rows of tables marked `personal` lie inside `personal`, beside `key_id`."""
+
+    senders: list[tuple[int, int, int]]
+    ids: bytes
+    recent: list[int]
+    timers: dict[str, Timer]
+    rows: dict[str, msgspec.Raw]
+    key_id: str | None
+    personal: bytes
+
+
+class PartitionState(msgspec.Struct, array_like=True, frozen=True):
+    """The `$partition` record: the state of a partition itself as of an offset of its log (law 1).
+
+    `next_offset` is the first not yet read; `last_*` describe the last record read (-1: none).
+    `key_fingerprint` tells the secret of the customer keys: under another one every customer would
+    be a stranger (law 6).
+    """
+
+    next_offset: int = 0
+    clock: int = 0
+    config_number: int = 0
+    config_content: bytes = b"{}"
+    last_offset: int = -1
+    last_appended_at: int = 0
+    last_checksum: int = 0
+    key_fingerprint: str = ""
+
+    def encode(self) -> bytes:
+        """Changelog value: the watermark in the header is the last offset covered."""
+        body = msgspec.msgpack.encode(self)
+        return HEADER.pack(FORMAT, self.next_offset - 1, NEVER, 0) + body
+
+
+class Versioned(msgspec.Struct, array_like=True):
+    """The head of a row; what follows is passed over."""
+
+    version: int
