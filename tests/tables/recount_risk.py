@@ -100,7 +100,8 @@ def weight(age: int, half: int) -> int:
 
 
 def _above(orders: pd.DataFrame, minute: int) -> int:
-    told = orders[[Fraction(total) > 0 for total in orders["total"]]]  # zero says nothing
+    above_zero = [Fraction(total) > 0 for total in orders["total"]]
+    told = orders[pd.Series(above_zero, orders.index, dtype=bool)]  # zero says nothing
     latest = told.sort_values("at").groupby("order_id").tail(1)
     values = sorted((at, currency, Fraction(total)) for at, currency, total in
                     zip(latest["at"], latest["currency"], latest["total"], strict=True))[-16:]
