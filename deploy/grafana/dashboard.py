@@ -125,8 +125,10 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               SECONDS, quantiles("footfall_apply_latency_seconds")),
         Panel("To the trigger", "From the log to the broker's acknowledgement of the trigger",
               SECONDS, quantiles("footfall_trigger_latency_seconds")),
-        Panel("Age on arrival", "How long ago interactions happened when they came: late events",
+        Panel("Age on arrival", "How long ago interactions happened when they came",
               SECONDS, quantiles("footfall_event_age_seconds")),
+        Panel("Late events", "Interactions that happened more than clock.late_s (5 s) before they "
+              "came", PER_SECOND, rate("footfall_late_events_total", "type")),
         Panel("Checkpoint", "Time of one checkpoint", SECONDS,
               quantiles("footfall_checkpoint_seconds")),
     )),

@@ -30,6 +30,8 @@ CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exac
                      ["trigger", "currency"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
                   ["table"])
+LATE = Counter("footfall_late_events", "Interactions that happened more than clock.late_s before "
+               "the log's clock", ["type"])
 TICKS = Counter("footfall_ticks", "Ticks appended")
 SETTLED = Counter("footfall_settled", "Deadlines revealed late, which had to settle", ["table"])
 APPLY_LATENCY = Histogram(

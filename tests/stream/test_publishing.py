@@ -165,6 +165,7 @@ def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
     kinds = {"track", "page", "screen", "identify", "group", "alias"}
     known = {
         telemetry.PROCESSED: {*kinds, "$tick", "$config", "$handoff"},
+        telemetry.LATE: kinds,
         telemetry.TRIGGERS: {name for t in tables.ALL for name in t.triggers},
         telemetry.SETTLED: {t.name for t in tables.ALL},
         telemetry.LIMITED: {t.name for t in tables.ALL},

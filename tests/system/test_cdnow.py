@@ -160,6 +160,7 @@ def test_every_customers_orders_are_those_of_pandas(
     worker.until(lambda: all(state.offsets().get(p, 0) >= end for p, end in ends.items()),
                  APPLIED_S_MAX, "applied")
     assert cdnow.ROWS == metric(worker_port, 'footfall_processed_total{type="track"}')
+    assert cdnow.ROWS == metric(worker_port, "footfall_late_events_total")
     assert accepted - cdnow.ROWS == metric(worker_port, "footfall_duplicates_total")
     some = {name: made for n, (name, made) in enumerate(expected.items())
             if n % (cdnow.CUSTOMERS // ASKED) == 0 or made.limited}

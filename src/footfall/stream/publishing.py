@@ -41,6 +41,7 @@ _COUNTERS = {
     "trigger": telemetry.TRIGGERS,
     "settled": telemetry.SETTLED,
     "limited": telemetry.LIMITED,
+    "late": telemetry.LATE,
     "rejected": telemetry.REJECTED,
 }
 
@@ -82,6 +83,7 @@ def begin(engine: Engine) -> None:
     """
     tables = engine.tables
     telemetry.at_zero(telemetry.PROCESSED, (*CALLS, TICK, CONFIG, HANDOFF))
+    telemetry.at_zero(telemetry.LATE, CALLS)
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
     telemetry.at_zero(telemetry.SETTLED, [t.name for t in tables])

@@ -182,8 +182,10 @@ class Fold:
         record.watermark = entry.offset
         self.dirty[key] = record
         self.counts["processed", event["type"]] += 1
-        if record.timers and when < clock - self.config.late_ms:
-            timers.rearm(record.timers, clock, self.config)
+        if when < clock - self.config.late_ms:
+            self.counts["late", event["type"]] += 1
+            if record.timers:
+                timers.rearm(record.timers, clock, self.config)
         self._commit(key, record, staged)
         if told is not None:
             self._tell(key, record, staged, told)
