@@ -23,6 +23,7 @@ from footfall.cli import footfall
 from footfall.events import topics
 from footfall.events.admit import CALLS
 from footfall.events.interaction import CONFIG, HANDOFF, TICK
+from footfall.events.reasons import COLLECTOR, WORKER
 from footfall.settings import PREFIX, Settings
 from footfall.tables.config import ClockConfig
 
@@ -237,8 +238,14 @@ def test_tables_and_triggers_are_documented() -> None:
     headings = {name: set(re.findall(r"^## (.+)$", page(f"{name}.md"), re.MULTILINE))
                 for name in ("tables", "triggers")}
     assert {t.name for t in tables.ALL} == headings["tables"]
-    made = {found for file in (SOURCE / "tables").glob("*.py") for found in called(file, "Trigger")}
-    assert made == headings["triggers"]
+    assert {name for t in tables.ALL for name in t.triggers} == headings["triggers"]
+    for table in tables.ALL:
+        files = (SOURCE / "tables").glob(f"{table.name}*.py")
+        made = {found for file in files for found in called(file, "Trigger")}
+        assert made == set(table.triggers), table.name
+        row = re.search(rf"^\| \[{table.name}\].*$", page("tables.md"), re.MULTILINE)
+        assert row is not None
+        assert names(row[0].split("|")[3]) == list(table.triggers)
 
 
 # -- reasons and refusals ------------------------------------------------------------------------
@@ -277,6 +284,8 @@ def test_reasons_are_documented() -> None:
                   for stage in ("collector", "worker")}
     assert reasons(("events", "collector"), "FieldError") == documented["collector"]
     assert reasons(("events", "tables"), "DecodeError", "_reject") == documented["worker"]
+    assert {"collector": COLLECTOR, "worker": WORKER} == {
+        stage: tuple(sorted(found)) for stage, found in documented.items()}
     # `_sent(data, field)` names its reason after the field.
     seen = reasons(("query",), "DecodeError")
     seen |= {f"{field}_invalid" for field in called(SOURCE / "query/rendering.py", "_sent", at=1)}

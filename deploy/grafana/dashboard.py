@@ -59,6 +59,11 @@ def rate(metric: str, *labels: str) -> tuple[Query, ...]:
                   _legend(labels)),)
 
 
+def moving(metric: str, *labels: str) -> tuple[Query, ...]:
+    """The same, without what stands still: of many labels most do."""
+    return tuple(query._replace(expr=f"{query.expr} > 0") for query in rate(metric, *labels))
+
+
 def hour(metric: str, *labels: str) -> tuple[Query, ...]:
     """By how much a counter has moved within an hour, by labels."""
     return (Query(f"sum by ({', '.join(labels)}) (increase({metric}[1h]))",
@@ -76,9 +81,9 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         Panel("Accepted", "Interactions in the log, by write key's source", PER_SECOND,
               rate("footfall_accepted_total", "source")),
         Panel("Rejected", "Single items and records that were refused", PER_SECOND,
-              rate("footfall_rejected_total", "stage", "reason")),
+              moving("footfall_rejected_total", "stage", "reason")),
         Panel("Refused requests", "Whole requests that were refused", PER_SECOND,
-              rate("footfall_refused_requests_total", "code")),
+              moving("footfall_refused_requests_total", "code")),
         Panel("Processed", "Log records that workers have applied", PER_SECOND,
               rate("footfall_processed_total", "type")),
         Panel("Duplicates", "Records recognised as repeats, and not applied again", PER_SECOND,
@@ -120,8 +125,10 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               SECONDS, quantiles("footfall_apply_latency_seconds")),
         Panel("To the trigger", "From the log to the broker's acknowledgement of the trigger",
               SECONDS, quantiles("footfall_trigger_latency_seconds")),
-        Panel("Age on arrival", "How long ago interactions happened when they came: late events",
+        Panel("Age on arrival", "How long ago interactions happened when they came",
               SECONDS, quantiles("footfall_event_age_seconds")),
+        Panel("Late events", "Interactions that happened more than clock.late_s (5 s) before they "
+              "came", PER_SECOND, rate("footfall_late_events_total", "type")),
         Panel("Checkpoint", "Time of one checkpoint", SECONDS,
               quantiles("footfall_checkpoint_seconds")),
     )),

@@ -1,9 +1,12 @@
 """Every metric, declared once: kind, labels and meaning. Names begin with `footfall_`, units last.
 
-No label may hold anything of a customer (law 6).
+No label may hold anything of a customer (law 6). A label whose values are known beforehand has all
+of them from the start, at 0 (`at_zero`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -27,6 +30,8 @@ CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exac
                      ["trigger", "currency"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
                   ["table"])
+LATE = Counter("footfall_late_events", "Interactions that happened more than clock.late_s before "
+               "the log's clock", ["type"])
 TICKS = Counter("footfall_ticks", "Ticks appended")
 SETTLED = Counter("footfall_settled", "Deadlines revealed late, which had to settle", ["table"])
 APPLY_LATENCY = Histogram(
@@ -53,3 +58,11 @@ CLOCK = Gauge("footfall_clock_seconds", "The log's clock", ["partition"])
 CUSTOMERS = Gauge("footfall_customers", "Customer records held", ["partition"])
 ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level last announced",
              ["table", "level"])
+
+
+def at_zero(counter: Counter, values: Iterable[str], *before: str) -> None:
+    """Show a counter for each value of its last label; `before`: those of the others. Prometheus
+    sees no increase in a series' first sample, so one that came with its first step would hide it.
+    """
+    for value in values:
+        counter.labels(*before, value)

@@ -16,6 +16,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from footfall.collector import body
+from footfall.collector.answers import CODES
 from footfall.collector.app import ROUTES, Collector
 from footfall.collector.auth import WriteKeys
 from footfall.collector.body import BODY_BYTES_MAX
@@ -24,6 +25,8 @@ from footfall.collector.sink import Outgoing, UnavailableError
 from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, ITEM_BYTES_MAX, SHARED_BYTES_MAX
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.events.reasons import COLLECTOR
+from footfall.telemetry import ACCEPTED, REFUSED, REJECTED
 
 NOW = 1_795_428_000_000
 KEY = "wk_web"
@@ -357,3 +360,19 @@ async def test_health_readiness_and_metrics(client: Any, sink: MemorySink) -> No
         assert (503, "log_unavailable") == (answer.status, (await answer.json())["code"])
     async with client.get("/healthz") as answer:
         assert 200 == answer.status
+
+
+async def test_known_sources_reasons_and_codes_are_there_at_zero(sink: MemorySink) -> None:
+    """From a collector's start: `increase()` does not see the step with which a series appears."""
+    for counter in (ACCEPTED, REJECTED, REFUSED):
+        counter.clear()
+
+    Collector(sink, KEYS, WriteKeys({"web": KEY, "app": "wk_app"}), CODECS)
+
+    shown = {(s.name, *sorted(s.labels.values())): s.value
+             for counter in (ACCEPTED, REJECTED, REFUSED) for family in counter.collect()
+             for s in family.samples if s.name.endswith("_total")}
+    assert dict.fromkeys((
+        *(("footfall_accepted_total", source) for source in ("web", "app")),
+        *(("footfall_rejected_total", *sorted(("collector", reason))) for reason in COLLECTOR),
+        *(("footfall_refused_requests_total", code) for code in CODES)), 0.0) == shown

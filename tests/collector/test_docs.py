@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from footfall.collector.answers import CODES
 from footfall.collector.app import ROUTES
 from footfall.events.commerce import ACTIONS
 
@@ -19,6 +20,14 @@ def test_every_reason_and_code_is_documented() -> None:
     named |= set(re.findall(r'RequestError\(\s*\d+,\s*"([a-z_]+)"', code))
     assert len(named) > 25
     assert set() == {name for name in named if f"`{name}`" not in DOCS}
+
+
+def test_every_code_of_a_request_is_listed() -> None:
+    """As the page has them, and all that are raised here: metrics show them at 0 from the start."""
+    code = "".join(file.read_text() for file in (ROOT / "src/footfall/collector").glob("*.py"))
+    said = DOCS.partition("Codes of a whole request")[2]
+    assert set(re.findall(r"`([a-z_]+)`", said)) == set(CODES)
+    assert set(re.findall(r'RequestError\(\s*\d+,\s*"([a-z_]+)"', code)) <= set(CODES)
 
 
 def test_every_route_is_documented() -> None:

@@ -175,6 +175,7 @@ CASES = (
     Case("Triggers", "accounts are tried out", {"name": "risk_level_changed"}),
     Case("Engagement", "customers come every day", {"level": "medium"}, by=10),
     Case("Age on arrival", "a phone was offline", by=HOUR_S),
+    Case("Late events", "a phone was offline", {"type": "track"}, by=1),
     Case("Ticks and settling", "a phone was offline", {"table": "cart"}),
     Case("Lag", "newcomers rush in", by=100),
     Case("Memory", "newcomers rush in", {"job": "worker"}, by=2_000_000),

@@ -147,13 +147,14 @@ def _labels(case: scenarios.Case, footfall: Installation) -> Mapping[str, str]:
 
 
 def _quiet(prometheus: real.Prometheus) -> None:
-    """Wait until nothing has moved for as long as a rate looks back."""
+    """Wait until nothing has moved for as long as a rate looks back; what is not scraped yet says
+    nothing of it.
+    """
     deadline = time.monotonic() + MOVES_S_MAX
     while True:
         since = time.time() - BEFORE_S
-        seen = [value for panel in ("Accepted", "Processed", "Lag")
-                for value in shown(prometheus, panel, since, {})]
-        if seen and not any(seen):
+        seen = [shown(prometheus, panel, since, {}) for panel in ("Accepted", "Processed", "Lag")]
+        if all(seen) and not any(value for values in seen for value in values):
             return
         assert until(deadline, 0.25) > 0, f"it did not become quiet: {seen}"
 

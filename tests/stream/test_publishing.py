@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from prometheus_client import REGISTRY
 
+from footfall import tables, telemetry
+from footfall.events import reasons
 from footfall.events.interaction import Interaction
 from footfall.stream import publishing
 from footfall.stream.engine import LOG_APPEND_TIME, Engine
@@ -154,6 +158,37 @@ def test_a_trigger_of_a_fold_is_counted_in_money(counts: Counts) -> None:
             for messages, since in sent for _key, value in messages]
     assert [("cart_abandoned", tick)] == [t for t in told if t[0].startswith("cart_")]
     assert 9.9 == counts["footfall_cart_value_total EUR cart_abandoned"]
+
+
+def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
+    """Before anything happens: `increase()` does not see the step with which a series appears."""
+    kinds = {"track", "page", "screen", "identify", "group", "alias"}
+    known = {
+        telemetry.PROCESSED: {*kinds, "$tick", "$config", "$handoff"},
+        telemetry.LATE: kinds,
+        telemetry.TRIGGERS: {name for t in tables.ALL for name in t.triggers},
+        telemetry.SETTLED: {t.name for t in tables.ALL},
+        telemetry.LIMITED: {t.name for t in tables.ALL},
+        telemetry.DUPLICATES: set(publishing.REPEATS),
+        telemetry.REJECTED: set(reasons.WORKER),
+    }
+    for counter in known:
+        counter.clear()
+
+    publishing.begin(engine_of())
+
+    for counter, labels in known.items():
+        shown = {s.labels[counter._labelnames[-1]]: s.value
+                 for family in counter.collect() for s in family.samples
+                 if s.name.endswith("_total")}
+        assert dict.fromkeys(labels, 0.0) == shown
+
+
+def test_each_kind_of_repeat_is_known() -> None:
+    """As docs/metrics.md has them."""
+    text = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+    (row,) = [line for line in text.splitlines() if "footfall_duplicates_total`" in line]
+    assert set(publishing.REPEATS) == set(re.findall(r"`(\w+)`", row.split("|")[4]))
 
 
 def test_gauges_of_a_partition_go_with_it() -> None:

@@ -9,11 +9,14 @@ import urllib.request
 
 import pytest
 
+from footfall import tables
 from footfall.admin import config
+from footfall.events import reasons
 from footfall.events.admit import Admitted, Arrival, admit
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import TRIGGERS
+from footfall.stream.publishing import REPEATS
 from footfall.up.ports import HOST, free_port
 from tests.system.shop import Loader
 from tests.system.topics import read_all
@@ -24,6 +27,14 @@ pytestmark = pytest.mark.kafka
 KEYS = CustomerKeys(CUSTOMER_KEY_SECRET.encode())
 USERS = [f"someone{n}" for n in range(12)]
 SEEN_S_MAX = 40.0
+#: At 0 from a worker's start, though nothing of the kind has happened yet.
+KNOWN = dict.fromkeys((
+    *(f'footfall_triggers_total{{name="{name}"}}' for t in tables.ALL for name in t.triggers),
+    *(f'footfall_rejected_total{{reason="{name}",stage="worker"}}' for name in reasons.WORKER),
+    *(f'footfall_duplicates_total{{kind="{kind}"}}' for kind in REPEATS),
+    'footfall_processed_total{type="track"}', 'footfall_settled_total{table="cart"}',
+    'footfall_limited_steps_total{table="orders"}',
+    'footfall_written_bytes_total{topic="footfall.triggers"}'), 0.0)
 
 
 def metrics(port: int) -> dict[str, float]:
@@ -54,7 +65,9 @@ def test_metrics_tell_what_was_done_and_nothing_of_anybody(
                  {"cart": {"idle_s": 100}})
     port = free_port()
     worker = workers.start("w1", metrics_port=port).until_ready()
-    assert 1 == metrics(port)["footfall_rebalances_total"]
+    fresh = metrics(port)
+    assert 1 == fresh["footfall_rebalances_total"]
+    assert KNOWN == {name: fresh.get(name) for name in KNOWN}
     began = time.monotonic()
     leave_carts(Loader(footfall_topics))
     processed = 'footfall_processed_total{type="track"}'

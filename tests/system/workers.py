@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import footfall
 from tests.system.topics import until
 
 CUSTOMER_KEY_SECRET = "a secret for tests only"
@@ -21,6 +22,8 @@ STOP_S_MAX = 30.0
 STACKS_S = 2.0
 KILLED = -signal.SIGKILL
 REFUSED = 3
+#: Workers find our programs, and the same footfall as the tests: another may be installed.
+PATHS = [str(Path(__file__).parents[2]), str(Path(footfall.__file__).parents[1])]
 
 
 class Workers:
@@ -44,7 +47,7 @@ class Workers:
             "FOOTFALL_CHECKPOINT_S": "0.2",
             "FOOTFALL_WORKER_ID": name,
             "FOOTFALL_CRASH_AT": crash_at,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": os.pathsep.join(PATHS),
             **{f"FOOTFALL_{k.upper()}": str(v) for k, v in settings.items()},
         }
         output = self._folder / f"worker-{len(self._started)}.log"

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from footfall.events import amount
 from footfall.events.interaction import Interaction
 from footfall.tables import cart
-from footfall.tables.cart_facts import CART_BYTES_MAX, CARTS_MAX, CartFacts, is_limited, merge
+from footfall.tables.cart_facts import (
+    CART_BYTES_MAX,
+    CARTS_BYTES_MAX,
+    CARTS_MAX,
+    CartFacts,
+    is_limited,
+    merge,
+)
 from footfall.tables.cart_operations import ABSOLUTE_BYTES_MAX
 from footfall.tables.cart_reading import VALUE_PLACES, CartState, read
 from tests.tables import events
@@ -216,6 +223,39 @@ def test_facts_stay_small_whatever_comes() -> None:
         made.append(ordered(n, f"o{n}" + wide * 90, cart_id="x", order_id=wide * 500))
         for event in made:
             facts = cart.TABLE.observe(facts, event, event["event_time"])
-    assert CARTS_MAX == len(facts.carts)
+    kept = [f"{n}" + wide * 500 for n in (10, 8, 9)]  # and the small one of the orders
+    assert [*(cart_id[:200] for cart_id in kept), "x"] == [c.cart_id for c in facts.carts]
     assert is_limited(facts)
-    assert size(facts) < CARTS_MAX * (CART_BYTES_MAX + ABSOLUTE_BYTES_MAX + 2_000) < 400_000
+    assert CARTS_BYTES_MAX // 2 < size(facts) < CARTS_BYTES_MAX + 10_000
+
+
+def large(cart_id: str, at: int, operations: int = 20) -> list[Interaction]:
+    """A view and operations after it: with 20 they are as large as one cart may be."""
+    lines = [line(f"p{n}", name="n" * 60) for n in range(250)]
+    return [viewed(at, f"{cart_id}-{at}", lines, cart_id=cart_id),
+            *(events.commerce("product_added", at + n, f"{cart_id}-{at}-{n}",
+                              line("p", name="n" * 1_800), cart_id=cart_id)
+              for n in range(1, operations + 1))]
+
+
+def test_three_of_the_largest_carts_fit() -> None:
+    """So a cart alone never falls to the limit on all of them."""
+    facts = facts_of(*large("a", 0), *large("b", 100), *large("c", 200))
+    assert ["a", "b", "c"] == [c.cart_id for c in facts.carts]
+    assert facts.cut_at < 0
+    assert 3 * (CART_BYTES_MAX + ABSOLUTE_BYTES_MAX) * 0.9 < size(facts) < CARTS_BYTES_MAX
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_carts_too_large_together_lose_the_oldest(grows: bool) -> None:
+    """Whether one is new or an old one grows; the row says so, and many small ones are kept."""
+    happened = [*large("a", 0), *large("b", 100), *large("c", 200, 1 if grows else 20),
+                *large("d", 300, 1)]
+    if grows:
+        assert ["a", "b", "c", "d"] == [c.cart_id for c in facts_of(*happened).carts]
+        happened += large("c", 400)
+    facts = facts_of(*happened)
+    assert ["b", "c", "d"] == [c.cart_id for c in facts.carts]
+    assert (20, True) == (facts.cut_at, is_limited(facts))
+    small = facts_of(*(added(n, f"m{n}", cart_id=f"{n}") for n in range(CARTS_MAX)))
+    assert (CARTS_MAX, False) == (len(small.carts), is_limited(small))

@@ -51,6 +51,21 @@ def test_an_event_is_not_later_than_its_own_append_time() -> None:
     assert {"m1": (1, seconds(5))} == log.run().facts(ANNA, "tally").seen
 
 
+def test_every_late_event_is_counted() -> None:
+    """More than late_s (5 s) behind the log's clock, by its own or its append time; a repeat is
+    not, nor is a tick.
+    """
+    log = Log([TALLY])
+    log.append(ANNA, events.plain(START, "on-time"), seconds(5))
+    log.append(ANNA, events.plain(START - 1, "late"), seconds(5))
+    log.append(ANNA, events.plain(START - 1, "late"), seconds(5))
+    log.append(BERT, events.plain(START - 1, "late, too"), seconds(5))
+    log.append(BERT, events.plain(seconds(60), "ahead"), seconds(60))
+    log.append(BERT, events.plain(seconds(60), "behind the clock"), seconds(54))
+    log.tick(seconds(61))
+    assert 3 == log.run().count("late", "track")
+
+
 def test_timers_fire_before_the_record_that_lets_time_pass() -> None:
     """Law 4: those with wake_at before the clock come first, the record second."""
     log = Log([PULSE])

@@ -15,6 +15,13 @@ from aiohttp import web
 from footfall.errors import Rejected
 from footfall.events.admit import Admitted, field_of
 
+#: Every code of a request that is refused as a whole.
+CODES = (
+    "batch_empty", "batch_too_large", "body_timeout", "body_too_large", "body_unreadable",
+    "encoding_unsupported", "field_kind", "internal_error", "log_unavailable",
+    "method_not_allowed", "not_an_object", "not_found", "not_json", "number_out_of_range",
+    "shared_too_large", "text_not_unicode", "too_deep", "write_key_unknown",
+)
 #: What a client is asked to wait, in seconds, when it may try again.
 RETRY_AFTER_S = 2
 

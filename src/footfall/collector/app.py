@@ -22,10 +22,11 @@ from footfall.collector.answers import RequestError
 from footfall.collector.auth import WriteKeys
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.errors import Rejected
-from footfall.events.admit import CALLS, Admitted, Arrival, admit
+from footfall.events import reasons
+from footfall.events.admit import CALLS, STAGE, Admitted, Arrival, admit
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
-from footfall.telemetry import ACCEPTED, ACK_SECONDS, REFUSED, REJECTED
+from footfall.telemetry import ACCEPTED, ACK_SECONDS, REFUSED, REJECTED, at_zero
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,9 @@ class Collector:
         self._write_keys = write_keys
         self._codecs = codecs
         self._clock = clock
+        at_zero(ACCEPTED, write_keys.sources)
+        at_zero(REJECTED, reasons.COLLECTOR, STAGE)
+        at_zero(REFUSED, answers.CODES)
 
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""

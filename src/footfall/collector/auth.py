@@ -26,6 +26,11 @@ class WriteKeys:
         self._salt = secrets.token_bytes(32)
         self._sources = {self._hash(key): source for source, key in write_keys.items()}
 
+    @property
+    def sources(self) -> list[str]:
+        """All sources, by name."""
+        return sorted(self._sources.values())
+
     def source_of_header(self, authorization: str | None) -> str | None:
         """Source of an Authorization header; None without one; raises 401 for a wrong one."""
         if not authorization:

@@ -19,8 +19,10 @@ from faust.types import TP
 
 from footfall import telemetry
 from footfall.errors import DecodeError
+from footfall.events import reasons, topics
+from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
-from footfall.events.interaction import Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 MONEY = ("cart_abandoned", "cart_recovered")
 #: Currencies with a label of their own; the others together are "other".
 CURRENCIES_MAX = 64
+#: How a record is recognised as a repeat.
+REPEATS = ("handoff", "message_id", "offset")
 _CODE = re.compile(r"[A-Z]{3}")
 _OF_PARTITIONS = (telemetry.LAG, telemetry.CLOCK, telemetry.CUSTOMERS, telemetry.HELD)
 _COUNTERS = {
@@ -37,6 +41,7 @@ _COUNTERS = {
     "trigger": telemetry.TRIGGERS,
     "settled": telemetry.SETTLED,
     "limited": telemetry.LIMITED,
+    "late": telemetry.LATE,
     "rejected": telemetry.REJECTED,
 }
 
@@ -70,6 +75,22 @@ class Money:
                 return "other"
             known.add(currency)
         return currency
+
+
+def begin(engine: Engine) -> None:
+    """Every label that is known beforehand, at 0. Currencies are not: they come from what apps
+    send.
+    """
+    tables = engine.tables
+    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, TICK, CONFIG, HANDOFF))
+    telemetry.at_zero(telemetry.LATE, CALLS)
+    telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
+    telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
+    telemetry.at_zero(telemetry.SETTLED, [t.name for t in tables])
+    telemetry.at_zero(telemetry.LIMITED, [t.name for t in tables if t.limited is not None])
+    telemetry.at_zero(telemetry.REJECTED, reasons.WORKER, "worker")
+    telemetry.at_zero(telemetry.WRITTEN_BYTES, (engine.log_topic, engine.changelog_topic,
+                                                topics.TRIGGERS, topics.REJECTED))
 
 
 def publish_all(engine: Engine) -> None:

@@ -26,7 +26,7 @@ from footfall.events.customer_key import is_customer_key
 from footfall.stream.customer import Held, document
 from footfall.stream.engine import Engine
 from footfall.stream.partition import partition_of
-from footfall.stream.publishing import lag, publish_all
+from footfall.stream.publishing import begin, lag, publish_all
 
 CUSTOMERS = "/customers/"
 SHUTDOWN_S = 1.0
@@ -47,6 +47,7 @@ class Serving:
 
     async def start(self) -> None:
         """Listen; raises `SettingsError` when the port cannot be had."""
+        begin(self._engine)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

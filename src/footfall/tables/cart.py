@@ -172,6 +172,7 @@ TABLE = TableSpec(
     announce=announce,
     merge_facts=cart_facts.merge,
     merge_told=merge_told,
+    triggers=(cart_triggers.ABANDONED, cart_triggers.RECOVERED),
     limited=cart_facts.is_limited,
     view=cart_view.view,
 )

@@ -8,7 +8,7 @@ content); they are replayed on reading (`cart_reading.py`), never here. Rules:
 - Of two operations with one messageId the greater counts: one message, sent twice.
 - Limits keep the newest. `cut` marks what was dropped, and an absolute operation after it clears
   the mark, so that these facts are equal for any order and split even where operations were cut.
-  Only the limit on the number of carts is outside that.
+  Only the limits on carts, how many and how large together, are outside that.
 Must never compare with anything but these keys, read configuration, or change what it is given.
 """
 
@@ -33,12 +33,17 @@ from footfall.tables.cart_operations import (
 
 #: Carts of one customer, newest activity first.
 CARTS_MAX = 8
+#: All of them together, in the same order: so that a whole record stays below half of Kafka's
+#: message.max.bytes (law 7), which eight of the largest alone would take (2026-11-25: 354,000).
+CARTS_BYTES_MAX = 128_000
 #: Orders of one customer, newest first.
 ORDERS_MAX = 4
 #: Relative operations of one cart: newest first, together.
 CART_BYTES_MAX = 24_000
 #: Up to so many operations of a cart cannot reach `CART_BYTES_MAX`.
 _UNWEIGHED = 9
+#: Up to so many carts cannot reach `CARTS_BYTES_MAX`: each has a view, operations, and its ids.
+_UNWEIGHED_CARTS = 3
 _OPERATION_BYTES = 16
 
 #: (event time, messageId): where something stands among the events of a customer.
@@ -66,7 +71,7 @@ class CartFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Carts sorted by cart_id, the newest orders sorted by time.
 
     `emptied`: the newest order that named no cart. `cut_at`: last activity of the newest cart that
-    the limit on carts dropped, ms; -1 when none was.
+    the limits on carts dropped, ms; -1 when none was.
     """
 
     carts: tuple[Cart, ...] = ()
@@ -117,8 +122,10 @@ def _with_operation(facts: CartFacts, cart_id: str, operation: Operation) -> Car
             changed = _inserted(cart, operation)
             if changed is cart:
                 return facts
-            return CartFacts((*carts[:i], changed, *carts[i + 1 :]),
-                             facts.orders, facts.emptied, facts.cut_at)
+            carts = (*carts[:i], changed, *carts[i + 1 :])
+            if len(carts) > _UNWEIGHED_CARTS:
+                return _settled(carts, facts.orders, facts.emptied, facts.cut_at)
+            return CartFacts(carts, facts.orders, facts.emptied, facts.cut_at)
     fresh = Cart(cart_id, (operation,))
     if not carts:
         return CartFacts((fresh,), facts.orders, facts.emptied, facts.cut_at)
@@ -193,7 +200,7 @@ def _bounded(cart_id: str, operations: tuple[Operation, ...], cut: Mark | None) 
         operation = operations[i]
         if operation.kind >= VIEWED:
             break
-        room -= len(operation.content) + len(operation.message_id.encode()) + _OPERATION_BYTES
+        room -= _weight(operation)
         if room < 0:
             floor = operations[:1] if operations[0].kind >= VIEWED else ()
             return Cart(cart_id, floor + operations[i + 1 :], operation[:2])
@@ -202,18 +209,35 @@ def _bounded(cart_id: str, operations: tuple[Operation, ...], cut: Mark | None) 
 
 def _settled(carts: Iterable[Cart], orders: tuple[Order, ...], emptied: Mark | None,
              cut_at: int) -> CartFacts:
-    """Facts of these carts less what orders emptied, within the limit on carts."""
+    """Facts of these carts less what orders emptied, within the limits on carts."""
     left = []
     for cart in carts:
         kept = _above(cart, _floor(cart.cart_id, orders, emptied))
         if kept is not None:
             left.append(kept)
-    if len(left) > CARTS_MAX:
+    if len(left) > _UNWEIGHED_CARTS:
         left.sort(key=lambda cart: (cart.last, cart.cart_id), reverse=True)
-        cut_at = max(cut_at, left[CARTS_MAX].last[0])
-        left = left[:CARTS_MAX]
+        fit = _fitting(left)
+        if fit < len(left):
+            cut_at = max(cut_at, left[fit].last[0])
+            left = left[:fit]
     left.sort(key=lambda cart: cart.cart_id)
     return CartFacts(tuple(left), orders, emptied, cut_at)
+
+
+def _fitting(newest: list[Cart]) -> int:
+    """How many of these carts, newest first, are within the limits on all of them."""
+    room = CARTS_BYTES_MAX
+    for n, cart in enumerate(newest[:CARTS_MAX]):
+        room -= len(cart.cart_id.encode()) + sum(map(_weight, cart.operations))
+        if room < 0:
+            return n
+    return min(len(newest), CARTS_MAX)
+
+
+def _weight(operation: Operation) -> int:
+    """Bytes of an operation, about."""
+    return len(operation.content) + len(operation.message_id.encode()) + _OPERATION_BYTES
 
 
 def _floor(cart_id: str, orders: tuple[Order, ...], emptied: Mark | None) -> Mark | None:

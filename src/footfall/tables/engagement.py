@@ -152,6 +152,8 @@ TABLE = TableSpec(
     announce=announce,
     merge_facts=engagement_facts.merge,
     merge_told=merge_told,
+    triggers=(engagement_triggers.STARTED, engagement_triggers.LEVEL_CHANGED,
+              engagement_triggers.DORMANT),
     view=lambda facts, told, now, _config: engagement_view.view(facts, LEVELS[told.level], now),
     slot=1,
     levels=LEVELS,

@@ -187,8 +187,10 @@ class Fold:
         self.records.dirty[key] = record
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
-        if record.timers and when < clock - self.config.late_ms:
-            timers.rearm(record.timers, clock, self.config)
+        if when < clock - self.config.late_ms:
+            self._counts["late", kind] += 1
+            if record.timers:
+                timers.rearm(record.timers, clock, self.config)
         self._commit(key, record, staged)
         if told is not None:
             self._tell(key, record, staged, told)

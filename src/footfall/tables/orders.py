@@ -73,6 +73,7 @@ TABLE = TableSpec(
     announce=announce,
     merge_facts=orders_facts.merge,
     merge_told=merge_told,
+    triggers=(orders_triggers.COMPLETED_FIRST, orders_triggers.REFUNDED),
     view=orders_reading.view,
     slot=3,
     limited=orders_facts.is_limited,

@@ -151,6 +151,7 @@ TABLE = TableSpec(
     announce=announce,
     merge_facts=risk_facts.merge,
     merge_told=merge_told,
+    triggers=(LEVEL_CHANGED,),
     view=view,
     slot=4,
     levels=LEVELS,

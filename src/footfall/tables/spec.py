@@ -76,6 +76,7 @@ class TableSpec(Generic[F, T, C]):
     Only where `fired` is given may the passing of time be told: a late event may reveal a deadline
     that is long past, and then the answer is that `due`, no trigger (law 4: it has to settle).
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
+    triggers: the names of all that `announce` may tell.
     personal: the row holds personal data and travels in the record's `personal` bytes.
     """
 
@@ -89,6 +90,7 @@ class TableSpec(Generic[F, T, C]):
     announce: Callable[[T, F, int, C, int | None], Announcement[T]]
     merge_facts: Callable[[F, F], F]
     merge_told: Callable[[T, T], T]
+    triggers: tuple[str, ...] = ()
     #: The row for people: JSON values, with what is derived from it as of an instant (ms).
     view: Callable[[F, T, int, C], Mapping[str, Any]] | None = None
     #: Where the record's header tells of this row (0 to 15; for good, never given to another table)

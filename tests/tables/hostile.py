@@ -1,0 +1,207 @@
+"""Rows at their limits: what the most hostile customer can make a table keep.
+
+Every row is made by the table's own `observe` and `announce`, of the longest texts that a limit
+cuts (four bytes a character), the largest amounts, and more of everything than is kept. Counts,
+which would take millions of events to become large, grow by `merge_facts` of a row with itself.
+`ROWS` has one maker a table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from footfall import tables
+from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
+from footfall.tables.spec import AnyTable
+from footfall.tables.stored import Row
+from tests.tables import events
+from tests.tables.logs import START
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+#: The last millisecond of a day, so that every window has all its buckets.
+NEWEST = START // DAY * DAY + DAY - 1
+AMOUNT = "9" * 18 + "." + "9" * 9
+TABLES = {t.name: t for t in tables.ALL}
+#: A row merged with itself so often has counts of 2^32 and more: nine bytes each.
+DOUBLINGS = 33
+
+
+def wide(n: int, chars: int) -> str:
+    """A text of its own for each `n`, of four bytes a character."""
+    digits = "".join(chr(0x1F600 + int(digit)) for digit in f"{n:06}")
+    return (digits + "\U0001f600" * chars)[:chars]
+
+
+def message_id(n: int) -> str:
+    """The longest."""
+    return wide(n, MESSAGE_ID_CHARS_MAX)
+
+
+def row_of(table: AnyTable, happenings: Iterable[Interaction], *, doubled: bool = False,
+           silences: tuple[int, ...] = ()) -> Row:
+    """After these events, each announced; then after as many timers as there are `silences` (ms
+    after the newest event).
+    """
+    config = table.config()
+    facts, told = table.facts(), table.told()
+    when = 0
+    for event in happenings:
+        assert table.wants(event)
+        when = event["event_time"]
+        facts = table.observe(facts, event, when)
+        told = table.announce(told, facts, when, config, None).told
+    for _ in range(DOUBLINGS if doubled else 0):
+        facts = table.merge_facts(facts, facts)
+    for silence in silences:
+        said = table.announce(told, facts, when + silence, config, when + silence)
+        told = said.told
+    return Row(table.version, facts, told)
+
+
+# -- cart ------------------------------------------------------------------------------------------
+
+
+def cart() -> Row:
+    """Four orders; sixteen carts abandoned, of which the last ones are as large as they may be, and
+    a small one beside them.
+    """
+    table = TABLES["cart"]
+    config = table.config()
+    facts, told = table.facts(), table.told()
+    at, n = NEWEST - 10 * DAY, 0
+    generations = _orders(), _carts(0, 0), _carts(10, 0), [*_carts(20, 40), *_carts(29, 0, 1)]
+    for happenings in generations:
+        for event in happenings:
+            n += 1
+            at += 1
+            event["message_id"], event["event_time"] = message_id(n), at
+            facts = table.observe(facts, event, at)
+            told = table.announce(told, facts, at, config, None).told
+        at += DAY
+        told = table.announce(told, facts, at, config, at).told
+    return Row(table.version, facts, told)
+
+
+def _orders() -> Iterator[Interaction]:
+    for n in range(5):
+        yield events.ordered(0, "", cart_id=wide(n, 500), order_id=wide(n, 500), total=AMOUNT)
+
+
+def _carts(first: int, operations: int, count: int = 9) -> Iterator[Interaction]:
+    for n in range(first, first + count):
+        cart_id = wide(n, 500)
+        products = [_line(i, 10) for i in range(250 if operations else 1)]
+        yield events.viewed(0, "", products, cart_id=cart_id)
+        for i in range(operations):
+            yield events.commerce("product_added", 0, "", *(_line(i, 40 - i) for _ in range(30)),
+                                  cart_id=cart_id)
+
+
+def _line(n: int, chars: int) -> Any:
+    return events.line(wide(n, chars), AMOUNT, "1000000", variant=wide(n, 9), name=wide(n, chars),
+                       sku=wide(n, 9))
+
+
+# -- engagement ------------------------------------------------------------------------------------
+
+
+def engagement() -> Row:
+    """More kinds than are kept, each with an event in every bucket; sessions, days, devices."""
+    instants = {NEWEST - n * unit for unit, count in (
+        (MINUTE, 80), (15 * MINUTE, 110), (HOUR, 200), (DAY, 366)) for n in range(count)}
+    return row_of(TABLES["engagement"], _visits(sorted(instants)), doubled=True,
+                  silences=(DAY, 40 * DAY))
+
+
+def _visits(instants: list[int]) -> Iterator[Interaction]:
+    for n, at in enumerate(instants):
+        for kind in range(26 if at > NEWEST - 35 * DAY else 1):
+            event = events.plain(at, "m", {"context": {"device": {
+                "id": wide(n % 10, 500), "type": wide(n % 10, 500)}}})
+            event["type"], event["channel"] = "identify", wide(kind, 50)
+            yield event
+
+
+# -- identity --------------------------------------------------------------------------------------
+
+
+def identity() -> Row:
+    """More identifiers than are kept."""
+    return row_of(TABLES["identity"], (
+        events.plain(START + n, "m", {"userId": wide(n, 600), "anonymousId": wide(n, 600)})
+        for n in range(10)))
+
+
+# -- orders ----------------------------------------------------------------------------------------
+
+
+def orders() -> Row:
+    """Orders of short ids with refunds of short messageIds: of those the most are kept. Products,
+    and older orders in more currencies than are summed.
+    """
+    return row_of(TABLES["orders"], _shopping(130))
+
+
+def orders_of_long_texts() -> Row:
+    """The same with the longest ids."""
+    return row_of(TABLES["orders"], [*_shopping(100, order_chars=500, message_chars=100)])
+
+
+def _shopping(count: int, order_chars: int = 0, message_chars: int = 0) -> Iterator[Interaction]:
+    for n in range(count):
+        at = START + n * HOUR
+        currency = chr(65 + n // 26 % 26) + chr(65 + n % 26) + "X"
+        order_id = wide(n, order_chars) or f"{n:x}"
+        products = [events.line(wide(i, 50), AMOUNT, "1000000") for i in range(3)]
+        made = events.ordered(at, wide(n, message_chars) or f"{n:x}", order_id=order_id,
+                              currency=currency, total=AMOUNT)
+        made["commerce"]["lines"] = products  # type: ignore[index]
+        made["channel"] = wide(n, 50)[: 50 if order_chars else 0]
+        yield made
+        for i in range(10):
+            refund = wide(100 * n + i, message_chars) or f"{n:x}{i}"
+            yield events.commerce("order_refunded", at + i, refund, order_id=order_id,
+                                  currency=currency, total=AMOUNT)
+
+
+# -- risk ------------------------------------------------------------------------------------------
+
+
+def risk() -> Row:
+    """Every signal in every bucket; devices, networks, cards, coupons and orders, all too many."""
+    return row_of(TABLES["risk"], _frauds(), doubled=True, silences=(DAY,))
+
+
+def _frauds() -> Iterator[Interaction]:
+    for week in range(14, 0, -1):
+        for name in ("Order Refunded", "Order Completed"):
+            yield _signal(name, NEWEST - week * 7 * DAY, week)
+    for quarter in range(40 * 4, 0, -1):
+        for name in ("Payment Failed", "Login Failed"):
+            yield _signal(name, NEWEST - quarter * 15 * MINUTE, quarter)
+    for minute in range(20, -1, -1):
+        for name in ("Order Completed", "Order Refunded", "Payment Failed", "Login Failed"):
+            yield _signal(name, NEWEST - minute * MINUTE, 1000 + minute)
+
+
+def _signal(name: str, at: int, n: int) -> Interaction:
+    event = events.plain(at, message_id(n))
+    if name == "Order Completed":
+        event = events.ordered(at, message_id(n), total=AMOUNT)
+    event["event"] = name
+    event["personal"] = json.dumps({
+        "context": {"device": {"id": wide(n, 50)}, "ip": f"10.{n // 256}.{n % 256}.1"},
+        "properties": {"card_fingerprint": wide(n, 50), "coupon": wide(n, 50)}}).encode()
+    return event
+
+
+#: Table -> rows, the largest of which counts.
+ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
+    "cart": (cart,),
+    "engagement": (engagement,),
+    "identity": (identity,),
+    "orders": (orders, orders_of_long_texts),
+    "risk": (risk,),
+}
