@@ -4,9 +4,10 @@ The sources stay plain typed Python and run as they are wherever nothing was com
 at hand, or FOOTFALL_PURE=1. `footfall doctor` says which. Decided on 2026-11-25 by measurement
 (docs/performance.md): 1.4 times the events per CPU-second, with no second language to maintain.
 
-Rules for a compiled module: it defines no msgspec struct or NamedTuple that msgspec decodes (mypyc
-keeps only a part of their annotations; `tables/stored.py` has them), its annotations are true at
-run time (mypyc checks them), and no loop over `range(n)` changes its n.
+Rules for a compiled module: it defines no msgspec struct or NamedTuple (mypyc drops `frozen`,
+`array_like` and a part of the annotations, and so would write other bytes), its annotations are
+true at run time (mypyc checks them), and no loop over `range(n)` changes its n. tests/test_compiled.py
+holds it to them.
 """
 
 import os
@@ -14,9 +15,13 @@ import os
 from setuptools import setup
 
 COMPILED = (
+    "src/footfall/events/amount.py",
     "src/footfall/events/avro.py",
+    "src/footfall/events/codec.py",
     "src/footfall/events/customer_key.py",
+    "src/footfall/tables/engagement_score.py",
     "src/footfall/tables/fold.py",
+    "src/footfall/tables/handoffs.py",
     "src/footfall/tables/message_ids.py",
     "src/footfall/tables/record.py",
     "src/footfall/tables/records.py",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 PLACES = 9
-ONE = 10**PLACES
+ONE: int = 10**PLACES
 DIGITS_MAX = 18
 LIMIT = 10 ** (DIGITS_MAX + PLACES)
 _context = Context(prec=60, rounding=ROUND_HALF_EVEN)
