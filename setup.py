@@ -6,8 +6,8 @@ at hand, or FOOTFALL_PURE=1. `footfall doctor` says which. Decided on 2026-11-25
 
 Rules for a compiled module: it defines no msgspec struct or NamedTuple (mypyc drops `frozen`,
 `array_like` and a part of the annotations, and so would write other bytes), its annotations are
-true at run time (mypyc checks them), and no loop over `range(n)` changes its n. tests/test_compiled.py
-holds it to them.
+true at run time (mypyc checks them), and no loop over `range(n)` changes its n.
+tests/test_compiled.py holds it to them.
 """
 
 import os
