@@ -184,7 +184,7 @@ class Fold:
             raise DecodeError("step_failed", f"{name}: {type(error).__name__}") from error
         memory.add(digest, clock)
         record.watermark = offset
-        self.records.dirty[key] = record
+        self.records.touch(key, record)
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
         if when < clock - self.config.late_ms:
@@ -310,7 +310,7 @@ class Fold:
                     timer = record.timers.get(name)  # a step may have sent others' rows away
                     if timer is not None and timer.wake_at == wake_at:
                         self._fire_one(key, record, self._known(name), timer)
-                self.records.dirty[key] = record
+                self.records.touch(key, record)
                 if key == own:
                     self._fired_own = record
                 else:
@@ -397,7 +397,7 @@ class Fold:
         record.timers = waiting
         record.senders[move.partition] = (move.offset, move.n)
         record.watermark = offset
-        self.records.dirty[key] = record
+        self.records.touch(key, record)
         self._commit(key, record, staged)
         self._tell(key, record, staged, told)
         self._timers.arm_next(key, record)

@@ -37,10 +37,12 @@ _MARK = (1 << _MARK_BITS) - 1
 class CustomerRecord:
     """A decoded record. `rows` holds `Row` where a step touched it and raw bytes elsewhere."""
 
-    __slots__ = ("marks", "message_ids", "rows", "senders", "timers", "watermark")
+    __slots__ = ("changed", "marks", "message_ids", "rows", "senders", "timers", "watermark")
 
     def __init__(self) -> None:
         self.watermark = -1
+        #: Since it was last encoded.
+        self.changed = False
         #: Of the rows as they were last encoded.
         self.marks = 0
         self.senders: dict[int, tuple[int, int]] = {}

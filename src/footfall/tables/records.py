@@ -54,6 +54,12 @@ class Records:
         record = self._hot.get(key)
         return self._load(key) if record is None else record
 
+    def touch(self, key: bytes, record: CustomerRecord) -> None:
+        """Let the next snapshot write a record: it has been stepped."""
+        if not record.changed:
+            record.changed = True
+            self.dirty[key] = record
+
     def peek(self, key: bytes) -> CustomerRecord | None:
         """The record as it stands now; None when there is none. For reading only."""
         record = self._hot.get(key)
@@ -70,6 +76,7 @@ class Records:
         changed = []
         for key, record in self.dirty.items():
             before = record.marks
+            record.changed = False
             data = encode(record)
             changed.append((key, data))
             known = key in store
