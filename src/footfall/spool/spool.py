@@ -164,7 +164,7 @@ class Spool:
     def acknowledge(self, number: int) -> None:
         """Everything up to this number is somebody else's now; segments that are done go."""
         with self._syncing, self._state:
-            if not self._acknowledged < number <= self._last:
+            if self._broken == _CLOSED or not self._acknowledged < number <= self._last:
                 return
             self._acknowledged = number
             os.pwrite(self._mark, _mark(number), 0)
@@ -178,7 +178,7 @@ class Spool:
 
     def forget(self) -> None:
         """The same without locks, for a forked child: the spool is its parent's."""
-        if not self._broken.startswith(_CLOSED):
+        if self._broken != _CLOSED:
             self._broken = _CLOSED
             for segment in self._segments:
                 segment.close()
