@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 import time
 from collections import deque
 from typing import Unpack
@@ -185,11 +184,6 @@ def _close_all() -> None:
 def _restart_all() -> None:
     for client in list(_clients):
         client._restart()
-    if _clients and "multiprocessing.util" in sys.modules:
-        # A child of multiprocessing ends without atexit, but runs these.
-        from multiprocessing import util
-
-        util.Finalize(None, _close_all, exitpriority=0)
 
 
 #: A client lives until it is closed.

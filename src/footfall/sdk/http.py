@@ -21,6 +21,10 @@ from urllib.parse import urlsplit
 from footfall import __version__
 from footfall.sdk.outcome import Again, Outcome, judge
 
+# The first look-up of a host name imports this codec. A fork at that moment, by another thread,
+# would leave the child with a module lock that nobody gives back (2026-11-25: one of 100 forks).
+"".encode("idna")
+
 PATH = "/v1/batch"
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 #: The fastest: a batch is sent once and read once.

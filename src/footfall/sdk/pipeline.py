@@ -6,6 +6,7 @@ A forked child gets a new one. Decides who sends in which mode. Must never be sh
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from footfall.errors import SettingsError
@@ -26,6 +27,8 @@ class Pipeline:
         self.ids = MessageIds()
         self.drops = Drops(config.on_error)
         self._sync_mode = config.sync_mode
+        self._exit_s_max = config.exit_s_max
+        self._is_new_child = forked
         self._timeout_s = config.timeout
         self._recovered = 0
         self._waiting = self._open(config, forked)
@@ -49,6 +52,8 @@ class Pipeline:
         except DroppedError as error:
             self.drops.drop(error, [item])
             raise
+        if self._is_new_child:
+            self._end_with_worker()
         if self._sync_mode:
             self.drops.last = None
             self._sender.send_now(self._timeout_s, gives_up=True)
@@ -79,6 +84,16 @@ class Pipeline:
         return Counts(self._waiting.mark() - self._begun_at, self._recovered, drops.accepted,
                       drops.duplicate, self._waiting.count(), dict(drops.dropped),
                       drops.values_left_out)
+
+    def _end_with_worker(self) -> None:
+        """A worker that multiprocessing has forked ends without atexit, but runs its finalizers.
+
+        They can be added only once the worker runs: it clears them when it begins.
+        """
+        self._is_new_child = False
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.Finalize(None, self.close, args=(self._exit_s_max,), exitpriority=0)
 
     def _open(self, config: Config, forked: bool) -> Waiting:
         if config.spool is None:
