@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -260,3 +261,12 @@ def test_every_commerce_helper_sends_an_event_with_a_meaning(client: Client) -> 
     free = {"productviewed", "productaddedtowishlist", "paymentfailed"}
     assert set() == sent - ACTIONS.keys() - free
     assert len(helpers) == len(set(ACTIONS.values())) + len(free)
+
+
+def test_the_time_of_a_call_is_now(client: Client) -> None:
+    """Also over the end of a second; never before the call, never after."""
+    for _ in range(40):
+        before = datetime.now(UTC) - timedelta(milliseconds=1)
+        stated = datetime.fromisoformat(client.track("u", "e").message["timestamp"])
+        assert before <= stated <= datetime.now(UTC)
+        time.sleep(0.03)

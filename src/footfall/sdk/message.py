@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numbers
 import secrets
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -71,7 +72,7 @@ def message(kind: str, common: Common, rest: Message, ids: MessageIds, channel: 
     """The item of a call, or `DroppedError` where no collector would take it."""
     user_id, anonymous_id, context, timestamp, integrations, message_id = common
     if timestamp is None:
-        stated: object = datetime.now(UTC).isoformat(timespec="milliseconds")
+        stated: object = _now()
     else:
         stated = _time(timestamp)
     found: Message = {
@@ -158,6 +159,19 @@ def _time(value: Time) -> object:
     return value
 
 
+def _now() -> str:
+    """The time in milliseconds. The text of a second is made once: formatting is the dearest part
+    of a call otherwise (1.35 us of 5, 2026-11-25).
+    """
+    global _second
+    second, ms = divmod(time.time_ns() // 1_000_000, 1_000)
+    known, text = _second
+    if known != second:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        _second = (second, text)
+    return f"{text}.{ms:03}+00:00"
+
+
 def _plain(value: object) -> object:
     """Kinds that msgspec does not know by themselves: subclasses, numbers of other libraries."""
     if isinstance(value, str):
@@ -201,6 +215,7 @@ class _Cleaning:
         return key if isinstance(key, str) else str(key)
 
 
+_second = (-1, "")
 _REQUIRED = {"track": "event", "group": "groupId", "alias": "previousId"}
 _FREE = frozenset({"properties", "traits"})
 _IDS = frozenset({"groupId", "previousId"})
