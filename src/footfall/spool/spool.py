@@ -20,6 +20,7 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -106,21 +107,32 @@ class Spool:
 
     def append(self, payload: bytes) -> int:
         """Write a record; its number. Raises `SpoolFullError` or `SpoolError`."""
-        if len(payload) > PAYLOAD_BYTES_MAX:
-            raise ValueError(f"a record of {len(payload)} bytes; at most {PAYLOAD_BYTES_MAX}")
-        size = HEAD_BYTES + len(payload)
+        return self.append_all((payload,))
+
+    def append_all(self, payloads: Sequence[bytes]) -> int:
+        """Write records in a row; the last number. None is written where not all have room.
+
+        On a disk that is full some may be: they are read and sent, but nobody was told so.
+        """
+        size = 0
+        for payload in payloads:
+            if len(payload) > PAYLOAD_BYTES_MAX:
+                raise ValueError(f"a record of {len(payload)} bytes; at most {PAYLOAD_BYTES_MAX}")
+            size += HEAD_BYTES + len(payload)
         with self._state:
             self._check()
             if self._bytes + size > self._bytes_max:
                 raise SpoolFullError(f"the spool holds its {self._bytes_max} bytes")
-            number = self._last + 1
-            try:
-                self._bytes += self._writable(number, size).append(number, payload)
-            except SpoolError as error:
-                self._broken = str(error)
-                raise
-            self._last = number
-            return number
+            for payload in payloads:
+                number = self._last + 1
+                try:
+                    segment = self._writable(number, HEAD_BYTES + len(payload))
+                    self._bytes += segment.append(number, payload)
+                except SpoolError as error:
+                    self._broken = str(error)
+                    raise
+                self._last = number
+            return self._last
 
     def sync(self) -> None:
         """Return when all that was appended before is on the disk. Raises `SpoolError`."""
