@@ -227,13 +227,13 @@ def test_an_item_that_is_not_json_costs_no_neighbour(collector: FakeCollector) -
 
 def test_a_full_queue_drops_and_tells(collector: FakeCollector) -> None:
     """At its limit and not before; no call raises or waits."""
-    collector.then = Answer(wait_s=1.0)
+    collector.then = Answer(wait_s=0.3)
     told: list[str] = []
     with Client("k", collector.url, max_queue_size=50, upload_size=10,
                 on_error=lambda error, _items: told.append(error.reason)) as client:
         began = time.monotonic()
         states = [client.track("u", f"{n}").success for n in range(80)]
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 0.2
         assert [True] * 50 + [False] * 30 == states
         assert {"queue_full": 30} == client.counts().dropped
         assert ["queue_full"] * 30 == told
@@ -351,6 +351,50 @@ def test_sync_mode_is_bounded_and_raises_if_asked() -> None:
             client.track("u", "1")
         assert time.monotonic() - began < 1.5
         assert 1 == sums(client)
+
+
+def test_sync_mode_in_threads_is_bounded() -> None:
+    """Each call waits `timeout` at most, however many wait together; all have one end."""
+    with FakeCollector(then=Answer(503)) as collector:
+        client = Client("k", collector.url, sync_mode=True, timeout=1.0)
+        took: list[float] = []
+
+        def call() -> None:
+            began = time.monotonic()
+            client.track("u", "1")
+            took.append(time.monotonic() - began)
+
+        threads = [threading.Thread(target=call) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert max(took) < 2.5
+        client.close(0)
+        assert (8, 0) == (sum(client.counts().dropped.values()), client.counts().waiting)
+
+
+def test_flush_sends_where_no_thread_can_be_started(
+    collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of an interpreter, from 3.12 on."""
+    client = Client("k", collector.url)
+    with monkeypatch.context() as patch:
+        start = threading.Thread.start
+
+        def refused(thread: threading.Thread) -> None:
+            if thread.name == "footfall-sender":
+                raise RuntimeError("can't create new thread at interpreter shutdown")
+            start(thread)
+
+        patch.setattr(threading.Thread, "start", refused)
+        client.track("u", "1")
+        began = time.monotonic()
+        assert client.flush()
+        assert time.monotonic() - began < 1
+    client.track("u", "2")
+    client.close()
+    assert ["1", "2"] == collector.events
 
 
 def test_send_false_sends_nothing(collector: FakeCollector) -> None:

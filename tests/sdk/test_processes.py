@@ -225,22 +225,23 @@ def test_kill_9_without_a_spool_loses_what_was_queued(collector: FakeCollector) 
     assert [str(n) for n in range(len(collector.events))] == collector.events
 
 
+@pytest.mark.parametrize("away_s", [1.0, pytest.param(600.0, marks=pytest.mark.chaos)])
 def test_a_server_away_longer_than_all_retries_loses_nothing_with_a_spool(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away_s: float
 ) -> None:
     """Retries have no end while the items are safe; the order holds through it."""
-    monkeypatch.setattr("footfall.sdk.outcome.BACKOFF_S_MAX", 0.05)
+    monkeypatch.setattr("footfall.sdk.outcome.BACKOFF_S_MAX", away_s / 20)
     port = free_port()
     with Client("k", f"http://127.0.0.1:{port}", spool=tmp_path, max_retries=2,
                 max_queue_size=10) as client:
         for n in range(2_000):
             assert client.track("u", str(n)).success
-        time.sleep(1.0)
+        time.sleep(away_s)
         assert (2_000, {}) == (client.counts().waiting, client.counts().dropped)
         with FakeCollector(port, Answer(503)) as collector:
-            until(lambda: len(collector.requests) > 5)
+            until(lambda: len(collector.requests) > 5, away_s + 10)
         with FakeCollector(port) as collector:
-            assert client.flush(20)
+            assert client.flush(away_s + 20)
             assert [str(n) for n in range(2_000)] == collector.events
         assert (2_000, 0, {}) == (client.counts().accepted, client.counts().waiting,
                                   client.counts().dropped)

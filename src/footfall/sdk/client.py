@@ -170,7 +170,10 @@ class Client:
 
     def _restart(self) -> None:
         """In a forked child: the parent sends what was queued before; begin anew."""
-        self._pipeline.forget()
+        try:
+            self._pipeline.forget()
+        except Exception as error:  # it was caught in the middle of something
+            log.error("a forked child could not let go: %s", type(error).__name__)
         self._pipeline = Pipeline(self._config, forked=True)
 
 

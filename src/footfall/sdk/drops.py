@@ -96,6 +96,11 @@ class Drops:
         with self._lock:
             self.values_left_out += values
 
+    def so_far(self) -> dict[str, int]:
+        """Reason -> items."""
+        with self._lock:
+            return dict(self.dropped)
+
     def drop(self, error: DroppedError, items: Sequence[bytes | Message], count: int = 0) -> None:
         """Items that never will; `count` where there is nothing left of them to show."""
         self.last = error
@@ -106,8 +111,9 @@ class Drops:
             telling = now - self._told_at >= LOG_EVERY_S
             if telling:
                 self._told_at = now
+            so_far = dict(self.dropped)
         if telling:
-            log.warning("dropped so far: %s", self.dropped)
+            log.warning("dropped so far: %s", so_far)
         if self._on_error is None or getattr(self._own, "telling", False):
             return
         self._own.telling = True

@@ -82,7 +82,7 @@ class Pipeline:
         """What became of all items of this process."""
         drops = self.drops
         return Counts(self._waiting.mark() - self._begun_at, self._recovered, drops.accepted,
-                      drops.duplicate, self._waiting.count(), dict(drops.dropped),
+                      drops.duplicate, self._waiting.count(), drops.so_far(),
                       drops.values_left_out)
 
     def _end_with_worker(self) -> None:

@@ -88,6 +88,8 @@ class Sender:
         """Send at once; whether all that was put before has found its end in that time."""
         mark = self._waiting.mark()
         deadline = time.monotonic() + timeout_s
+        if self._thread is None:
+            self.send_now(timeout_s, gives_up=False)
         with self._changed:
             self._flushing += 1
             self._wake.set()
@@ -104,9 +106,13 @@ class Sender:
     def send_now(self, timeout_s: float, gives_up: bool) -> None:
         """Send in this thread, for so long at most; what is left then stays, or is given up."""
         deadline = time.monotonic() + timeout_s
-        with self._sending:
+        if not self._sending.acquire(timeout=timeout_s):
+            return  # another thread is at it, and sends what was put before too
+        try:
             while self._waiting.count() and self._send_batch(deadline, gives_up):
                 pass
+        finally:
+            self._sending.release()
 
     def close(self, timeout_s: float) -> None:
         """Send what waits, for so long at most, then end."""
@@ -149,7 +155,8 @@ class Sender:
         while not self._abandoned:
             try:
                 if self._wait():
-                    self._send_batch()
+                    with self._sending:
+                        self._send_batch()
                 elif self._closing.is_set():
                     return
             except Exception as error:

@@ -15,6 +15,7 @@ Must never grow beyond `bytes_max`, wait for another process, or give records ou
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -193,7 +194,8 @@ class Spool:
         if self._broken != _CLOSED:
             self._broken = _CLOSED
             for segment in self._segments:
-                segment.close()
+                with contextlib.suppress(OSError):  # the parent was about to do it
+                    segment.close()
             os.close(self._mark)
             os.close(self._lock)
         self._segments, self._unsynced = [], []
