@@ -154,17 +154,19 @@ def test_not_retried(collector: FakeCollector, status: int) -> None:
     assert 2 == len(collector.requests)
 
 
+@pytest.mark.parametrize("end", ["flush", "close"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(collector: FakeCollector, status: int) -> None:
+def test_retry_after_is_honoured(collector: FakeCollector, status: int, end: str) -> None:
     """Also while the client closes: the collector is not asked before."""
     collector.answers = [Answer(status, {"Retry-After": "2"})]
     client = Client("k", collector.url)
     client.track("u", "1")
     until(lambda: collector.requests)
-    client.close(timeout_s=10)
+    getattr(client, end)(timeout_s=10)
     first, second = collector.requests
     assert second.at - first.at >= 2.0
     assert 1 == client.counts().accepted
+    client.close()
 
 
 def test_it_gives_up_after_so_many_retries(collector: FakeCollector) -> None:
@@ -325,6 +327,18 @@ def test_closed_means_closed(collector: FakeCollector) -> None:
     assert not client.track("u", "2").success
     assert {"closed": 1} == client.counts().dropped
     assert ["1"] == collector.events
+
+
+def test_an_answer_that_comes_after_the_close_changes_no_count(collector: FakeCollector) -> None:
+    """The batch under way was told as closed: each item has one end."""
+    collector.then = Answer(wait_s=0.5)
+    client = Client("k", collector.url, upload_interval=0)
+    client.track("u", "1")
+    until(lambda: collector.requests)
+    client.close(0.1)
+    assert {"closed": 1} == client.counts().dropped
+    time.sleep(0.7)
+    assert (0, {"closed": 1}) == (client.counts().accepted, client.counts().dropped)
 
 
 # -- modes ---------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def retry_after_s(value: str | None, now: float) -> float:
     if not value:
         return 0.0
     try:
-        seconds = float(int(value))
+        seconds = float(min(int(value), RETRY_AFTER_S_MAX))
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - now
