@@ -117,7 +117,10 @@ class Segment:
 
     def sync(self) -> None:
         """Return when all that was written is on the disk."""
-        os.fdatasync(self._file)
+        if hasattr(os, "fdatasync"):
+            os.fdatasync(self._file)
+        else:  # macOS
+            os.fsync(self._file)
 
     def remove(self) -> None:
         """Close and delete the file."""
