@@ -75,7 +75,7 @@ def scan(data: bytes, above: int) -> Iterator[Frame | Gap]:
 
 
 def markers(data: bytes) -> int:
-    """How many records have begun in a stretch that cannot be read: at least one."""
+    """How many records have begun in a stretch that cannot be read; at least one is told."""
     return max(1, data.count(MARKER))
 
 
