@@ -36,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     http_port: Port = 8080
     #: Source name -> write key.
     write_keys: dict[str, str] = {}
+    #: Folder of the collector's spool; empty: none.
+    spool_path: str = ""
+    spool_bytes_max: Annotated[int, msgspec.Meta(ge=8_388_608)] = 1_073_741_824
     api_key: str = ""
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0

@@ -21,6 +21,11 @@ REJECTED = Counter("footfall_rejected", "Refused, at which stage and why", ["sta
 REFUSED = Counter("footfall_refused_requests", "Requests refused as a whole, by code", ["code"])
 ACK_SECONDS = Histogram("footfall_ack_seconds", "From a request's body to the broker's answer")
 UNSENT = Gauge("footfall_unsent_records", "Records that wait for the broker's acknowledgement")
+SPOOLED = Counter("footfall_spooled_records", "Records spooled, for the log was away")
+UNSPOOLED = Counter("footfall_unspooled_records", "Spooled records that the log has since taken")
+SPOOL_BYTES = Gauge("footfall_spool_bytes", "Bytes that the spool holds on disk")
+SPOOL_LOST = Counter("footfall_spool_lost_records", "Spooled records that cannot be read",
+                     ["reason"])
 
 # worker
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])

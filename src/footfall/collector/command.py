@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from aiohttp import web
@@ -19,7 +20,8 @@ from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
 from footfall.collector.packing import AIOHTTP_UNPACKS
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
-from footfall.errors import BrokerError, FootfallError, SettingsError
+from footfall.collector.spooled import ClosingSink, SpooledSink
+from footfall.errors import FootfallError, SettingsError
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.running import resolve
@@ -57,7 +59,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
 
-    def stop(error: BrokerError | None = None) -> None:
+    def stop(error: FootfallError | None = None) -> None:
         if stopped.done():
             return
         if error is None:
@@ -68,8 +70,10 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     codecs = await asyncio.to_thread(codecs_for, settings.schema_registry_url)
-    sink = KafkaSink(settings.kafka_bootstrap_servers,
-                     lambda error: loop.call_soon_threadsafe(stop, error))
+    sink: ClosingSink = KafkaSink(settings.kafka_bootstrap_servers,
+                                  lambda error: loop.call_soon_threadsafe(stop, error))
+    if settings.spool_path:
+        sink = SpooledSink(sink, Path(settings.spool_path), settings.spool_bytes_max, stop)
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
     app = Collector(sink, keys, WriteKeys(settings.write_keys), codecs).application()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S_MAX,
