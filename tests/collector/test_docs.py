@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from footfall.collector.app import ROUTES
+from footfall.collector.routes import ROUTES
 from footfall.events.commerce import ACTIONS
 
 ROOT = Path(__file__).parents[2]

@@ -1,8 +1,9 @@
 """`footfall collector`: runs the HTTP collector until it is told to stop.
 
-Decides how it ends: on SIGTERM or SIGINT it takes no new connections, answers what is in flight,
-waits for the log and ends with 0; when the producer fails for good it ends with 1 at once, and
-whoever started it starts it again. Both within 10 s.
+Decides how it ends: on SIGTERM or SIGINT it is no longer ready but still answers everybody for
+`shutdown_delay_s`, asking each to close; then it takes no new connections, answers what is in
+flight, waits for the log and ends with 0. When the producer fails for good it ends with 1 at once,
+and whoever started it starts it again. Both within 10 s, unless a longer delay is set.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 import click
 from aiohttp import web
 
+from footfall.collector import limits
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
 from footfall.collector.packing import AIOHTTP_UNPACKS
@@ -27,7 +29,9 @@ from footfall.settings import PREFIX, Settings
 
 #: For requests in flight; a little more than an answer may take. With the flush below 10 s in all.
 DRAIN_S_MAX = ANSWER_S_MAX + 0.5
-FLUSH_S_MAX = 1.0
+FLUSH_S_MAX = 0.5
+#: A connection on which nothing is asked, or whose headers do not become whole, is closed.
+IDLE_S_MAX = 75.0
 REQUIRED = ("kafka_bootstrap_servers", "customer_key_secret", "write_keys")
 
 
@@ -46,6 +50,8 @@ def collector(ctx: click.Context) -> None:
 def required(settings: Settings) -> Settings:
     """The settings, if none is missing that the collector needs."""
     for name in REQUIRED:
+        if name == "write_keys" and settings.sources:
+            continue  # each has its own
         if not getattr(settings, name):
             raise SettingsError(f"{PREFIX}{name.upper()} is not set; the collector needs it, or a "
                                 f"running `footfall up` in {settings.data_dir}")
@@ -67,13 +73,15 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    write_keys = WriteKeys(settings.write_keys, settings.sources)
     codecs = await asyncio.to_thread(codecs_for, settings.schema_registry_url)
     sink = KafkaSink(settings.kafka_bootstrap_servers,
                      lambda error: loop.call_soon_threadsafe(stop, error))
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
-    app = Collector(sink, keys, WriteKeys(settings.write_keys), codecs).application()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S_MAX,
-                           auto_decompress=AIOHTTP_UNPACKS)
+    made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
+                     public_url=settings.http_public_url, proxies=settings.http_proxies)
+    runner = web.AppRunner(made.application(), access_log=None, shutdown_timeout=DRAIN_S_MAX,
+                           keepalive_timeout=IDLE_S_MAX, auto_decompress=AIOHTTP_UNPACKS)
     await runner.setup()
     site = web.TCPSite(runner, settings.http_host, settings.http_port)
     try:
@@ -83,6 +91,8 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
                             f"({error.strerror}); set {PREFIX}HTTP_PORT to a free port") from None
     listening(_url(runner, settings))
     await stopped
+    made.drain()
+    await asyncio.sleep(settings.shutdown_delay_s)
     await runner.cleanup()
     await sink.close(FLUSH_S_MAX)
 

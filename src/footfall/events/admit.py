@@ -49,6 +49,10 @@ class Arrival(NamedTuple):
     call: str = ""
     sent_at: str | int | None = None
     shared: Mapping[str, Raws] = {}
+    item_bytes_max: int = ITEM_BYTES_MAX
+    #: What the source may send; empty: whatever comes.
+    calls: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
 
 
 class Admitted(NamedTuple):
@@ -95,18 +99,22 @@ def split(raw: bytes) -> Raws:
 
 
 def _admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted:
-    if len(raw) > ITEM_BYTES_MAX:
+    if len(raw) > arrival.item_bytes_max:
         raise FieldError("item_too_large", "item",
-                         f"is {len(raw)} bytes long; at most {ITEM_BYTES_MAX}")
+                         f"is {len(raw)} bytes long; at most {arrival.item_bytes_max}")
     document = decode(raw)
     if not isinstance(document, dict):
         raise FieldError("not_an_object", "item", "is not a JSON object")
     members = split(raw)
     call = _call(document, arrival.call)
+    if arrival.calls and call not in arrival.calls:
+        raise FieldError("call_not_allowed", "type", "is a call that this source may not make")
     for name in ("traits", *SHARED):
         mapping(document, name)
     properties = mapping(document, "properties")
     event = _event(document, call)
+    if arrival.events and call == "track" and event not in arrival.events:
+        raise FieldError("event_not_allowed", "event", "is no event that this source may send")
     key = _key(document, call, members, keys)
     message_id = _message_id(document) or f"{arrival.request_id}-{n}"
     stated = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"

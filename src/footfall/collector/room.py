@@ -1,0 +1,89 @@
+"""The room for requests: what is in memory at once is bounded, and what does not fit is refused.
+
+Decides when the collector is overloaded. Bodies that are still coming count by their bytes and
+their number; requests whose body is there count until they are answered, which bounds how long an
+accepted one waits. A slow body takes no place of the second kind, so slow senders do not keep
+others out. Nothing has to be done to recover: room is given back as requests end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from footfall.collector.answers import RequestError
+from footfall.collector.limits import Limits
+from footfall.telemetry import IN_FLIGHT, IN_FLIGHT_BYTES
+
+#: Bodies being read at once. Each costs little while little of it is there.
+READING_MAX = 2_000
+
+
+class Room:
+    """What is in use of it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.reading = 0
+        self.requests = 0
+        self.held_bytes = 0
+        IN_FLIGHT.set_function(lambda: self.requests)
+        IN_FLIGHT_BYTES.set_function(lambda: self.held_bytes)
+
+    def check(self) -> None:
+        """Raises 503 where a request would not be taken even if its body were here."""
+        if self.requests >= self._limits.in_flight_requests_max or self.reading >= READING_MAX:
+            raise _overloaded()
+
+    @contextmanager
+    def body(self) -> Iterator[Held]:
+        """A request, from its first byte to its answer."""
+        self.check()
+        held = Held(self)
+        self.reading += 1
+        try:
+            yield held
+        finally:
+            held.end()
+
+    def take(self, count: int) -> None:
+        """So many bytes more; raises 503. One body alone always fits."""
+        if self.held_bytes and self.held_bytes + count > self._limits.in_flight_bytes_max:
+            raise _overloaded()
+        self.held_bytes += count
+
+
+class Held:
+    """What one request has taken."""
+
+    __slots__ = ("_bytes", "_is_read", "_room")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._bytes = 0
+        self._is_read = False
+
+    def take(self, count: int) -> None:
+        """So many bytes of its body have come; raises 503."""
+        self._room.take(count)
+        self._bytes += count
+
+    def is_read(self) -> None:
+        """Its body is whole: from here on it takes a place until it is answered; raises 503."""
+        self._room.check()
+        self._is_read = True
+        self._room.reading -= 1
+        self._room.requests += 1
+
+    def end(self) -> None:
+        """It is answered."""
+        self._room.held_bytes -= self._bytes
+        if self._is_read:
+            self._room.requests -= 1
+        else:
+            self._room.reading -= 1
+
+
+def _overloaded() -> RequestError:
+    return RequestError(503, "overloaded", "more requests are in flight than there is room for; "
+                        "try again")
