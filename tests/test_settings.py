@@ -62,7 +62,8 @@ def test_sources_come_from_the_file_or_as_json() -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("SOURCES", "{"), ("SOURCES", "[]"), ("SOURCES", '{"web": {"key": "k"}}'),
     ("SOURCES", '{"web": {"calls": ["buy"]}}'), ("BATCH_ITEMS_MAX", "4097"),
-    ("ITEM_BYTES_MAX", "262145"), ("HTTP_PORT", "-1"), ("HTTP_PORT", "65536"), ("HTTP_PORT", "http"), ("PARTITIONS", "0"),
+    ("ITEM_BYTES_MAX", "262145"),
+    ("HTTP_PORT", "-1"), ("HTTP_PORT", "65536"), ("HTTP_PORT", "http"), ("PARTITIONS", "0"),
     ("PARTITIONS", "10001"), ("CHECKPOINT_S", "0"), ("CHECKPOINT_S", "nan"),
     ("CHECKPOINT_S", "inf"), ("REJECTED_RATIO_MAX", "1.01"), ("SESSION_TIMEOUT_S", "301"),
     ("SYSTEM_SECRET", "short"), ("CUSTOMER_KEY_SECRET", "short"), ("ACCEPT_GAP", "maybe"),

@@ -9,6 +9,8 @@ Bounded by two generations: when the newer is full, the older is forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from footfall.events.admit import Admitted
 
 #: Of each of the two generations; about 170 bytes each.
@@ -16,23 +18,26 @@ GENERATION_MAX = 50_000
 
 
 class Acknowledged:
-    """The last 50,000 to 100,000."""
+    """The last 50,000 to 100,000, by the name that `name_of` gives them."""
 
     def __init__(self, generation_max: int = GENERATION_MAX) -> None:
         self._generation_max = generation_max
         self._new: set[bytes] = set()
         self._old: set[bytes] = set()
 
-    def __contains__(self, admitted: Admitted) -> bool:
-        name = _name(admitted)
+    def __contains__(self, name: bytes) -> bool:
         return name in self._new or name in self._old
 
-    def add(self, admitted: Admitted) -> None:
-        """The broker has acknowledged it."""
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
+    def update(self, names: Iterable[bytes]) -> None:
+        """The broker has acknowledged them; at most a batch of them."""
         if len(self._new) >= self._generation_max:
             self._old, self._new = self._new, set()
-        self._new.add(_name(admitted))
+        self._new.update(names)
 
 
-def _name(admitted: Admitted) -> bytes:
+def name_of(admitted: Admitted) -> bytes:
+    """Customer key and messageId."""
     return admitted.key + b"\0" + admitted.event["message_id"].encode()

@@ -15,13 +15,14 @@ import secrets
 import time
 from collections.abc import Callable
 from math import ceil
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from footfall.collector import answers, body, pixel
-from footfall.collector.acknowledged import Acknowledged
-from footfall.collector.answers import Duplicate, Outcomes, RequestError
+from footfall.collector.acknowledged import Acknowledged, name_of
+from footfall.collector.answers import Duplicate, Outcome, Outcomes, RequestError
 from footfall.collector.auth import Source, WriteKeys
 from footfall.collector.body import Body
 from footfall.collector.limits import Limits
@@ -30,7 +31,7 @@ from footfall.collector.room import Held, Room
 from footfall.collector.routes import BATCH
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.errors import Rejected
-from footfall.events.admit import Admitted, Arrival, admit
+from footfall.events.admit import Arrival, admit
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
@@ -43,6 +44,14 @@ from footfall.telemetry import (
 )
 
 Clock = Callable[[], int]
+
+
+class Judged(NamedTuple):
+    """A request's items, what has to be written of them, and what to remember once it is."""
+
+    outcomes: list[Outcome]
+    outgoing: Outgoing
+    names: list[bytes]
 
 
 def wall_clock() -> int:
@@ -129,46 +138,52 @@ class Ingest:
         arrival = Arrival(source.name, received_at, secrets.token_hex(16),
                           "" if call == BATCH else call, parsed.sent_at, shared,
                           self._limits.item_bytes_max, source.calls, source.events)
-        outcomes: list[answers.Outcome] = []
-        for n, item in enumerate(parsed.items):
-            outcome = admit(item, n, arrival, self._keys)
-            if isinstance(outcome, Admitted) and outcome in self._acknowledged:
-                outcomes.append(Duplicate(outcome.event["message_id"]))
-            else:
-                outcomes.append(outcome)
-        await self._send(source.name, outcomes, arrival.request_id)
-        return outcomes
+        judged = self._judge(parsed.items, arrival)
+        await self._send(source.name, judged)
+        return judged.outcomes
 
-    async def _send(self, source: str, outcomes: Outcomes, request_id: str) -> None:
+    def _judge(self, items: list[bytes], arrival: Arrival) -> Judged:
+        """Every item, and what has to be written of it."""
+        judged = Judged([], Outgoing([], []), [])
+        outcomes, (interactions, rejected), names = judged
+        for n, item in enumerate(items):
+            outcome = admit(item, n, arrival, self._keys)
+            outcomes.append(outcome)
+            if isinstance(outcome, Rejected):
+                rejected.append(self._quarantined(outcome))
+                continue
+            name = name_of(outcome)
+            if name in self._acknowledged:
+                outcomes[-1] = Duplicate(outcome.event["message_id"])
+                continue
+            names.append(name)
+            interactions.append({"key": outcome.key,
+                                 "value": self._codecs.interaction.encode(outcome.event)})
+        return judged
+
+    async def _send(self, source: str, judged: Judged) -> None:
         """Return when the log has all of them; only then are they told and remembered."""
-        outgoing = Outgoing([], [])
-        for outcome in outcomes:
-            if isinstance(outcome, Admitted):
-                outgoing.interactions.append(
-                    {"key": outcome.key, "value": self._codecs.interaction.encode(outcome.event)})
-            elif isinstance(outcome, Rejected):
-                outgoing.rejected.append(self._quarantined(outcome))
+        outcomes, outgoing, names = judged
         sent = len(outgoing.interactions) + len(outgoing.rejected)
         RECEIVED.labels(source).inc(len(outcomes))
-        if sent:
-            with ACK_SECONDS.time():
-                try:
-                    await self._sink.send(outgoing)
-                except BaseException as error:
-                    UNACKNOWLEDGED.labels(source).inc(sent)
-                    REPEATED.labels(source).inc(len(outcomes) - sent)
-                    if not isinstance(error, UnavailableError):
-                        raise
-                    raise RequestError(503, "log_unavailable", f"{error}; try again") from None
-        ACCEPTED.labels(source).inc(len(outgoing.interactions))
         if sent < len(outcomes):
             REPEATED.labels(source).inc(len(outcomes) - sent)
-        for outcome in outcomes:
-            if isinstance(outcome, Rejected):
-                REJECTED.labels(outcome.stage, outcome.reason).inc()
-            elif isinstance(outcome, Admitted) and not (
-                    outcome.event["message_id"].startswith(request_id)):  # ours never comes again
-                self._acknowledged.add(outcome)
+        if not sent:
+            return
+        with ACK_SECONDS.time():
+            try:
+                await self._sink.send(outgoing)
+            except BaseException as error:
+                UNACKNOWLEDGED.labels(source).inc(sent)
+                if not isinstance(error, UnavailableError):
+                    raise
+                raise RequestError(503, "log_unavailable", f"{error}; try again") from None
+        ACCEPTED.labels(source).inc(len(outgoing.interactions))
+        self._acknowledged.update(names)
+        if outgoing.rejected:
+            for outcome in outcomes:
+                if isinstance(outcome, Rejected):
+                    REJECTED.labels(outcome.stage, outcome.reason).inc()
 
     def _quarantined(self, rejected: Rejected) -> Record:
         record: RejectedRecord = {

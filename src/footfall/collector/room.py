@@ -32,8 +32,13 @@ class Room:
 
     def check(self) -> None:
         """Raises 503 where a request would not be taken even if its body were here."""
-        if self.requests >= self._limits.in_flight_requests_max or self.reading >= READING_MAX:
+        if self.is_full or self.reading >= READING_MAX:
             raise _overloaded()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests are worked on as may be."""
+        return self.requests >= self._limits.in_flight_requests_max
 
     @contextmanager
     def body(self) -> Iterator[Held]:
@@ -70,7 +75,8 @@ class Held:
 
     def is_read(self) -> None:
         """Its body is whole: from here on it takes a place until it is answered; raises 503."""
-        self._room.check()
+        if self._room.is_full:
+            raise _overloaded()
         self._is_read = True
         self._room.reading -= 1
         self._room.requests += 1
