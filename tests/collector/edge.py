@@ -67,6 +67,7 @@ async def serving(sink: MemorySink, write_keys: WriteKeys | None = None, **optio
     server = TestServer(collector.application())
     await server.start_server(auto_decompress=AIOHTTP_UNPACKS)
     async with TestClient(server) as made:
+        made.collector = collector  # type: ignore[attr-defined]
         yield made
 
 
