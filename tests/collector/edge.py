@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.packing import AIOHTTP_UNPACKS
+from footfall.collector.serving import Runner
 from footfall.collector.sink import Outgoing, UnavailableError
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
@@ -58,14 +58,20 @@ class MemorySink:
         return [CODECS.rejected.decode(r["value"]) for o in self.sent for r in o.rejected]
 
 
+class Server(TestServer):
+    """On a port of its own, with the connections of the program."""
+
+    async def _make_runner(self, **options: Any) -> Runner:
+        return Runner(self.app, **options)
+
+
 @asynccontextmanager
 async def serving(sink: MemorySink, write_keys: WriteKeys | None = None, **options: Any
                   ) -> AsyncIterator[TestClient[Any, Any]]:
     """A client of a collector with `options`; the sources `web` and `app` where none are given."""
     known = write_keys or WriteKeys({"web": KEY, "app": "wk_app"})
     collector = Collector(sink, KEYS, known, CODECS, lambda: NOW, **options)
-    server = TestServer(collector.application())
-    await server.start_server(auto_decompress=AIOHTTP_UNPACKS)
+    server = Server(collector.application())
     async with TestClient(server) as made:
         made.collector = collector  # type: ignore[attr-defined]
         yield made

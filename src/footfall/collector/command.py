@@ -19,7 +19,7 @@ from aiohttp import web
 from footfall.collector import limits
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.packing import AIOHTTP_UNPACKS
+from footfall.collector.serving import Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events.customer_key import CustomerKeys
@@ -30,8 +30,6 @@ from footfall.settings import PREFIX, Settings
 #: For requests in flight; a little more than an answer may take. With the flush below 10 s in all.
 DRAIN_S_MAX = ANSWER_S_MAX + 0.5
 FLUSH_S_MAX = 0.5
-#: A connection on which nothing is asked, or whose headers do not become whole, is closed.
-IDLE_S_MAX = 75.0
 REQUIRED = ("kafka_bootstrap_servers", "customer_key_secret", "write_keys")
 
 
@@ -80,8 +78,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
     made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
                      public_url=settings.http_public_url, proxies=settings.http_proxies)
-    runner = web.AppRunner(made.application(), access_log=None, shutdown_timeout=DRAIN_S_MAX,
-                           keepalive_timeout=IDLE_S_MAX, auto_decompress=AIOHTTP_UNPACKS)
+    runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX)
     await runner.setup()
     site = web.TCPSite(runner, settings.http_host, settings.http_port)
     try:
