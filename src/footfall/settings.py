@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     source_items_per_s: Annotated[float, msgspec.Meta(ge=0, le=10_000_000)] = 0
     address_items_per_s: Annotated[float, msgspec.Meta(ge=0, le=10_000_000)] = 0
     in_flight_requests_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
+    in_flight_items_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
     in_flight_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576, le=4_294_967_296)] = 33_554_432
     shutdown_delay_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.5
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, TCPConnector
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +22,8 @@ from footfall.collector.rates import Buckets, network_of
 from footfall.collector.room import Room
 from footfall.telemetry import REFUSED
 from tests.collector.edge import AUTH, MemorySink, basic, post, serving
+from tests.collector.program import AUTH as AUTH_BEARER
+from tests.collector.program import running, until_status
 
 PAGE = {"type": "page", "userId": "u1"}
 
@@ -147,6 +152,21 @@ async def test_requests_beyond_the_room_get_503_at_once_and_it_recovers_by_itsel
         assert 200 == (await post(client, "/v1/page", PAGE))[0]
 
 
+@pytest.mark.parametrize(("items", "status"), [(60, 200), (61, 503)])
+async def test_items_beyond_the_room_get_503(items: int, status: int) -> None:
+    """At the limit and one above; a batch larger than the limit is taken when it comes alone."""
+    sink = MemorySink()
+    sink.gate.clear()
+    async with serving(sink, limits=Limits(in_flight_items_max=100)) as client:
+        first = asyncio.create_task(post(client, "/v1/batch", {"batch": [PAGE] * 40}))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(post(client, "/v1/batch", {"batch": [PAGE] * items}))
+        await asyncio.sleep(0.1)
+        sink.gate.set()
+        assert [200, status] == [(await first)[0], (await second)[0]]
+        assert 200 == (await post(client, "/v1/batch", {"batch": [PAGE] * 200}))[0]
+
+
 @pytest.mark.parametrize(("size", "status"), [(600, 200), (601, 503)])
 async def test_bytes_beyond_the_room_get_503(size: int, status: int) -> None:
     """Unpacked ones, while they come; packed small is no way round."""
@@ -191,7 +211,7 @@ async def test_slow_bodies_do_not_keep_others_out(monkeypatch: Any) -> None:
                           st.integers(1, 400)), max_size=80))
 def test_the_room_is_never_exceeded_and_always_given_back(steps: list[tuple[str, int, int]]
                                                           ) -> None:
-    limits = Limits(in_flight_requests_max=3, in_flight_bytes_max=1000)
+    limits = Limits(in_flight_requests_max=3, in_flight_items_max=900, in_flight_bytes_max=1000)
     made = Room(limits)
     open_: dict[int, Any] = {}
     for what, n, count in steps:
@@ -202,18 +222,19 @@ def test_the_room_is_never_exceeded_and_always_given_back(steps: list[tuple[str,
             elif what == "take" and n in open_:
                 open_[n][1].take(count)
             elif what == "read" and n in open_ and not open_[n][2]:
-                open_[n][1].is_read()
+                open_[n][1].is_read(count)
                 open_[n][2] = True
             elif what == "end" and n in open_:
                 open_.pop(n)[0].__exit__(None, None, None)
         except RequestError as error:
             assert 503 == error.status
         assert made.requests <= 3
+        assert made.items <= 900
         assert made.held_bytes <= 1000
         assert len(open_) == made.requests + made.reading
     for context, _, _ in open_.values():
         context.__exit__(None, None, None)
-    assert (0, 0, 0) == (made.requests, made.reading, made.held_bytes)
+    assert (0, 0, 0, 0) == (made.requests, made.reading, made.items, made.held_bytes)
 
 
 async def test_every_refusal_is_counted_by_its_code() -> None:
@@ -233,3 +254,48 @@ async def test_every_refusal_is_counted_by_its_code() -> None:
 
 def test_the_bounds_that_the_documents_state() -> None:
     assert (10_000, 2_000) == (rates.BUCKETS_MAX, room.READING_MAX)
+
+
+# -- all of it, on a real broker -----------------------------------------------------------------
+
+
+def memory_mb(pid: int) -> float:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@pytest.mark.kafka
+async def test_under_more_than_it_can_take_it_sheds_stays_quick_and_recovers(
+    footfall_topics: str, tmp_path: Path
+) -> None:
+    """Senders that never wait: some get 503, memory stays, and those that are taken are quick."""
+    body = json.dumps({"batch": [{**PAGE, "pad": "x" * 200}] * 100}).encode()
+    taken: list[float] = []
+    shed = [0]
+
+    async def sender(http: ClientSession, url: str, until: float) -> None:
+        while time.monotonic() < until:
+            started = time.monotonic()
+            async with http.post(url + "/v1/batch", data=body) as answer:
+                await answer.read()
+            assert answer.status in (200, 503)
+            if answer.status == 200:
+                taken.append(time.monotonic() - started)
+            else:
+                shed[0] += 1
+                assert int(answer.headers["Retry-After"]) > 0
+
+    with running(footfall_topics, tmp_path, in_flight_items_max=1000) as (process, url):
+        async with ClientSession(headers=AUTH_BEARER, connector=TCPConnector(limit=0)) as http:
+            await until_status(http, url + "/readyz", 200)
+            before = memory_mb(process.pid)
+            until = time.monotonic() + 3
+            await asyncio.gather(*(sender(http, url, until) for _ in range(100)))
+            assert memory_mb(process.pid) - before < 100
+            started = time.monotonic()
+            async with http.post(url + "/v1/batch", data=body) as answer:
+                assert 200 == answer.status
+            assert time.monotonic() - started < 1
+    assert shed[0] > 10
+    assert len(taken) > 50
+    assert max(taken) < 3

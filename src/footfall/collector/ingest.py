@@ -127,7 +127,7 @@ class Ingest:
     async def _take(self, request: web.Request, held: Held, source: Source,  # noqa: PLR0917
                     parsed: Body, call: str, received_at: int, address: str) -> Outcomes:
         source.check_origin(request.headers.get("Origin"))
-        held.is_read()
+        held.is_read(len(parsed.items))
         self._pay_source(source, len(parsed.items))
         self._pay_address(address, len(parsed.items) - 1)
         shared = parsed.shared

@@ -20,6 +20,7 @@ class Limits(NamedTuple):
     source_items_per_s: float = 0
     address_items_per_s: float = 0
     in_flight_requests_max: int = 500
+    in_flight_items_max: int = 20_000
     in_flight_bytes_max: int = 32 * 1024 * 1024
 
 

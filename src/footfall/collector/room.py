@@ -1,9 +1,13 @@
 """The room for requests: what is in memory at once is bounded, and what does not fit is refused.
 
 Decides when the collector is overloaded. Bodies that are still coming count by their bytes and
-their number; requests whose body is there count until they are answered, which bounds how long an
-accepted one waits. A slow body takes no place of the second kind, so slow senders do not keep
-others out. Nothing has to be done to recover: room is given back as requests end.
+their number; requests whose body is there, and their items, count until they are answered: how long
+an accepted one waits is what is before it over what the machine takes a second. A slow body takes
+no place of the second kind, so slow senders do not keep others out. Nothing has to be done to
+recover: room is given back as requests end.
+
+2026-11-25: without a limit on items, 1,000 senders of batches of 100 had their accepted requests
+wait 2.8 s (p50) and 6.5 s (p99) on two busy cores.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ class Room:
         self._limits = limits
         self.reading = 0
         self.requests = 0
+        self.items = 0
         self.held_bytes = 0
         IN_FLIGHT.set_function(lambda: self.requests)
         IN_FLIGHT_BYTES.set_function(lambda: self.held_bytes)
@@ -37,8 +42,18 @@ class Room:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many requests are worked on as may be."""
-        return self.requests >= self._limits.in_flight_requests_max
+        """Whether as much is worked on as may be."""
+        return (self.requests >= self._limits.in_flight_requests_max
+                or self.items >= self._limits.in_flight_items_max)
+
+    def begin(self, items: int) -> None:
+        """One request more is worked on; raises 503. One alone always fits."""
+        if self.is_full or (self.items
+                            and self.items + items > self._limits.in_flight_items_max):
+            raise _overloaded()
+        self.reading -= 1
+        self.requests += 1
+        self.items += items
 
     @contextmanager
     def body(self) -> Iterator[Held]:
@@ -61,11 +76,12 @@ class Room:
 class Held:
     """What one request has taken."""
 
-    __slots__ = ("_bytes", "_is_read", "_room")
+    __slots__ = ("_bytes", "_is_read", "_items", "_room")
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._bytes = 0
+        self._items = 0
         self._is_read = False
 
     def take(self, count: int) -> None:
@@ -73,19 +89,18 @@ class Held:
         self._room.take(count)
         self._bytes += count
 
-    def is_read(self) -> None:
+    def is_read(self, items: int) -> None:
         """Its body is whole: from here on it takes a place until it is answered; raises 503."""
-        if self._room.is_full:
-            raise _overloaded()
+        self._room.begin(items)
         self._is_read = True
-        self._room.reading -= 1
-        self._room.requests += 1
+        self._items = items
 
     def end(self) -> None:
         """It is answered."""
         self._room.held_bytes -= self._bytes
         if self._is_read:
             self._room.requests -= 1
+            self._room.items -= self._items
         else:
             self._room.reading -= 1
 
