@@ -7,7 +7,9 @@ from typing import NamedTuple
 from footfall.events.admit import BATCH_ITEMS_MAX, ITEM_BYTES_MAX
 from footfall.settings import Settings
 
-BODY_BYTES_MAX = 500 * 1024
+#: RudderStack's Python SDK fills a batch to 4 MiB and then sends the event that went over it; on a
+#: 413 it drops the whole of it. All other SDKs stay below 500 KiB.
+BODY_BYTES_MAX = 4 * 1024 * 1024 + 64 * 1024
 
 
 class Limits(NamedTuple):
