@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Where `customer` and `doctor` find the workers, comma-separated.
     worker_urls: str = ""
 
+    #: Folder of the tracking plan; "": none.
+    plan_dir: str = ""
     body_bytes_max: Annotated[int, msgspec.Meta(ge=1024, le=16_777_216)] = 4_259_840
     item_bytes_max: Annotated[int, msgspec.Meta(ge=1024, le=262_144)] = 32_768
     batch_items_max: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 2_500

@@ -18,6 +18,8 @@ REPEATED = Counter("footfall_repeated", "Items known to be in the log, not writt
                    ["source"])
 UNACKNOWLEDGED = Counter("footfall_unacknowledged", "Items of requests that the log did not "
                          "acknowledge: nothing was promised", ["source"])
+PLAN = Counter("footfall_plan", "Properties that the tracking plan found something in",
+               ["finding", "call", "event"])
 IN_FLIGHT = Gauge("footfall_in_flight_requests", "Requests whose body is there, not answered yet")
 IN_FLIGHT_BYTES = Gauge("footfall_in_flight_bytes", "Bytes of bodies in memory, unpacked")
 ACCEPTED = Counter("footfall_accepted", "Interactions acknowledged by the broker", ["source"])

@@ -20,6 +20,7 @@ from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.sink import Sink
+from footfall.events.admit import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import REFUSED
@@ -38,11 +39,11 @@ class Collector:
 
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs,
                  clock: Clock = wall_clock, *, limits: Limits | None = None, public_url: str = "",
-                 proxies: int = 0) -> None:
+                 proxies: int = 0, plan: Planned | None = None) -> None:
         self._sink = sink
         limits = limits or Limits()
         self._ingest = Ingest(sink, keys, write_keys, codecs, clock=clock, limits=limits,
-                              proxies=proxies)
+                              proxies=proxies, plan=plan)
         self._openapi = openapi.document(limits)
         self._public_url = public_url
         self._proxies = proxies

@@ -12,11 +12,12 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from aiohttp import web
 
-from footfall.collector import limits
+from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
 from footfall.collector.serving import Runner
@@ -72,12 +73,14 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     write_keys = WriteKeys(settings.write_keys, settings.sources)
+    plan = plan_folder.read(Path(settings.plan_dir)) if settings.plan_dir else None
     codecs = await asyncio.to_thread(codecs_for, settings.schema_registry_url)
     sink = KafkaSink(settings.kafka_bootstrap_servers,
                      lambda error: loop.call_soon_threadsafe(stop, error))
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
     made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
-                     public_url=settings.http_public_url, proxies=settings.http_proxies)
+                     public_url=settings.http_public_url, proxies=settings.http_proxies,
+                     plan=plan)
     runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX)
     await runner.setup()
     site = web.TCPSite(runner, settings.http_host, settings.http_port)

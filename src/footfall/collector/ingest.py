@@ -31,12 +31,13 @@ from footfall.collector.room import Held, Room
 from footfall.collector.routes import BATCH
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, admit
+from footfall.events.admit import Admitted, Arrival, Planned, admit
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
     ACCEPTED,
     ACK_SECONDS,
+    PLAN,
     RECEIVED,
     REJECTED,
     REPEATED,
@@ -63,7 +64,7 @@ class Ingest:
     """What all requests share."""
 
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs, *,
-                 clock: Clock, limits: Limits, proxies: int) -> None:
+                 clock: Clock, limits: Limits, proxies: int, plan: Planned | None) -> None:
         self._sink = sink
         self._keys = keys
         self._write_keys = write_keys
@@ -71,6 +72,7 @@ class Ingest:
         self._clock = clock
         self._limits = limits
         self._proxies = proxies
+        self._plan = plan
         self._room = Room(self._limits)
         self._by_source = Buckets(self._limits.source_items_per_s)
         self._by_address = Buckets(self._limits.address_items_per_s)
@@ -137,7 +139,8 @@ class Ingest:
             shared = {**shared, "context": {**named, **shared.get("context", {})}}
         arrival = Arrival(source.name, received_at, secrets.token_hex(16),
                           "" if call == BATCH else call, parsed.sent_at, shared,
-                          self._limits.item_bytes_max, source.calls, source.events)
+                          self._limits.item_bytes_max, source.calls, source.events,
+                          self._plan)
         judged = self._judge(parsed.items, arrival)
         await self._send(source.name, judged)
         return judged.outcomes
@@ -180,6 +183,11 @@ class Ingest:
                 raise RequestError(503, "log_unavailable", f"{error}; try again") from None
         ACCEPTED.labels(source).inc(len(outgoing.interactions))
         self._acknowledged.update(names)
+        if self._plan is not None:
+            for outcome in outcomes:
+                if isinstance(outcome, Admitted):
+                    for found in outcome.found:
+                        PLAN.labels(*found).inc()
         if outgoing.rejected:
             for outcome in outcomes:
                 if isinstance(outcome, Rejected):
