@@ -15,7 +15,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from footfall.collector import body
-from footfall.collector.limits import BODY_BYTES_MAX
+from footfall.collector.limits import BODY_BYTES_MAX, Limits
 from footfall.collector.routes import ROUTES
 from footfall.collector.sink import Outgoing
 from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, ITEM_BYTES_MAX, SHARED_BYTES_MAX
@@ -227,6 +227,22 @@ async def test_the_limit_holds_while_reading_without_a_length(client: Any) -> No
     except ConnectionError:
         pass
     assert given < 20_000_000
+
+
+@pytest.mark.parametrize(("size", "status"), [(2000, 200), (2001, 413)])
+async def test_the_limit_holds_for_a_body_that_comes_with_its_headers(
+    sink: MemorySink, size: int, status: int
+) -> None:
+    """In one piece and without a length."""
+    body_ = json.dumps({"userId": "u"}).encode().ljust(size)
+    async with serving(sink, limits=Limits(body_bytes_max=2000)) as client:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(b"POST /v1/page HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                     b"Authorization: " + AUTH["Authorization"].encode()
+                     + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body_))
+        line = await asyncio.wait_for(reader.readline(), 5)
+        assert f" {status} ".encode() in line
+        writer.close()
 
 
 async def test_a_body_that_does_not_come_is_given_up(client: Any, monkeypatch: Any) -> None:

@@ -44,6 +44,10 @@ async def read(request: web.Request, bytes_max: int, held: Held) -> bytes:
         raise _too_large(bytes_max)
     unpacker, parts = Unpacker(encoding, bytes_max), []
     try:
+        if not encoding and request.content.is_eof():  # it came with its headers, as most do
+            data = unpacker.feed(request.content.read_nowait())
+            held.take(len(data))
+            return data
         async with asyncio.timeout(READ_S_MAX):
             async for part in request.content.iter_any():
                 parts.append(unpacker.feed(part))

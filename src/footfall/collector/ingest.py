@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
+from prometheus_client import Counter
 
 from footfall.collector import answers, body, pixel
 from footfall.collector.acknowledged import Acknowledged, name_of
@@ -77,6 +78,7 @@ class Ingest:
         self._by_source = Buckets(self._limits.source_items_per_s)
         self._by_address = Buckets(self._limits.address_items_per_s)
         self._acknowledged = Acknowledged()
+        self._counters: dict[str, tuple[Counter, Counter]] = {}
 
     async def call(self, request: web.Request, call: str) -> web.Response:
         """A tracking call whose items stand in the body."""
@@ -168,20 +170,26 @@ class Ingest:
         """Return when the log has all of them; only then are they told and remembered."""
         outcomes, outgoing, names = judged
         sent = len(outgoing.interactions) + len(outgoing.rejected)
-        RECEIVED.labels(source).inc(len(outcomes))
+        counters = self._counters.get(source)
+        if counters is None:  # looking a label up costs more than counting
+            counters = self._counters[source] = (RECEIVED.labels(source), ACCEPTED.labels(source))
+        received, accepted = counters
+        received.inc(len(outcomes))
         if sent < len(outcomes):
             REPEATED.labels(source).inc(len(outcomes) - sent)
         if not sent:
             return
-        with ACK_SECONDS.time():
-            try:
-                await self._sink.send(outgoing)
-            except BaseException as error:
-                UNACKNOWLEDGED.labels(source).inc(sent)
-                if not isinstance(error, UnavailableError):
-                    raise
-                raise RequestError(503, "log_unavailable", f"{error}; try again") from None
-        ACCEPTED.labels(source).inc(len(outgoing.interactions))
+        started = time.perf_counter()
+        try:
+            await self._sink.send(outgoing)
+        except BaseException as error:
+            UNACKNOWLEDGED.labels(source).inc(sent)
+            if not isinstance(error, UnavailableError):
+                raise
+            raise RequestError(503, "log_unavailable", f"{error}; try again") from None
+        finally:
+            ACK_SECONDS.observe(time.perf_counter() - started)
+        accepted.inc(len(outgoing.interactions))
         self._acknowledged.update(names)
         if self._plan is not None:
             for outcome in outcomes:
