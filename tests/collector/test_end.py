@@ -106,6 +106,11 @@ async def test_every_answer_of_one_that_ends_asks_to_close() -> None:
                 assert (status, "close") == (answer.status, answer.headers["Connection"])
         async with client.get("/readyz") as answer:
             assert (503, "stopping") == (answer.status, (await answer.json())["code"])
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")  # to its end: it is closed
+        writer.close()
 
 
 @pytest.mark.kafka

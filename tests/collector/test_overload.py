@@ -75,6 +75,14 @@ def test_the_table_of_buckets_is_bounded() -> None:
     assert 0 == buckets.wait_s("0", 50.0)
 
 
+def test_the_bucket_longest_unused_goes_first() -> None:
+    """Not the one that was made first."""
+    buckets = Buckets(1, buckets_max=3)
+    for name in ("a", "b", "c", "a", "d"):
+        buckets.pay(name, 5, 50.0)
+    assert [False, True, False, False] == [buckets.wait_s(n, 50.0) == 0 for n in "abcd"]
+
+
 def test_no_rate_remembers_nothing() -> None:
     buckets = Buckets(0)
     buckets.pay("a", 10**9, 0.0)
