@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,9 +14,12 @@ import pytest
 from aiohttp import ClientConnectorError, ClientSession, ClientTimeout
 
 from footfall.admin.topics import ensure
+from footfall.collector.app import Collector
+from footfall.collector.auth import WriteKeys
 from footfall.collector.command import DRAIN_S_MAX, FLUSH_S_MAX
+from footfall.collector.serving import Runner
 from footfall.settings import Settings
-from tests.collector.edge import MemorySink, serving
+from tests.collector.edge import CODECS, KEY, KEYS, MemorySink, serving
 from tests.collector.program import AUTH, post, running, status_of, until_status
 
 ITEM = {"type": "page", "userId": "u"}
@@ -93,6 +97,32 @@ async def test_what_is_in_flight_when_the_end_begins_is_answered(
         assert [200] * 5 == [(await task)[0] for task in waiting]
         assert 0 == await asyncio.to_thread(process.wait, 10)
         assert time.monotonic() - started < 10
+
+
+async def test_who_waits_in_the_kernels_queue_is_still_answered() -> None:
+    """And who is connected but has not spoken; the port is closed meanwhile."""
+    collector = Collector(MemorySink(), KEYS, WriteKeys({"web": KEY}), CODECS)
+    runner = Runner(collector.application())
+    await runner.setup()
+    port = await runner.listen("127.0.0.1", 0)
+    early_reader, early = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.05)
+    # Nothing is awaited from here on, so the loop cannot accept them before it leaves.
+    queued = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+    for one in queued:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    collector.drain()
+    leaving = asyncio.create_task(runner.leave())
+    await asyncio.sleep(0.2)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    early.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await early_reader.read()).startswith(b"HTTP/1.1 200")
+    for one in queued:
+        assert one.recv(20).startswith(b"HTTP/1.1 200")
+        one.close()
+    await asyncio.wait_for(leaving, 2)
+    await runner.cleanup()
 
 
 async def test_every_answer_of_one_that_ends_asks_to_close() -> None:

@@ -15,12 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from aiohttp import web
 
 from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.serving import Runner
+from footfall.collector.serving import LAST_WORD_S_MAX, Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events.customer_key import CustomerKeys
@@ -81,22 +80,17 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
                      public_url=settings.http_public_url, proxies=settings.http_proxies,
                      plan=plan)
-    runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX)
+    runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX - LAST_WORD_S_MAX)
     await runner.setup()
-    site = web.TCPSite(runner, settings.http_host, settings.http_port)
     try:
-        await site.start()
+        port = await runner.listen(settings.http_host, settings.http_port)
     except OSError as error:
         raise FootfallError(f"cannot listen on {settings.http_host}:{settings.http_port} "
                             f"({error.strerror}); set {PREFIX}HTTP_PORT to a free port") from None
-    listening(_url(runner, settings))
+    listening(f"http://{settings.http_host}:{port}")
     await stopped
     made.drain()
     await asyncio.sleep(settings.shutdown_delay_s)
+    await runner.leave()
     await runner.cleanup()
     await sink.close(FLUSH_S_MAX)
-
-
-def _url(runner: web.AppRunner, settings: Settings) -> str:
-    port = runner.addresses[0][1] if runner.addresses else settings.http_port
-    return f"http://{settings.http_host}:{port}"

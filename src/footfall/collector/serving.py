@@ -1,14 +1,18 @@
-"""The HTTP server under the application, as far as it is ours: what is no HTTP, and idle ends.
+"""The HTTP server under the application, as far as it is ours: what is no HTTP, and how it ends.
 
 Decides what happens to a request that never reaches the application because it is malformed.
 aiohttp on its own repeats the bytes that came in its answer and in the log, with the address
 (found by a test, 2026-11-25); here neither is told (law 6), and the answer is JSON as all others.
+Decides how listening ends, so that nobody is reset: who is in the kernel's queue is still taken,
+and who is connected but has not said anything yet gets a moment to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -22,6 +26,9 @@ log = logging.getLogger(__name__)
 
 #: A connection on which nothing is asked, or whose headers do not become whole, is closed.
 IDLE_S_MAX = 75.0
+BACKLOG = 1_024
+#: So long, once nobody is taken any more, those that are connected have to say what they want.
+LAST_WORD_S_MAX = 1.0
 
 
 class Connection(web.RequestHandler):
@@ -55,6 +62,7 @@ class Runner(web.AppRunner):
         self._connection_options: dict[str, Any] = {
             "keepalive_timeout": idle_s_max, "auto_decompress": AIOHTTP_UNPACKS, "access_log": None}
         super().__init__(app, **self._connection_options, **options)
+        self._listener: socket.socket
 
     @property
     def server(self) -> Any:
@@ -64,3 +72,31 @@ class Runner(web.AppRunner):
             return None
         return lambda: Connection(inner, loop=asyncio.get_running_loop(),
                                   **self._connection_options)
+
+    async def listen(self, host: str, port: int) -> int:
+        """Takes connections from now on; the port that it is. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        await web.SockSite(self, self._listener.dup()).start()
+        return int(self._listener.getsockname()[1])
+
+    async def leave(self) -> None:
+        """Takes nobody any more, and returns when all who were taken have been answered once, or
+        had their moment: every answer asks them to close."""
+        for site in list(self.sites):
+            await site.stop()
+        taken = []
+        self._listener.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken.append(self._listener.accept()[0])
+        self._listener.close()
+        loop = asyncio.get_running_loop()
+        for connection in taken:
+            with contextlib.suppress(OSError):  # gone again
+                await loop.connect_accepted_socket(self.server, connection)
+        deadline = loop.time() + LAST_WORD_S_MAX
+        inner = super().server
+        # aiohttp tells nobody when a connection ends.
+        while inner is not None and inner.connections and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
