@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from footfall.errors import SettingsError
-from footfall.settings import Settings, load
+from footfall.settings import Settings, SourceSettings, load
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,22 @@ def test_values_of_the_environment_become_their_types() -> None:
         settings.write_keys)
 
 
+def test_sources_come_from_the_file_or_as_json() -> None:
+    """One table each; a name that stands twice among the write keys has two."""
+    path = file('[sources.web]\nwrite_keys = ["k"]\nevents = ["x"]\ncalls = ["track"]\n')
+    expected = SourceSettings(write_keys=["k"], events=["x"], calls=["track"])
+    assert {"web": expected} == load({}, path).sources
+    text = '{"web": {"write_keys": ["k"], "events": ["x"], "calls": ["track"]}}'
+    assert {"web": expected} == load({"FOOTFALL_SOURCES": text}).sources
+    assert {} == load({"FOOTFALL_SOURCES": ""}, file("")).sources
+    assert {"web": "K1 K2", "app": "K3"} == load(
+        {"FOOTFALL_WRITE_KEYS": "web:K1,app:K3,web:K2"}, file("")).write_keys
+
+
 @pytest.mark.parametrize(("name", "value"), [
+    ("SOURCES", "{"), ("SOURCES", "[]"), ("SOURCES", '{"web": {"key": "k"}}'),
+    ("SOURCES", '{"web": {"calls": ["buy"]}}'), ("BATCH_ITEMS_MAX", "4097"),
+    ("ITEM_BYTES_MAX", "262145"),
     ("HTTP_PORT", "-1"), ("HTTP_PORT", "65536"), ("HTTP_PORT", "http"), ("PARTITIONS", "0"),
     ("PARTITIONS", "10001"), ("CHECKPOINT_S", "0"), ("CHECKPOINT_S", "nan"),
     ("CHECKPOINT_S", "inf"), ("REJECTED_RATIO_MAX", "1.01"), ("SESSION_TIMEOUT_S", "301"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,19 @@ from footfall.errors import SettingsError
 PREFIX = "FOOTFALL_"
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Secret = Annotated[str, msgspec.Meta(min_length=16)]
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One named source: who sends with these keys, and what it may send."""
+
+    #: Each as it is, or as `sha256:` and 64 hexadecimal digits.
+    write_keys: list[str] = []
+    #: Names that its `track` calls may have; empty: any.
+    events: list[str] = []
+    #: Calls that it may make; empty: any.
+    calls: list[Literal["identify", "track", "page", "screen", "group", "alias"]] = []
+    #: Pages that may send with its keys, as browsers name them; empty: any.
+    origins: list[str] = []
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,8 +47,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
-    #: Source name -> write key.
+    #: How clients reach the collector, where it cannot tell by itself.
+    http_public_url: str = ""
+    #: Proxies before it that add to X-Forwarded-For.
+    http_proxies: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+    #: Source name -> write key, or two of them with a blank between.
     write_keys: dict[str, str] = {}
+    sources: dict[str, SourceSettings] = {}
     #: Folder of the collector's spool; empty: none.
     spool_path: str = ""
     spool_bytes_max: Annotated[int, msgspec.Meta(ge=8_388_608)] = 1_073_741_824
@@ -44,6 +62,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics_port: Port = 0
     #: Where `customer` and `doctor` find the workers, comma-separated.
     worker_urls: str = ""
+
+    #: Folder of the tracking plan; "": none.
+    plan_dir: str = ""
+    body_bytes_max: Annotated[int, msgspec.Meta(ge=1024, le=16_777_216)] = 4_259_840
+    item_bytes_max: Annotated[int, msgspec.Meta(ge=1024, le=262_144)] = 32_768
+    batch_items_max: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 2_500
+    #: Items a second; 0: as many as there is room for.
+    source_items_per_s: Annotated[float, msgspec.Meta(ge=0, le=10_000_000)] = 0
+    address_items_per_s: Annotated[float, msgspec.Meta(ge=0, le=10_000_000)] = 0
+    in_flight_requests_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
+    in_flight_items_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
+    in_flight_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576, le=4_294_967_296)] = 33_554_432
+    shutdown_delay_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.5
 
     worker_id: str = ""
     checkpoint_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
@@ -81,6 +112,8 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
     _check_names(variables, PREFIX)
     if "write_keys" in variables:
         merged["write_keys"] = _write_keys(variables.pop("write_keys"))
+    if "sources" in variables:
+        merged["sources"] = _sources(variables.pop("sources"))
     merged.update(variables)
     try:
         return msgspec.convert(merged, Settings, strict=False)
@@ -89,12 +122,25 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
 
 
 def _write_keys(text: str) -> dict[str, str]:
-    """`web:KEY1,app:KEY2` as a table."""
-    pairs = [item.partition(":") for item in text.split(",") if item.strip()]
-    keys = {name.strip(): key.strip() for name, _, key in pairs}
-    if not all([*keys, *keys.values()]):
-        raise SettingsError(f"{PREFIX}WRITE_KEYS: expected SOURCE:KEY[,SOURCE:KEY ...]")
+    """`web:KEY1,app:KEY2` as a table; a source that is named twice has two keys."""
+    keys: dict[str, str] = {}
+    for item in text.split(","):
+        if not item.strip():
+            continue
+        name, _, key = (part.strip() for part in item.partition(":"))
+        if not name or not key:
+            raise SettingsError(f"{PREFIX}WRITE_KEYS: expected SOURCE:KEY[,SOURCE:KEY ...]")
+        keys[name] = f"{keys[name]} {key}" if name in keys else key
     return keys
+
+
+def _sources(text: str) -> Any:
+    """The table `sources` as one JSON object."""
+    try:
+        return msgspec.json.decode(text) if text.strip() else {}
+    except msgspec.DecodeError:
+        raise SettingsError(f"{PREFIX}SOURCES: expected one JSON object, source -> its table"
+                            ) from None
 
 
 def _check_names(given: Mapping[str, Any], where: str) -> None:

@@ -16,6 +16,15 @@ _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 3
 _AGE_S = (1, 5, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
 
 # collector
+RECEIVED = Counter("footfall_received", "Items of requests that could be split", ["source"])
+REPEATED = Counter("footfall_repeated", "Items known to be in the log, not written again",
+                   ["source"])
+UNACKNOWLEDGED = Counter("footfall_unacknowledged", "Items of requests that the log did not "
+                         "acknowledge: nothing was promised", ["source"])
+PLAN = Counter("footfall_plan", "Properties that the tracking plan found something in",
+               ["finding", "call", "event"])
+IN_FLIGHT = Gauge("footfall_in_flight_requests", "Requests whose body is there, not answered yet")
+IN_FLIGHT_BYTES = Gauge("footfall_in_flight_bytes", "Bytes of bodies in memory, unpacked")
 ACCEPTED = Counter("footfall_accepted", "Interactions acknowledged by the broker", ["source"])
 REJECTED = Counter("footfall_rejected", "Refused, at which stage and why", ["stage", "reason"])
 REFUSED = Counter("footfall_refused_requests", "Requests refused as a whole, by code", ["code"])

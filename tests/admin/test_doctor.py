@@ -24,7 +24,7 @@ from footfall.admin.doctor import Finding, examine, is_well
 from footfall.admin.topics import ensure
 from footfall.errors import SettingsError
 from footfall.events.topics import INTERACTIONS, TRIGGERS
-from footfall.settings import Settings
+from footfall.settings import Settings, SourceSettings
 from footfall.up.ports import HOST, free_port
 from tests.services import delete_topics
 from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Workers
@@ -252,6 +252,9 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     ({"api_key": ""}, "api_key", "warning"),
     ({"customer_key_secret": "s" * 16}, "system_secret", "error"),
     ({"api_key": "s" * 16}, "system_secret", "error"),
+    ({"write_keys": {}, "sources": {"web": SourceSettings(write_keys=["w"])}}, "", ""),
+    ({"sources": {"web": SourceSettings(write_keys=["s" * 16])}}, "system_secret", "error"),
+    ({"write_keys": {"web": "w " + "s" * 16}}, "system_secret", "error"),
     ({"metrics_host": "0.0.0.0"}, "metrics_host", "warning"),  # noqa: S104
     ({"http_host": "10.0.0.1"}, "http_host", "warning"),
     ({}, "", "")])
@@ -263,6 +266,13 @@ def test_settings_that_are_missing_or_dangerous(
     bad = [f for f in doctor_machine.configured(Settings(**given), "") if f.status != "ok"]
     assert ([(subject, status)] if subject else []) == [(f.subject, f.status) for f in bad]
     assert all(f.change for f in bad)
+
+
+def test_keys_of_sources_are_never_shown() -> None:
+    sources = {"web": SourceSettings(write_keys=["canary-1", "canary-2"])}
+    text = str(list(doctor_machine.configured(Settings(sources=sources), "")))
+    assert "canary" not in text
+    assert "web: 2 keys" in text
 
 
 def test_packages_are_held_against_those_tested(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,54 +12,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
 from footfall.collector import body
 from footfall.collector.answers import CODES
-from footfall.collector.app import ROUTES, Collector
+from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.body import BODY_BYTES_MAX
-from footfall.collector.packing import AIOHTTP_UNPACKS
-from footfall.collector.sink import Outgoing, UnavailableError
+from footfall.collector.limits import BODY_BYTES_MAX, Limits
+from footfall.collector.routes import ROUTES
+from footfall.collector.sink import Outgoing
 from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, ITEM_BYTES_MAX, SHARED_BYTES_MAX
 from footfall.events.codec import Codecs
-from footfall.events.customer_key import CustomerKeys
 from footfall.events.reasons import COLLECTOR
 from footfall.telemetry import ACCEPTED, REFUSED, REJECTED
+from tests.collector.edge import AUTH, KEY, KEYS, NOW, MemorySink, post, serving
 
-NOW = 1_795_428_000_000
-KEY = "wk_web"
-KEYS = CustomerKeys(b"a secret of sixteen bytes or more")
-CODECS = Codecs()
-AUTH = {"Authorization": "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()}
 PAGE = {"type": "page", "userId": "u1"}
-
-
-class MemorySink:
-    """Keeps what was sent; acknowledges when `gate` is set; fails with `error`."""
-
-    def __init__(self) -> None:
-        self.sent: list[Outgoing] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.error = ""
-        self.ready = True
-
-    def is_ready(self) -> bool:
-        return self.ready
-
-    async def send(self, outgoing: Outgoing) -> None:
-        await self.gate.wait()
-        if self.error:
-            raise UnavailableError(self.error)
-        self.sent.append(outgoing)
-
-    def events(self) -> list[Any]:
-        return [CODECS.interaction.decode(r["value"]) for o in self.sent for r in o.interactions]
-
-    def rejected(self) -> list[Any]:
-        return [CODECS.rejected.decode(r["value"]) for o in self.sent for r in o.rejected]
 
 
 @pytest.fixture
@@ -69,19 +37,8 @@ def sink() -> MemorySink:
 
 @pytest.fixture
 async def client(sink: MemorySink) -> AsyncIterator[TestClient[Any, Any]]:
-    collector = Collector(sink, KEYS, WriteKeys({"web": KEY, "app": "wk_app"}), CODECS, lambda: NOW)
-    server = TestServer(collector.application())
-    await server.start_server(auto_decompress=AIOHTTP_UNPACKS)
-    async with TestClient(server) as made:
+    async with serving(sink) as made:
         yield made
-
-
-async def post(client: TestClient[Any, Any], path: str, content: Any, **headers: str
-               ) -> tuple[int, Any, ClientResponse]:
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    async with client.post(path, data=data, headers={**AUTH, **headers},
-                           allow_redirects=False) as answer:
-        return answer.status, await answer.json(), answer
 
 
 SINGLE = {"identify": {}, "track": {"event": "x"}, "page": {}, "screen": {},
@@ -104,7 +61,7 @@ async def test_a_batch_is_answered_item_by_item(client: Any, sink: MemorySink, p
     status, answer, _ = await post(client, path, {"batch": [
         {**PAGE, "messageId": "m1"}, {"type": "page"}, 7, {**PAGE, "messageId": "m4"}]})
     assert 200 == status
-    assert {"success": True, "accepted": 2, "rejected": 2, "results": [
+    assert {"success": True, "accepted": 2, "duplicate": 0, "rejected": 2, "results": [
         {"status": "accepted", "messageId": "m1"},
         {"status": "rejected", "reason": "identifier_missing", "field": "userId",
          "detail": "userId and anonymousId are absent; send one"},
@@ -278,6 +235,22 @@ async def test_the_limit_holds_while_reading_without_a_length(client: Any) -> No
     assert given < 20_000_000
 
 
+@pytest.mark.parametrize(("size", "status"), [(2000, 200), (2001, 413)])
+async def test_the_limit_holds_for_a_body_that_comes_with_its_headers(
+    sink: MemorySink, size: int, status: int
+) -> None:
+    """In one piece and without a length."""
+    body_ = json.dumps({"userId": "u"}).encode().ljust(size)
+    async with serving(sink, limits=Limits(body_bytes_max=2000)) as client:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(b"POST /v1/page HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                     b"Authorization: " + AUTH["Authorization"].encode()
+                     + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body_))
+        line = await asyncio.wait_for(reader.readline(), 5)
+        assert f" {status} ".encode() in line
+        writer.close()
+
+
 async def test_a_body_that_does_not_come_is_given_up(client: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(body, "READ_S_MAX", 0.1)
     reader, writer = await asyncio.open_connection(client.host, client.port)
@@ -367,7 +340,7 @@ async def test_known_sources_reasons_and_codes_are_there_at_zero(sink: MemorySin
     for counter in (ACCEPTED, REJECTED, REFUSED):
         counter.clear()
 
-    Collector(sink, KEYS, WriteKeys({"web": KEY, "app": "wk_app"}), CODECS)
+    Collector(sink, KEYS, WriteKeys({"web": KEY, "app": "wk_app"}), Codecs())
 
     shown = {(s.name, *sorted(s.labels.values())): s.value
              for counter in (ACCEPTED, REJECTED, REFUSED) for family in counter.collect()

@@ -54,7 +54,7 @@ def refused(raw: bytes | dict[str, Any], arrival: Arrival = BATCH) -> Rejected:
 
 
 def test_a_track_call() -> None:
-    key, event = admitted({
+    key, event, _ = admitted({
         "type": "track", "event": "Signed Up", "userId": "u1", "anonymousId": None,
         "messageId": "m1", "timestamp": "2026-11-23T09:59:59.500Z", "channel": "server",
         "writeKey": "k", "properties": {"plan": "pro"}, "_metadata": {"a": 1}})
@@ -102,12 +102,12 @@ def test_free_content_survives_exactly() -> None:
 
 
 def test_of_duplicate_keys_the_last_holds() -> None:
-    key, event = admitted(b'{"type":"page","userId":"a","userId":"b"}')
+    key, event, _ = admitted(b'{"type":"page","userId":"a","userId":"b"}')
     assert (KEYS.of("user_id", "b"), b'{"userId":"b"}') == (key, event["personal"])
 
 
 def test_whole_numbers_as_identifiers_are_taken_as_their_text() -> None:
-    key, event = admitted(b'{"type":"page","userId":18446744073709551617,"messageId":7}')
+    key, event, _ = admitted(b'{"type":"page","userId":18446744073709551617,"messageId":7}')
     assert KEYS.of("user_id", "18446744073709551617") == key
     assert ("7", {"user_id": "18446744073709551617"}) == (event["message_id"], identifiers(event))
 

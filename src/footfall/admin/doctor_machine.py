@@ -51,12 +51,16 @@ def configured(settings: Settings, up: str) -> Iterator[Finding]:
     yield Finding("settings", "footfall up", "ok",
                   up or f"none runs in {settings.data_dir}: settings alone count")
     for name, (status, why) in _MISSING.items():
+        if name == "write_keys" and any(s.write_keys for s in settings.sources.values()):
+            continue
         if not getattr(settings, name):
             yield Finding("settings", name, "error" if status == "error" else "warning",
                           "not set", f"{PREFIX}{name.upper()}: {why}")
     secret = settings.system_secret
-    if secret and secret in (settings.customer_key_secret, settings.api_key,
-                             *settings.write_keys.values()):
+    others = [settings.customer_key_secret, settings.api_key]
+    others += " ".join(settings.write_keys.values()).split()
+    others += [key for source in settings.sources.values() for key in source.write_keys]
+    if secret and secret in others:
         yield Finding("settings", "system_secret", "error", "is also used as another key",
                       "make one of its own: whoever has it can write configuration")
     for name in ("http_host", "metrics_host"):
@@ -72,6 +76,8 @@ def masked(name: str, value: Any) -> str:
         return f"set ({len(value)} characters)"
     if name == "write_keys":
         return ", ".join(f"{source}: set ({len(key)} characters)" for source, key in value.items())
+    if name == "sources":
+        return ", ".join(f"{source}: {len(said.write_keys)} keys" for source, said in value.items())
     if name == "schema_registry_url":
         return without_password(value)
     return str(value)

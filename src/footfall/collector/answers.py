@@ -7,7 +7,7 @@ sent, a stack trace or a name of this machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -17,41 +17,59 @@ from footfall.events.admit import Admitted, field_of
 
 #: Every code of a request that is refused as a whole.
 CODES = (
-    "batch_empty", "batch_too_large", "body_timeout", "body_too_large", "body_unreadable",
-    "encoding_unsupported", "field_kind", "internal_error", "log_unavailable",
+    "address_rate_limited", "batch_empty", "batch_too_large", "body_timeout", "body_too_large",
+    "body_unreadable", "data_unreadable", "encoding_unsupported", "field_kind",
+    "host_unreadable", "http_malformed", "internal_error", "log_unavailable",
     "method_not_allowed", "not_an_object", "not_found", "not_json", "number_out_of_range",
-    "shared_too_large", "text_not_unicode", "too_deep", "write_key_unknown",
+    "origin_not_allowed", "overloaded", "shared_too_large", "source_rate_limited", "stopping",
+    "text_not_unicode", "too_deep", "write_key_unknown",
 )
 #: What a client is asked to wait, in seconds, when it may try again.
 RETRY_AFTER_S = 2
 
-Outcomes = Sequence[Admitted | Rejected]
+#: Rejections of what a source may not send, rather than of what is wrong.
+NOT_ALLOWED = frozenset({"call_not_allowed", "event_not_allowed"})
+
+
+class Duplicate(NamedTuple):
+    """An item whose first copy is known to be in the log; it is not written again."""
+
+    message_id: str
+
+
+Outcome = Admitted | Rejected | Duplicate
+Outcomes = Sequence[Outcome]
 
 
 class RequestError(Exception):
     """A request that is answered as a whole with an error."""
 
-    def __init__(self, status: int, code: str, message: str, field: str = "") -> None:
+    def __init__(self, status: int, code: str, message: str, field: str = "",
+                 retry_after_s: int = RETRY_AFTER_S) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
         self.message = message
         self.field = field
+        self.retry_after_s = retry_after_s
 
 
 def of_batch(outcomes: Outcomes) -> web.Response:
     """200, with the outcome of every item in the order they were sent."""
     results = [_result(outcome) for outcome in outcomes]
     rejected = sum(isinstance(outcome, Rejected) for outcome in outcomes)
-    return _json(200, {"success": True, "accepted": len(results) - rejected, "rejected": rejected,
-                       "results": results})
+    duplicate = sum(isinstance(outcome, Duplicate) for outcome in outcomes)
+    return json_of({"success": True, "accepted": len(results) - rejected - duplicate,
+                    "duplicate": duplicate, "rejected": rejected, "results": results})
 
 
-def of_one(outcome: Admitted | Rejected) -> web.Response:
-    """200, or 400 (413 where it is too large) with what is wrong."""
-    if isinstance(outcome, Admitted):
-        return _json(200, {"success": True, **_result(outcome)})
+def of_one(outcome: Outcome) -> web.Response:
+    """200, or 400 (403 what may not be sent, 413 what is too large) with what is wrong."""
+    if not isinstance(outcome, Rejected):
+        return json_of({"success": True, **_result(outcome)})
     status = 413 if outcome.reason == "item_too_large" else 400
+    if outcome.reason in NOT_ALLOWED:
+        status = 403
     return of_error(RequestError(status, outcome.reason, outcome.detail, field_of(outcome)))
 
 
@@ -60,19 +78,23 @@ def of_error(error: RequestError) -> web.Response:
     content = {"code": error.code, "message": error.message}
     if error.field:
         content["field"] = error.field
-    response = _json(error.status, content)
+    response = json_of(content, error.status)
     if error.status in (429, 503):
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
-def _result(outcome: Admitted | Rejected) -> dict[str, str]:
+def json_of(content: dict[str, Any], status: int = 200) -> web.Response:
+    """An answer of one JSON object."""
+    return web.Response(status=status, body=msgspec.json.encode(content),
+                        content_type="application/json")
+
+
+def _result(outcome: Outcome) -> dict[str, str]:
     if isinstance(outcome, Admitted):
         return {"status": "accepted", "messageId": outcome.event["message_id"]}
+    if isinstance(outcome, Duplicate):
+        return {"status": "duplicate", "messageId": outcome.message_id}
     return {"status": "rejected", "reason": outcome.reason, "field": field_of(outcome),
             "detail": outcome.detail}
 
-
-def _json(status: int, content: dict[str, Any]) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(content),
-                        content_type="application/json")

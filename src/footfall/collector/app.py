@@ -1,8 +1,6 @@
-"""The HTTP side: routes, in what order a request is judged, and what is answered.
+"""The HTTP side: routes to handlers, headers, errors as JSON, health.
 
-Decides the order: write key of the header, body, write key of the body, items, log. A 200 is sent
-only after every record of the request, quarantined items too, is acknowledged (law 1).
-Every answer of a tracking route carries CORS headers, errors as well: without them a browser takes
+Every answer of an ingest route carries CORS headers, errors as well: without them a browser takes
 any error for a broken network and tries again. Must never redirect: SDKs take 3xx for delivered.
 Must never log a body, a header or an address (law 6).
 """
@@ -10,55 +8,47 @@ Must never log a body, a header or an address (law 6).
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from footfall.collector import answers, body
+from footfall.collector import answers, openapi, routes, sdk_settings
 from footfall.collector.answers import RequestError
 from footfall.collector.auth import WriteKeys
-from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
-from footfall.errors import Rejected
+from footfall.collector.ingest import Clock, Ingest, wall_clock
+from footfall.collector.limits import Limits
+from footfall.collector.routes import ROUTES, Route
+from footfall.collector.sink import Sink
 from footfall.events import reasons
-from footfall.events.admit import CALLS, STAGE, Admitted, Arrival, admit
-from footfall.events.codec import Codecs, RejectedRecord
+from footfall.events.admit import STAGE, Planned
+from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
-from footfall.telemetry import ACCEPTED, ACK_SECONDS, REFUSED, REJECTED, at_zero
+from footfall.telemetry import ACCEPTED, REFUSED, REJECTED, at_zero
+
+__all__ = ["ROUTES", "Collector"]
 
 log = logging.getLogger(__name__)
 
-BATCH = "batch"
-#: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs use.
-ROUTES = {
-    **{f"/v1/{call}": call for call in (*sorted(CALLS), BATCH)},
-    **{f"/v1/{call[0]}": call for call in (*sorted(CALLS - {"alias"}), "alias", BATCH)},
-    "/v1/import": BATCH,
-}
-TRACKING = "/v1/"
 PREFLIGHT_S = 86_400
 
-Clock = Callable[[], int]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def wall_clock() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Collector:
     """Takes tracking calls from HTTP to the log."""
 
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs,
-                 clock: Clock = wall_clock) -> None:
+                 clock: Clock = wall_clock, *, limits: Limits | None = None, public_url: str = "",
+                 proxies: int = 0, plan: Planned | None = None) -> None:
         self._sink = sink
-        self._keys = keys
-        self._write_keys = write_keys
-        self._codecs = codecs
-        self._clock = clock
+        limits = limits or Limits()
+        self._ingest = Ingest(sink, keys, write_keys, codecs, clock=clock, limits=limits,
+                              proxies=proxies, plan=plan)
+        self._openapi = openapi.document(limits)
+        self._public_url = public_url
+        self._proxies = proxies
+        self._is_draining = False
         at_zero(ACCEPTED, write_keys.sources)
         at_zero(REJECTED, reasons.COLLECTOR, STAGE)
         at_zero(REFUSED, answers.CODES)
@@ -66,68 +56,73 @@ class Collector:
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""
         app = web.Application(middlewares=[_errors])
-        app.on_response_prepare.append(_headers)
-        for path, call in ROUTES.items():
-            handler = self._handler(call)
-            for spelling in (path, path + "/"):
-                app.router.add_post(spelling, handler)
-                app.router.add_options(spelling, _preflight)
-        app.router.add_get("/healthz", _healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", _metrics)
+        app.on_response_prepare.append(self._headers)
+        for route in routes.ALL:
+            handler = self._handler(route)
+            for spelling in (route.path, route.path + "/"):
+                if route.method == hdrs.METH_GET and route.kind != "pixel":
+                    app.router.add_get(spelling, handler)  # and HEAD, which may not send anything
+                else:
+                    app.router.add_route(route.method, spelling, handler)
+                if route.is_ingest:
+                    app.router.add_options(spelling, _preflight)
         return app
 
-    def _handler(self, call: str) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            return await self._ingest(request, call)
-        return handle
+    def drain(self) -> None:
+        """From now on it is not ready, and every answer asks the client to come back elsewhere."""
+        self._is_draining = True
 
-    async def _ingest(self, request: web.Request, call: str) -> web.Response:
-        source = self._write_keys.source_of_header(request.headers.get("Authorization"))
-        data = await body.read(request)
-        received_at = self._clock()
-        parsed = body.batch(data) if call == BATCH else body.one(data)
-        if source is None:
-            source = self._write_keys.source_of_body(parsed.write_key)
-        arrival = Arrival(source, received_at, secrets.token_hex(16), "" if call == BATCH else call,
-                          parsed.sent_at, parsed.shared)
-        outcomes = [admit(item, n, arrival, self._keys) for n, item in enumerate(parsed.items)]
-        await self._send(source, outcomes)
-        return answers.of_batch(outcomes) if call == BATCH else answers.of_one(outcomes[0])
+    def _handler(self, route: Route) -> Handler:
+        async def call(request: web.Request) -> web.StreamResponse:
+            return await self._ingest.call(request, route.call)
 
-    async def _send(self, source: str, outcomes: answers.Outcomes) -> None:
-        """Return when the log has all of them; only then are they counted."""
-        outgoing = Outgoing([], [])
-        for outcome in outcomes:
-            if isinstance(outcome, Admitted):
-                outgoing.interactions.append(
-                    {"key": outcome.key, "value": self._codecs.interaction.encode(outcome.event)})
-            else:
-                outgoing.rejected.append(self._quarantined(outcome))
-        with ACK_SECONDS.time():
-            try:
-                await self._sink.send(outgoing)
-            except UnavailableError as error:
-                raise RequestError(503, "log_unavailable", f"{error}; try again") from None
-        ACCEPTED.labels(source).inc(len(outgoing.interactions))
-        for outcome in outcomes:
-            if isinstance(outcome, Rejected):
-                REJECTED.labels(outcome.stage, outcome.reason).inc()
+        async def pixel(request: web.Request) -> web.StreamResponse:
+            return await self._ingest.image(request, route.call)
 
-    def _quarantined(self, rejected: Rejected) -> Record:
-        record: RejectedRecord = {
-            "stage": rejected.stage, "reason": rejected.reason, "detail": rejected.detail,
-            "source": rejected.source, "rejected_at": rejected.rejected_at,
-            "topic": rejected.topic, "partition": rejected.partition, "offset": rejected.offset,
-            "key_id": None, "personal": rejected.payload,
+        found: dict[routes.Kind, Handler] = {
+            "call": call, "pixel": pixel, "ignored": self._ingest.ignored,
+            "segment_settings": self._segment_settings, "source_config": self._source_config,
+            "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
+            "openapi": self._document,
         }
-        return {"key": rejected.source.encode(), "value": self._codecs.rejected.encode(record)}
+        return found[route.kind]
+
+    async def _segment_settings(self, request: web.Request) -> web.Response:
+        self._ingest.source_of_settings(request)
+        url = sdk_settings.url_of(request, self._public_url, self._proxies)
+        return answers.json_of(sdk_settings.of_segment(request.match_info["writeKey"], url))
+
+    async def _source_config(self, request: web.Request) -> web.Response:
+        return answers.json_of(sdk_settings.of_rudder(self._ingest.source_of_settings(request)))
+
+    async def _document(self, _request: web.Request) -> web.Response:
+        return answers.json_of(self._openapi)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
+        if self._is_draining:
+            raise RequestError(503, "stopping", "this collector is about to stop")
         if not self._sink.is_ready():
             raise RequestError(503, "log_unavailable",
                                "no broker with the topics of Footfall is seen; `footfall topics`")
         return web.json_response({"status": "ready"})
+
+    async def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """CORS: any page may ingest with a write key; cookies are never asked for."""
+        headers = response.headers
+        headers[hdrs.SERVER] = "footfall"
+        if self._is_draining:
+            headers[hdrs.CONNECTION] = "close"
+            response.force_close()
+        if not request.path.startswith(routes.INGEST_PREFIXES):
+            return
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"
+        if request.method == hdrs.METH_OPTIONS:
+            headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = "GET, POST, OPTIONS"
+            headers[hdrs.ACCESS_CONTROL_MAX_AGE] = str(PREFLIGHT_S)
+            wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS)
+            if wanted:
+                headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = wanted
 
 
 async def _healthz(_request: web.Request) -> web.Response:
@@ -140,21 +135,6 @@ async def _metrics(_request: web.Request) -> web.Response:
 
 async def _preflight(_request: web.Request) -> web.Response:
     return web.Response(status=200)
-
-
-async def _headers(request: web.Request, response: web.StreamResponse) -> None:
-    """CORS: any page may ingest with a write key; cookies are never asked for."""
-    response.headers["Server"] = "footfall"
-    if not request.path.startswith(TRACKING):
-        return
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
-    if request.method == "OPTIONS":
-        response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
-        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
-        wanted = request.headers.get("Access-Control-Request-Headers")
-        if wanted:
-            response.headers["Access-Control-Allow-Headers"] = wanted
 
 
 @web.middleware

@@ -18,10 +18,10 @@ from aiohttp import web
 
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import ENCODINGS, TooLong, Unpacker
+from footfall.collector.room import Held
 from footfall.events.admit import BATCH_ITEMS_MAX, SHARED, SHARED_BYTES_MAX, Raws, decode, split
 from footfall.events.fields import FieldError, kind_of
 
-BODY_BYTES_MAX = 500 * 1024
 READ_S_MAX = 20.0
 _TIME_BYTES_MAX = 64
 
@@ -35,20 +35,25 @@ class Body(NamedTuple):
     shared: dict[str, Raws]
 
 
-async def read(request: web.Request) -> bytes:
-    """The unpacked body; raises `RequestError`."""
+async def read(request: web.Request, bytes_max: int, held: Held) -> bytes:
+    """The unpacked body, every byte of which is `held`; raises `RequestError`."""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:
         raise RequestError(400, "encoding_unsupported", "Content-Encoding must be gzip or deflate")
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        raise _too_large()
-    unpacker, parts = Unpacker(encoding, BODY_BYTES_MAX), []
+    if (request.content_length or 0) > bytes_max:
+        raise _too_large(bytes_max)
+    unpacker, parts = Unpacker(encoding, bytes_max), []
     try:
+        if not encoding and request.content.is_eof():  # it came with its headers, as most do
+            data = unpacker.feed(request.content.read_nowait())
+            held.take(len(data))
+            return data
         async with asyncio.timeout(READ_S_MAX):
             async for part in request.content.iter_any():
                 parts.append(unpacker.feed(part))
+                held.take(len(parts[-1]))
     except TooLong:
-        raise _too_large() from None
+        raise _too_large(bytes_max) from None
     except TimeoutError:
         raise RequestError(408, "body_timeout",
                            f"the body took longer than {READ_S_MAX:g} s") from None
@@ -65,11 +70,11 @@ def one(data: bytes) -> Body:
     return Body([data], _value(root.writeKey), None, {})
 
 
-def batch(data: bytes) -> Body:
+def batch(data: bytes, items_max: int = BATCH_ITEMS_MAX) -> Body:
     """The body of a batch; raises `RequestError` if it cannot be split into items."""
     shielded = _shielded(data)
     root = _root(shielded, _Batch)
-    items = _items(root.batch)
+    items = _items(root.batch, items_max)
     if shielded is not data:
         items = [item.replace(_SHIELD, b"\\") for item in items]
     return Body(items, _value(root.writeKey), _sent_at(root.sentAt), _shared(root))
@@ -86,8 +91,8 @@ class _Batch(_One):
     integrations: msgspec.Raw = msgspec.Raw()
 
 
-def _too_large() -> RequestError:
-    return RequestError(413, "body_too_large", f"the body is longer than {BODY_BYTES_MAX} bytes "
+def _too_large(bytes_max: int) -> RequestError:
+    return RequestError(413, "body_too_large", f"the body is longer than {bytes_max} bytes "
                         "when unpacked; send fewer items at once")
 
 
@@ -109,7 +114,7 @@ def _root(data: bytes, kind: type[_R]) -> _R:
         raise RequestError(400, "not_json", f"the body is not JSON: {error}") from None
 
 
-def _items(raw: msgspec.Raw) -> list[bytes]:
+def _items(raw: msgspec.Raw, items_max: int) -> list[bytes]:
     try:
         items = [bytes(item) for item in _list.decode(raw)] if _given(raw) else []
     except msgspec.ValidationError:
@@ -117,9 +122,9 @@ def _items(raw: msgspec.Raw) -> list[bytes]:
     if not items:
         raise RequestError(400, "batch_empty",
                            "batch is absent or empty; send at least one item", "batch")
-    if len(items) > BATCH_ITEMS_MAX:
+    if len(items) > items_max:
         raise RequestError(413, "batch_too_large",
-                           f"batch has {len(items)} items; at most {BATCH_ITEMS_MAX}", "batch")
+                           f"batch has {len(items)} items; at most {items_max}", "batch")
     return items
 
 

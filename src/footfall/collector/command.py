@@ -1,8 +1,9 @@
 """`footfall collector`: runs the HTTP collector until it is told to stop.
 
-Decides how it ends: on SIGTERM or SIGINT it takes no new connections, answers what is in flight,
-waits for the log and ends with 0; when the producer fails for good it ends with 1 at once, and
-whoever started it starts it again. Both within 10 s.
+Decides how it ends: on SIGTERM or SIGINT it is no longer ready but still answers everybody for
+`shutdown_delay_s`, asking each to close; then it takes no new connections, answers what is in
+flight, waits for the log and ends with 0. When the producer fails for good it ends with 1 at once,
+and whoever started it starts it again. Both within 10 s, unless a longer delay is set.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from aiohttp import web
 
+from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.packing import AIOHTTP_UNPACKS
+from footfall.collector.serving import LAST_WORD_S_MAX, Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.collector.spooled import ClosingSink, SpooledSink
 from footfall.errors import FootfallError, SettingsError
@@ -29,7 +30,7 @@ from footfall.settings import PREFIX, Settings
 
 #: For requests in flight; a little more than an answer may take. With the flush below 10 s in all.
 DRAIN_S_MAX = ANSWER_S_MAX + 0.5
-FLUSH_S_MAX = 1.0
+FLUSH_S_MAX = 0.5
 REQUIRED = ("kafka_bootstrap_servers", "customer_key_secret", "write_keys")
 
 
@@ -48,6 +49,8 @@ def collector(ctx: click.Context) -> None:
 def required(settings: Settings) -> Settings:
     """The settings, if none is missing that the collector needs."""
     for name in REQUIRED:
+        if name == "write_keys" and settings.sources:
+            continue  # each has its own
         if not getattr(settings, name):
             raise SettingsError(f"{PREFIX}{name.upper()} is not set; the collector needs it, or a "
                                 f"running `footfall up` in {settings.data_dir}")
@@ -69,28 +72,28 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    write_keys = WriteKeys(settings.write_keys, settings.sources)
+    plan = plan_folder.read(Path(settings.plan_dir)) if settings.plan_dir else None
     codecs = await asyncio.to_thread(codecs_for, settings.schema_registry_url)
     sink: ClosingSink = KafkaSink(settings.kafka_bootstrap_servers,
                                   lambda error: loop.call_soon_threadsafe(stop, error))
     if settings.spool_path:
         sink = SpooledSink(sink, Path(settings.spool_path), settings.spool_bytes_max, stop)
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
-    app = Collector(sink, keys, WriteKeys(settings.write_keys), codecs).application()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S_MAX,
-                           auto_decompress=AIOHTTP_UNPACKS)
+    made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
+                     public_url=settings.http_public_url, proxies=settings.http_proxies,
+                     plan=plan)
+    runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX - LAST_WORD_S_MAX)
     await runner.setup()
-    site = web.TCPSite(runner, settings.http_host, settings.http_port)
     try:
-        await site.start()
+        port = await runner.listen(settings.http_host, settings.http_port)
     except OSError as error:
         raise FootfallError(f"cannot listen on {settings.http_host}:{settings.http_port} "
                             f"({error.strerror}); set {PREFIX}HTTP_PORT to a free port") from None
-    listening(_url(runner, settings))
+    listening(f"http://{settings.http_host}:{port}")
     await stopped
+    made.drain()
+    await asyncio.sleep(settings.shutdown_delay_s)
+    await runner.leave()
     await runner.cleanup()
     await sink.close(FLUSH_S_MAX)
-
-
-def _url(runner: web.AppRunner, settings: Settings) -> str:
-    port = runner.addresses[0][1] if runner.addresses else settings.http_port
-    return f"http://{settings.http_host}:{port}"

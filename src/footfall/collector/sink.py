@@ -25,6 +25,8 @@ from footfall.telemetry import UNSENT
 DELIVERY_S_MAX = 7.0
 #: A little more, in case the client itself is late with its report.
 ANSWER_S_MAX = 8.0
+#: So long a request waits for a broker that was lost; with the delivery never over the answer's.
+RETURN_S_MAX = 5.0
 QUEUE_RECORDS_MAX = 100_000
 QUEUE_KBYTES_MAX = 128 * 1024
 LINGER_MS = 5
@@ -106,6 +108,8 @@ class KafkaSink:
             "log_level": 2,
         })
         self._ready = False
+        self._was_ready = False
+        self._back = asyncio.Event()
         self._due = asyncio.Event()
         self._polling = asyncio.get_running_loop().create_task(self._poll())
         self._probing = asyncio.get_running_loop().create_task(self._probe())
@@ -116,9 +120,10 @@ class KafkaSink:
 
     async def send(self, outgoing: Outgoing) -> None:
         """Produce, and wait until every record is acknowledged."""
-        total = len(outgoing.interactions) + len(outgoing.rejected)
+        started = asyncio.get_running_loop().time()
         if not self._ready:
-            raise UnavailableError("no broker with the topics of Footfall has been seen")
+            await self._return()
+        total = len(outgoing.interactions) + len(outgoing.rejected)
         if len(self._producer) + total > QUEUE_RECORDS_MAX:
             raise UnavailableError("too many records wait for the broker")
         pending = _Pending(total, asyncio.get_running_loop().create_future())
@@ -131,7 +136,7 @@ class KafkaSink:
             pending.report(_NOT_TAKEN, None)
         self._due.set()
         try:
-            async with asyncio.timeout(ANSWER_S_MAX):
+            async with asyncio.timeout_at(started + ANSWER_S_MAX):
                 await pending.done
         except TimeoutError:
             raise UnavailableError("the broker did not answer in time") from None
@@ -141,6 +146,17 @@ class KafkaSink:
         await asyncio.to_thread(self._producer.flush, seconds_max)
         self._polling.cancel()
         self._probing.cancel()
+
+    async def _return(self) -> None:
+        """Wait for a broker that was lost: one that only restarts costs no SDK its few attempts."""
+        if not self._was_ready:
+            raise UnavailableError("no broker with the topics of Footfall has been seen")
+        self._back.clear()
+        try:
+            async with asyncio.timeout(RETURN_S_MAX):
+                await self._back.wait()
+        except TimeoutError:
+            raise UnavailableError("the broker is away") from None
 
     def _produce(self, topic: str, records: list[Record], pending: _Pending) -> int:
         """How many were taken; those that were not get no report."""
@@ -170,6 +186,9 @@ class KafkaSink:
         while True:
             if not self._ready:
                 self._ready = await asyncio.to_thread(self._sees_topics)
+                if self._ready:
+                    self._was_ready = True
+                    self._back.set()
             await asyncio.sleep(PROBE_EVERY_S if self._ready else 0.1)
 
     def _sees_topics(self) -> bool:

@@ -10,10 +10,10 @@ Law 2's bound of 4,096 items of one key in a batch needs no check: a batch has a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from math import isinf
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,6 +37,22 @@ CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 SHARED = ("context", "integrations")
 
 Raws = dict[str, msgspec.Raw]
+Finding = Literal["violated", "not_covered", "undeclared"]
+
+
+class Found(NamedTuple):
+    """What a tracking plan found in one item, to be counted."""
+
+    finding: Finding
+    call: str
+    event: str
+
+
+class Planned(Protocol):
+    """A tracking plan (`events/plan.py`), which the collector alone needs."""
+
+    def apply(self, call: str, event: str, members: Raws, context: Any, body: Any) -> list[Found]:
+        """Takes out of `members` what may not be kept; raises `FieldError` to reject the item."""
 
 
 class Arrival(NamedTuple):
@@ -49,6 +65,11 @@ class Arrival(NamedTuple):
     call: str = ""
     sent_at: str | int | None = None
     shared: Mapping[str, Raws] = {}
+    item_bytes_max: int = ITEM_BYTES_MAX
+    #: What the source may send; empty: whatever comes.
+    calls: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
+    plan: Planned | None = None
 
 
 class Admitted(NamedTuple):
@@ -56,6 +77,7 @@ class Admitted(NamedTuple):
 
     key: bytes
     event: Interaction
+    found: Sequence[Found] = ()
 
 
 def admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted | Rejected:
@@ -95,18 +117,27 @@ def split(raw: bytes) -> Raws:
 
 
 def _admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted:
-    if len(raw) > ITEM_BYTES_MAX:
+    if len(raw) > arrival.item_bytes_max:
         raise FieldError("item_too_large", "item",
-                         f"is {len(raw)} bytes long; at most {ITEM_BYTES_MAX}")
+                         f"is {len(raw)} bytes long; at most {arrival.item_bytes_max}")
     document = decode(raw)
     if not isinstance(document, dict):
         raise FieldError("not_an_object", "item", "is not a JSON object")
     members = split(raw)
     call = _call(document, arrival.call)
+    if arrival.calls and call not in arrival.calls:
+        raise FieldError("call_not_allowed", "type", "is a call that this source may not make")
     for name in ("traits", *SHARED):
         mapping(document, name)
     properties = mapping(document, "properties")
     event = _event(document, call)
+    if arrival.events and call == "track" and event not in arrival.events:
+        raise FieldError("event_not_allowed", "event", "is no event that this source may send")
+    found: Sequence[Found] = ()
+    if arrival.plan is not None:
+        found = _planned(arrival, call, event, document, members)
+        if found and call == "track":
+            properties = decode(bytes(members.get("properties", _NULL)), "properties")
     key = _key(document, call, members, keys)
     message_id = _message_id(document) or f"{arrival.request_id}-{n}"
     stated = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
@@ -124,7 +155,22 @@ def _admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted
         "system": None,
         "key_id": None,
         "personal": _personal(members, call, arrival),
-    })
+    }, found)
+
+
+def _planned(arrival: Arrival, call: str, event: str, document: Document, members: Raws
+             ) -> Sequence[Found]:
+    """What the plan found; the batch's context is merged before, for it may state the consent."""
+    assert arrival.plan is not None
+    context = document.get("context")
+    shared = arrival.shared.get("context")
+    if shared is not None:
+        own = members.get("context", _NULL)
+        merged = shared if own == _NULL else {**shared, **split(bytes(own))}
+        members["context"] = msgspec.Raw(msgspec.json.encode(merged))
+        context = decode(bytes(members["context"]), "context")
+    body = document.get("traits" if call in ("identify", "group") else "properties")
+    return arrival.plan.apply(call, event, members, context, body)
 
 
 def _call(document: Document, call: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 #: One item of a request (`FieldError`).
 COLLECTOR = (
-    "amount_out_of_range", "amount_unreadable", "currency_unreadable", "field_kind",
-    "field_length", "field_missing", "identifier_blocked", "identifier_missing", "item_too_large",
-    "lines_too_many", "message_id_length", "not_an_object", "not_json", "number_out_of_range",
+    "amount_out_of_range", "amount_unreadable", "call_not_allowed", "currency_unreadable",
+    "event_not_allowed", "field_kind", "field_length", "field_missing", "identifier_blocked",
+    "identifier_missing", "item_too_large", "lines_too_many", "message_id_length",
+    "not_an_object", "not_json", "number_out_of_range", "plan_violated",
     "quantity_out_of_range", "text_not_unicode", "time_out_of_range", "time_unreadable",
     "too_deep", "type_conflict", "type_reserved", "type_unknown",
 )

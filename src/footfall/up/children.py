@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from footfall.settings import PREFIX, Settings
 from footfall.up.log_watch import LogWatch
 from footfall.up.process import Process
@@ -95,7 +97,8 @@ def environment_of(settings: Settings, inherited: Mapping[str, str]) -> dict[str
     for name in Settings.__struct_fields__:
         value = getattr(settings, name)
         if value is not None:
-            kept[PREFIX + name.upper()] = _text(value)
+            kept[PREFIX + name.upper()] = (
+                msgspec.json.encode(value).decode() if name == "sources" else _text(value))
     return kept
 
 

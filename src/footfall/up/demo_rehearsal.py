@@ -82,7 +82,7 @@ class Rehearsal:
         arrival = Arrival("rehearsal", now, "r")
         admitted = admit(msgspec.json.encode(item), 0, arrival, self._keys)
         assert not isinstance(admitted, Rejected), admitted.detail
-        yield from self._append(*admitted, now)
+        yield from self._append(admitted.key, admitted.event, now)
 
     def _tick(self, now: int) -> Iterator[Told]:
         return iter(self._append(TICK.encode(), self._reserved.tick(now), now))

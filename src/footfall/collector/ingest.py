@@ -1,0 +1,254 @@
+"""One request from HTTP to the log, and what it is told.
+
+Decides the order in which a request is judged: room, rate of the address, key of the header or
+query, body, key of the body, origin, rate of the source, items, log. So what is refused costs
+little, and a wrong key is told before a wrong body. An item that this process has seen acknowledged
+before is not written again. A 200 is sent only after every record of the request, quarantined items
+too, is acknowledged (law 1).
+Counts every item once: received = accepted + repeated + rejected + unacknowledged.
+Must never log a body, a header or an address (law 6).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from math import ceil
+from typing import NamedTuple
+
+import msgspec
+from aiohttp import web
+from prometheus_client import Counter
+
+from footfall.collector import answers, body, pixel
+from footfall.collector.acknowledged import Acknowledged, name_of
+from footfall.collector.answers import Duplicate, Outcome, Outcomes, RequestError
+from footfall.collector.auth import Source, WriteKeys
+from footfall.collector.body import Body
+from footfall.collector.limits import Limits
+from footfall.collector.rates import Buckets, network_of
+from footfall.collector.room import Held, Room
+from footfall.collector.routes import BATCH
+from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
+from footfall.errors import Rejected
+from footfall.events.admit import Admitted, Arrival, Planned, admit
+from footfall.events.codec import Codecs, RejectedRecord
+from footfall.events.customer_key import CustomerKeys
+from footfall.telemetry import (
+    ACCEPTED,
+    ACK_SECONDS,
+    PLAN,
+    RECEIVED,
+    REJECTED,
+    REPEATED,
+    UNACKNOWLEDGED,
+)
+
+Clock = Callable[[], int]
+
+
+class Judged(NamedTuple):
+    """A request's items, what has to be written of them, and what to remember once it is."""
+
+    outcomes: list[Outcome]
+    outgoing: Outgoing
+    names: list[bytes]
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Ingest:
+    """What all requests share."""
+
+    def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs, *,
+                 clock: Clock, limits: Limits, proxies: int, plan: Planned | None) -> None:
+        self._sink = sink
+        self._keys = keys
+        self._write_keys = write_keys
+        self._codecs = codecs
+        self._clock = clock
+        self._limits = limits
+        self._proxies = proxies
+        self._plan = plan
+        self._room = Room(self._limits)
+        self._by_source = Buckets(self._limits.source_items_per_s)
+        self._by_address = Buckets(self._limits.address_items_per_s)
+        self._acknowledged = Acknowledged()
+        self._counters: dict[str, tuple[Counter, Counter]] = {}
+
+    async def call(self, request: web.Request, call: str) -> web.Response:
+        """A tracking call whose items stand in the body."""
+        with self._room.body() as held:
+            address = self._let_in(request)
+            source = self._source_outside(request)
+            data = await body.read(request, self._limits.body_bytes_max, held)
+            received_at = self._clock()
+            parsed = (body.batch(data, self._limits.batch_items_max) if call == BATCH
+                      else body.one(data))
+            if source is None:
+                source = self._write_keys.source_of(parsed.write_key)
+            outcomes = await self._take(request, held, source, parsed, call, received_at, address)
+        return answers.of_batch(outcomes) if call == BATCH else answers.of_one(outcomes[0])
+
+    async def image(self, request: web.Request, call: str) -> web.Response:
+        """A tracking call whose item stands in the query; the answer is an image, or an error."""
+        with self._room.body() as held:
+            address = self._let_in(request)
+            source = self._source_outside(request)
+            parsed = body.one(pixel.item_of(request.query.items()))
+            if source is None:
+                source = self._write_keys.source_of(parsed.write_key)
+            held.take(len(parsed.items[0]))
+            (outcome,) = await self._take(request, held, source, parsed, call, self._clock(),
+                                          address)
+        if isinstance(outcome, Rejected):
+            return answers.of_one(outcome)
+        return web.Response(body=pixel.GIF, content_type="image/gif",
+                            headers={"Cache-Control": "no-store"})
+
+    async def ignored(self, request: web.Request) -> web.Response:
+        """What SDKs tell of themselves: taken, so that they do not try again, and dropped."""
+        with self._room.body() as held:
+            self._let_in(request)
+            await body.read(request, self._limits.body_bytes_max, held)
+        return answers.json_of({"success": True})
+
+    def source_of_settings(self, request: web.Request) -> Source:
+        """Whose settings are asked for: by the path, the header or the query; raises 401."""
+        address = self._let_in(request)
+        self._pay_address(address, 1)
+        named = request.match_info.get("writeKey")
+        source = self._write_keys.source_of(named) if named else self._source_outside(request)
+        if source is None:
+            source = self._write_keys.source_of(None)
+        source.check_origin(request.headers.get("Origin"))
+        return source
+
+    async def _take(self, request: web.Request, held: Held, source: Source,  # noqa: PLR0917
+                    parsed: Body, call: str, received_at: int, address: str) -> Outcomes:
+        source.check_origin(request.headers.get("Origin"))
+        held.is_read(len(parsed.items))
+        self._pay_source(source, len(parsed.items))
+        self._pay_address(address, len(parsed.items) - 1)
+        shared = parsed.shared
+        if "Origin" in request.headers or request.method == "GET":
+            # Sent by a browser itself: its address is the customer's. A server's would be its own.
+            named = {"ip": msgspec.Raw(msgspec.json.encode(self._address(request)))}
+            shared = {**shared, "context": {**named, **shared.get("context", {})}}
+        arrival = Arrival(source.name, received_at, secrets.token_hex(16),
+                          "" if call == BATCH else call, parsed.sent_at, shared,
+                          self._limits.item_bytes_max, source.calls, source.events,
+                          self._plan)
+        judged = self._judge(parsed.items, arrival)
+        await self._send(source.name, judged)
+        return judged.outcomes
+
+    def _judge(self, items: list[bytes], arrival: Arrival) -> Judged:
+        """Every item, and what has to be written of it."""
+        judged = Judged([], Outgoing([], []), [])
+        outcomes, (interactions, rejected), names = judged
+        for n, item in enumerate(items):
+            outcome = admit(item, n, arrival, self._keys)
+            outcomes.append(outcome)
+            if isinstance(outcome, Rejected):
+                rejected.append(self._quarantined(outcome))
+                continue
+            name = name_of(outcome)
+            if name in self._acknowledged:
+                outcomes[-1] = Duplicate(outcome.event["message_id"])
+                continue
+            names.append(name)
+            interactions.append({"key": outcome.key,
+                                 "value": self._codecs.interaction.encode(outcome.event)})
+        return judged
+
+    async def _send(self, source: str, judged: Judged) -> None:
+        """Return when the log has all of them; only then are they told and remembered."""
+        outcomes, outgoing, names = judged
+        sent = len(outgoing.interactions) + len(outgoing.rejected)
+        counters = self._counters.get(source)
+        if counters is None:  # looking a label up costs more than counting
+            counters = self._counters[source] = (RECEIVED.labels(source), ACCEPTED.labels(source))
+        received, accepted = counters
+        received.inc(len(outcomes))
+        if sent < len(outcomes):
+            REPEATED.labels(source).inc(len(outcomes) - sent)
+        if not sent:
+            return
+        started = time.perf_counter()
+        try:
+            await self._sink.send(outgoing)
+        except BaseException as error:
+            UNACKNOWLEDGED.labels(source).inc(sent)
+            if not isinstance(error, UnavailableError):
+                raise
+            raise RequestError(503, "log_unavailable", f"{error}; try again") from None
+        finally:
+            ACK_SECONDS.observe(time.perf_counter() - started)
+        accepted.inc(len(outgoing.interactions))
+        self._acknowledged.update(names)
+        if self._plan is not None:
+            for outcome in outcomes:
+                if isinstance(outcome, Admitted):
+                    for found in outcome.found:
+                        PLAN.labels(*found).inc()
+        if outgoing.rejected:
+            for outcome in outcomes:
+                if isinstance(outcome, Rejected):
+                    REJECTED.labels(outcome.stage, outcome.reason).inc()
+
+    def _quarantined(self, rejected: Rejected) -> Record:
+        record: RejectedRecord = {
+            "stage": rejected.stage, "reason": rejected.reason, "detail": rejected.detail,
+            "source": rejected.source, "rejected_at": rejected.rejected_at,
+            "topic": rejected.topic, "partition": rejected.partition, "offset": rejected.offset,
+            "key_id": None, "personal": rejected.payload,
+        }
+        return {"key": rejected.source.encode(), "value": self._codecs.rejected.encode(record)}
+
+    # -- who it is -------------------------------------------------------------------------------
+
+    def _source_outside(self, request: web.Request) -> Source | None:
+        """Source of the header or the query; None where neither names one; raises 401."""
+        found = self._write_keys.source_of_header(request.headers.get("Authorization"))
+        if found is None and request.query_string and "writeKey" in request.query:
+            found = self._write_keys.source_of(request.query["writeKey"])
+        return found
+
+    def _address(self, request: web.Request) -> str:
+        """The client's address: the peer's, or what that many proxies before us say."""
+        if self._proxies:
+            said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+            return said[-self._proxies if len(said) >= self._proxies else 0].strip()
+        return request.remote or ""
+
+    def _let_in(self, request: web.Request) -> str:
+        """Raises 429 while its address is over its rate; else one token is paid, for anything."""
+        if not self._limits.address_items_per_s:
+            return ""
+        address = network_of(self._address(request))
+        _check(self._by_address, address, "address")
+        self._by_address.pay(address, 1, time.monotonic())
+        return address
+
+    def _pay_address(self, address: str, items: int) -> None:
+        if items and self._limits.address_items_per_s:
+            self._by_address.pay(address, items, time.monotonic())
+
+    def _pay_source(self, source: Source, items: int) -> None:
+        """Raises 429 while a source is over its rate, else takes the tokens of its items."""
+        if self._limits.source_items_per_s:
+            _check(self._by_source, source.name, "source")
+            self._by_source.pay(source.name, items, time.monotonic())
+
+
+def _check(buckets: Buckets, name: str, whose: str) -> None:
+    wait_s = buckets.wait_s(name, time.monotonic())
+    if wait_s > 0:
+        raise RequestError(429, f"{whose}_rate_limited",
+                           f"this {whose} sends more items a second than it may; wait as "
+                           "Retry-After says", retry_after_s=ceil(wait_s))

@@ -1,0 +1,177 @@
+"""The OpenAPI 3.1 document of the collector, made from its table of routes and its limits.
+
+Decides nothing: a test holds it to the router, and schemathesis holds the answers to it.
+Items are described as far as they are judged; whatever else they hold is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from footfall.collector.limits import Limits
+from footfall.collector.routes import ALL, BATCH, Route
+from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
+from footfall.events.fields import TEXT_CHARS_MAX
+from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
+
+Json = dict[str, Any]
+
+_NEEDED = {"track": ["event"], "group": ["groupId"], "alias": ["previousId"]}
+_WRITE_KEY = {"name": "writeKey", "in": "query", "required": False, "schema": {"type": "string"}}
+_KEYS: list[Json] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
+_REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
+            "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
+
+
+def document(limits: Limits) -> Json:
+    """The whole of it."""
+    paths: Json = {}
+    for route in ALL:
+        for path in (route.path, route.path + "/"):
+            paths.setdefault(path, {}).update(_path(route, path))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Footfall collector", "version": "1", "license": {
+            "name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "Tracking calls over HTTP into the log. 200 means durable."},
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic", "description": "The write key as user "
+                          "name, no password."},
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "query": {"type": "apiKey", "in": "query", "name": "writeKey"},
+            },
+            "schemas": _schemas(limits),
+            "responses": {
+                "Refused": _answer("Refused as a whole; nothing was taken.", "Error"),
+                "NoKey": _answer("No valid write key.", "Error"),
+                "TryAgain": {**_answer("Nothing was promised; send the same again.", "Error"),
+                             "headers": {"Retry-After": {"schema": {"type": "integer"}}}},
+            },
+        },
+    }
+
+
+def _path(route: Route, path: str) -> Json:
+    operation: Json = {
+        "operationId": f"{route.method.lower()}{path.replace('/', '_')}",
+        "summary": _SUMMARIES[route.kind].format(route.call),
+        "responses": {"200": _DONE[route.kind](route), **_refused(route)},
+    }
+    named: list[Json] = []
+    if "{writeKey}" in path:
+        named.append({**_WRITE_KEY, "in": "path", "required": True})
+    elif route.is_ingest and route.kind != "ignored":
+        named.append(_WRITE_KEY)
+        operation["security"] = _KEYS
+    if route.kind == "pixel":
+        named += [{"name": name, "in": "query", "schema": {"type": "string"}}
+                  for name in ("data", "userId", "anonymousId", "event", "name")]
+    if named:
+        operation["parameters"] = named
+    if route.method == "POST":
+        schema = "Batch" if route.call == BATCH else route.call.capitalize() or "Anything"
+        operation["requestBody"] = {"required": True, "content": {
+            "application/json": {"schema": _ref(schema)}}}
+    return {route.method.lower(): operation}
+
+
+def _refused(route: Route) -> Json:
+    if route.is_ingest:
+        return {status: {"$ref": f"#/components/responses/{name}"}
+                for status, name in _REFUSED.items()}
+    return {"503": {"$ref": "#/components/responses/TryAgain"}} if route.kind == "readyz" else {}
+
+
+def _schemas(limits: Limits) -> Json:
+    identifier: Json = {"type": ["string", "integer", "null"], "maxLength": TEXT_CHARS_MAX}
+    free: Json = {"type": ["object", "null"]}
+    time: Json = {"type": ["string", "integer", "null"],
+                  "description": "RFC 3339, or whole milliseconds since 1970"}
+    item: Json = {
+        "type": "object",
+        "description": f"At most {limits.item_bytes_max} bytes. Unknown members are kept.",
+        "properties": {
+            "userId": identifier, "anonymousId": identifier,
+            "messageId": {"type": ["string", "integer", "null"], "minLength": 1,
+                          "maxLength": MESSAGE_ID_CHARS_MAX},
+            "timestamp": time, "originalTimestamp": time, "sentAt": time,
+            "channel": {"type": ["string", "null"], "maxLength": CHANNEL_CHARS_MAX},
+            "context": free, "integrations": free, "properties": free, "traits": free,
+            "writeKey": {"type": ["string", "null"]},
+        },
+    }
+    needed = {"event": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX},
+              "groupId": identifier, "previousId": identifier}
+    calls = {call.capitalize(): {"allOf": [_ref("Item"), {
+        "type": "object", "required": _NEEDED.get(call, []),
+        "properties": {name: needed[name] for name in _NEEDED.get(call, [])}}]}
+        for call in sorted(CALLS)}
+    return {
+        "Anything": {"type": "object"},
+        "Item": item, **calls,
+        "Batch": {
+            "type": "object", "required": ["batch"],
+            "description": f"At most {limits.body_bytes_max} bytes, unpacked.",
+            "properties": {
+                "batch": {"type": "array", "minItems": 1, "maxItems": limits.batch_items_max,
+                          "items": {"allOf": [_ref("Item"), {
+                              "type": "object", "required": ["type"],
+                              "properties": {"type": {"enum": sorted(CALLS)}}}]}},
+                "sentAt": time, "context": free, "integrations": free,
+                "writeKey": {"type": ["string", "null"]},
+            },
+        },
+        **_ANSWERS,
+    }
+
+
+def _ref(schema: str) -> Json:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _answer(description: str, schema: str) -> Json:
+    return {"description": description,
+            "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "required": sorted(properties), "properties": properties}
+
+
+def _done(route: Route) -> Json:
+    if route.call == BATCH:
+        return _answer("Every accepted or rejected item is in the log.", "BatchAnswer")
+    return _answer("It is in the log.", "OneAnswer")
+
+
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_ANSWERS: Json = {
+    "Accepted": _object(status={"enum": ["accepted", "duplicate"]}, messageId=_TEXT),
+    "Rejected": _object(status={"const": "rejected"}, reason=_TEXT, field=_TEXT, detail=_TEXT),
+    "OneAnswer": _object(success={"const": True}, status={"enum": ["accepted", "duplicate"]},
+                         messageId=_TEXT),
+    "BatchAnswer": _object(success={"const": True}, accepted=_COUNT, duplicate=_COUNT,
+                           rejected=_COUNT, results={"type": "array", "items": {
+                               "oneOf": [_ref("Accepted"), _ref("Rejected")]}}),
+    "Error": {"type": "object", "required": ["code", "message"],
+              "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
+}
+_SUMMARIES = {
+    "call": "Tracking call: {}", "pixel": "Tracking call with the item in the query: {}",
+    "ignored": "Telemetry of an SDK: taken, not kept",
+    "segment_settings": "What Segment's browser SDK loads first",
+    "source_config": "What RudderStack's browser SDK loads first",
+    "healthz": "Alive", "readyz": "A broker with the topics is seen, and no end is near",
+    "metrics": "Prometheus", "openapi": "This document",
+}
+_DONE: dict[str, Any] = {
+    "call": _done,
+    "pixel": lambda _route: {"description": "It is in the log.", "content": {"image/gif": {}}},
+    "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
+    **{kind: lambda _route: _answer("Done.", "Anything")
+       for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",
+                    "openapi")},
+}

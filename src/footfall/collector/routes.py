@@ -1,0 +1,57 @@
+"""Every route of the collector, once: the application, the OpenAPI document and the docs follow it.
+
+Each is also served with a slash at its end. There is no redirect: SDKs take 3xx for delivered.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from footfall.events.admit import CALLS
+
+BATCH = "batch"
+Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "healthz", "readyz",
+               "metrics", "openapi"]
+
+
+class Route(NamedTuple):
+    """A path, and what is done there."""
+
+    method: str
+    path: str
+    kind: Kind
+    #: Which call the one item is; `batch` for many; "" where it is no call.
+    call: str = ""
+
+    @property
+    def is_ingest(self) -> bool:
+        """Whether browsers on other pages may use it: it has a preflight and CORS headers."""
+        return self.kind not in ("healthz", "readyz", "metrics", "openapi")
+
+
+#: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs and the
+#: beacons of RudderStack's use.
+ROUTES = {
+    **{f"/v1/{call}": call for call in (*sorted(CALLS), BATCH)},
+    **{f"/v1/{call[0]}": call for call in (*sorted(CALLS - {"alias"}), "alias", BATCH)},
+    "/v1/import": BATCH,
+    "/beacon/v1/batch": BATCH,
+}
+#: The same for images.
+PIXELS = {
+    **{f"/v1/pixel/{call}": call for call in sorted(CALLS)},
+    **{f"/pixel/v1/{call}": call for call in ("page", "track")},
+}
+ALL = (
+    *(Route("POST", path, "call", call) for path, call in ROUTES.items()),
+    *(Route("GET", path, "pixel", call) for path, call in PIXELS.items()),
+    Route("POST", "/v1/m", "ignored"),
+    Route("GET", "/v1/projects/{writeKey}/settings", "segment_settings"),
+    Route("GET", "/sourceConfig", "source_config"),
+    Route("GET", "/healthz", "healthz"),
+    Route("GET", "/readyz", "readyz"),
+    Route("GET", "/metrics", "metrics"),
+    Route("GET", "/openapi.json", "openapi"),
+)
+#: Where answers, errors too, carry CORS headers.
+INGEST_PREFIXES = ("/v1/", "/beacon/", "/pixel/", "/sourceConfig")

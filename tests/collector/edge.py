@@ -1,0 +1,85 @@
+"""The HTTP side in one process, against a sink that is not Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from footfall.collector.app import Collector
+from footfall.collector.auth import WriteKeys
+from footfall.collector.serving import Runner
+from footfall.collector.sink import Outgoing, UnavailableError
+from footfall.events.codec import Codecs
+from footfall.events.customer_key import CustomerKeys
+
+NOW = 1_795_428_000_000
+KEY = "wk_web"
+KEYS = CustomerKeys(b"a secret of sixteen bytes or more")
+CODECS = Codecs()
+
+
+def basic(key: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
+
+
+AUTH = basic(KEY)
+
+
+class MemorySink:
+    """Keeps what was sent; acknowledges when `gate` is set; fails with `error`."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error = ""
+        self.ready = True
+
+    def is_ready(self) -> bool:
+        return self.ready
+
+    async def send(self, outgoing: Outgoing) -> None:
+        await self.gate.wait()
+        if self.error:
+            raise UnavailableError(self.error)
+        self.sent.append(outgoing)
+
+    def events(self) -> list[Any]:
+        return [CODECS.interaction.decode(r["value"]) for o in self.sent for r in o.interactions]
+
+    def rejected(self) -> list[Any]:
+        return [CODECS.rejected.decode(r["value"]) for o in self.sent for r in o.rejected]
+
+
+class Server(TestServer):
+    """On a port of its own, with the connections of the program."""
+
+    async def _make_runner(self, **options: Any) -> Runner:
+        return Runner(self.app, **options)
+
+
+@asynccontextmanager
+async def serving(sink: MemorySink, write_keys: WriteKeys | None = None, **options: Any
+                  ) -> AsyncIterator[TestClient[Any, Any]]:
+    """A client of a collector with `options`; the sources `web` and `app` where none are given."""
+    known = write_keys or WriteKeys({"web": KEY, "app": "wk_app"})
+    collector = Collector(sink, KEYS, known, CODECS, lambda: NOW, **options)
+    server = Server(collector.application())
+    async with TestClient(server) as made:
+        made.collector = collector  # type: ignore[attr-defined]
+        yield made
+
+
+async def post(client: TestClient[Any, Any], path: str, content: Any, **headers: str
+               ) -> tuple[int, Any, ClientResponse]:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    async with client.post(path, data=data, headers={**AUTH, **headers},
+                           allow_redirects=False) as answer:
+        return answer.status, await answer.json(), answer
