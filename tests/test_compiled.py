@@ -44,7 +44,7 @@ def test_it_runs_compiled_from_the_source_as_it_is(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)
 def test_it_defines_nothing_that_msgspec_decodes(source: Path) -> None:
-    """mypyc drops `frozen`, `array_like` and a part of the annotations: other bytes would be written."""
+    """mypyc drops `frozen`, `array_like` and some annotations: it would write other bytes."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.ClassDef):
             bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}

@@ -17,19 +17,16 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable
 
-import msgspec
-
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_operations import (
     KINDS,
     ORDERED,
     VIEWED,
-    Operation,
-    Order,
     cart_of,
     read_content,
     read_order,
 )
+from footfall.tables.cart_row import Cart, CartFacts, Mark, Operation, Order
 
 #: Carts of one customer, newest activity first.
 CARTS_MAX = 8
@@ -45,39 +42,6 @@ _UNWEIGHED = 9
 #: Up to so many carts cannot reach `CARTS_BYTES_MAX`: each has a view, operations, and its ids.
 _UNWEIGHED_CARTS = 3
 _OPERATION_BYTES = 16
-
-#: (event time, messageId): where something stands among the events of a customer.
-Mark = tuple[int, str]
-
-
-class Cart(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One cart: its operations since the last absolute one (which comes first), never none.
-
-    `cut`: the newest operation that a limit dropped since then.
-    """
-
-    cart_id: str
-    operations: tuple[Operation, ...]
-    cut: Mark | None = None
-
-    @property
-    def last(self) -> Mark:
-        """Its last activity."""
-        newest = self.operations[-1]
-        return newest.at, newest.message_id
-
-
-class CartFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Carts sorted by cart_id, the newest orders sorted by time.
-
-    `emptied`: the newest order that named no cart. `cut_at`: last activity of the newest cart that
-    the limits on carts dropped, ms; -1 when none was.
-    """
-
-    carts: tuple[Cart, ...] = ()
-    orders: tuple[Order, ...] = ()
-    emptied: Mark | None = None
-    cut_at: int = -1
 
 
 def observe(facts: CartFacts, event: Interaction, when: int) -> CartFacts:

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from footfall.events.amount import PLACES, from_bytes, text
-from footfall.tables.cart_facts import Cart, CartFacts, Mark
-from footfall.tables.cart_operations import Order
-from footfall.tables.cart_reading import VALUE_PLACES, CartLine, is_partial, replay, value
+from footfall.tables.cart_reading import VALUE_PLACES, is_partial, replay, value
+from footfall.tables.cart_row import Cart, CartFacts, CartLine, Mark, Order
 from footfall.tables.spec import Trigger
 
 ABANDONED = "cart_abandoned"

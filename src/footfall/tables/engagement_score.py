@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from footfall.tables.engagement_facts import EngagementFacts
+from footfall.tables.engagement_row import EngagementFacts
 from footfall.tables.engagement_sessions import COUNTED_DAYS
 from footfall.tables.engagement_windows import DAY_MS, DAY_QUARTERS, KINDS_MAX
 

@@ -19,9 +19,8 @@ Must never read a clock: `now` is an argument and none of it is stored.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-import msgspec
+from footfall.tables.engagement_row import Counts, Kind, Kinds
 
 #: Kinds of one customer, `OTHER` not among them.
 KINDS_MAX = 24
@@ -44,37 +43,6 @@ _QUARTERS = 5 * 15
 _HOURS = _QUARTERS + 25 * 4
 _DAYS = _HOURS + 8 * 24
 _OLDER = _DAYS + WINDOW_DAYS + 1
-
-#: code, count, code, count ...: newest bucket first.
-Buckets = tuple[int, ...]
-
-
-class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One type on one channel. `base`: quarter-hour of its newest event, in quarter-hours since
-    1970; `older`: events of more than 30 days before that. `code` and `events` are the newest
-    bucket: apart, because most events go into it and the others then stay as they are.
-    """
-
-    type: str
-    channel: str
-    base: int
-    older: int
-    code: int
-    events: int
-    buckets: Buckets
-
-
-Kinds = tuple[Kind, ...]
-
-
-class Counts(NamedTuple):
-    """Events of a kind in each window, and ever."""
-
-    h1: int
-    h24: int
-    d7: int
-    d30: int
-    total: int
 
 
 def counted(kinds: Kinds, type_: str, channel: str, when: int) -> Kinds:

@@ -21,7 +21,8 @@ import msgspec
 
 from footfall.events.amount import from_bytes, to_bytes
 from footfall.events.interaction import Interaction
-from footfall.tables.orders_messages import Order, Refund, Stated, Sum, read
+from footfall.tables.orders_messages import read
+from footfall.tables.orders_row import Closed, Mark, Order, OrdersFacts, Refund, Stated, Sum
 
 ORDERS_MAX = 100
 #: All orders together, without their products and with them.
@@ -35,28 +36,6 @@ CURRENCIES_MAX = 16
 _UNWEIGHED = 4
 _ORDER_BYTES = 60
 _REFUND_BYTES = 30
-
-#: (time, order_id, messageId): where an order stands among those of a customer.
-Mark = tuple[int, str, str]
-
-
-class Closed(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Orders that the limits dropped. `cut`: the newest of them; `first`, `last`: when the orders
-    that count were completed, ms, -1 for none; `sums` sorted by currency.
-    """
-
-    cut: Mark
-    orders: int = 0
-    first: int = -1
-    last: int = -1
-    sums: tuple[Sum, ...] = ()
-
-
-class OrdersFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Orders sorted by `mark_of`."""
-
-    orders: tuple[Order, ...] = ()
-    closed: Closed | None = None
 
 
 def observe(facts: OrdersFacts, event: Interaction, when: int) -> OrdersFacts:

@@ -15,19 +15,16 @@ Must never score, read configuration, or change what it is given.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
-
-import msgspec
 
 from footfall.events.interaction import Interaction
 from footfall.events.personal import read as read_personal
+from footfall.tables.risk_row import Count, OrderValue, RiskFacts
 from footfall.tables.risk_signals import (
     FAILED_LOGIN,
     FAILED_PAYMENT,
     HASH_BYTES,
     ORDER,
     REFUND,
-    OrderValue,
     hashed,
     kind_of,
     network_of,
@@ -51,30 +48,6 @@ VALUES_MAX = 16
 _MINUTE_BYTES = 4
 #: One thing that was seen: the minute it was first named, big-endian, and its hash.
 SEEN_BYTES = _MINUTE_BYTES + HASH_BYTES
-
-
-class Count(NamedTuple):
-    """Signals of a kind in one bucket: minutes since the epoch divided by its length."""
-
-    kind: int
-    bucket: int
-    n: int
-
-
-class RiskFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`minute`: the greatest event time, minutes since the epoch. `counts`: events in it, in the
-    one before, ...; never ends in 0. Devices and so on are sorted runs of `SEEN_BYTES`.
-    """
-
-    minute: int = 0
-    counts: tuple[int, ...] = ()
-    devices: bytes = b""
-    networks: bytes = b""
-    cards: bytes = b""
-    coupons: bytes = b""
-    happened: tuple[Count, ...] = ()
-    values: tuple[OrderValue, ...] = ()
-    cut: bool = False
 
 
 def observe(facts: RiskFacts, event: Interaction, when: int) -> RiskFacts:

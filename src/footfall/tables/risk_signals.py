@@ -12,14 +12,12 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
-
-import msgspec
 
 from footfall.events.commerce import squeeze
 from footfall.events.interaction import Interaction
 from footfall.events.personal import properties
 from footfall.tables.cart_operations import read_order
+from footfall.tables.risk_row import OrderValue, Properties, Signal
 
 HASH_BYTES = 8
 #: Characters of a text that are hashed.
@@ -60,39 +58,6 @@ _SIGNALS = {squeeze(spelling): kind for name, kind in _NAMES.items()
 NAMES = tuple(_NAMES)
 
 
-class OrderValue(NamedTuple):
-    """One order for the comparison with others. `value` (10^-18) is above zero."""
-
-    at: int
-    order: bytes
-    currency: str
-    value: bytes
-
-
-class Signal(NamedTuple):
-    """What an event with a signal says: its kind; card and coupon, b"" for none."""
-
-    kind: int
-    card: bytes
-    coupon: bytes
-    order: OrderValue | None
-
-
-class _Card(msgspec.Struct):
-    fingerprint: str | None = None
-
-
-class _Properties(msgspec.Struct):
-    """Free properties that name a card or a coupon."""
-
-    card_fingerprint: str | None = None
-    payment_fingerprint: str | None = None
-    card: _Card | None = None
-    coupon: str | None = None
-    coupon_id: str | int | None = None
-    coupon_code: str | None = None
-
-
 @lru_cache(maxsize=_REMEMBERED)
 def kind_of(name: str) -> int | None:
     """The signal that a tracked event of this name is."""
@@ -123,7 +88,7 @@ def read(event: Interaction, kind: int, when: int) -> Signal:
     """What an event of this kind says."""
     if kind in (FAILED_LOGIN, REFUND):
         return Signal(kind, b"", b"", None)
-    said = properties(event, _Properties)
+    said = properties(event, Properties)
     fingerprint = said.card_fingerprint or said.payment_fingerprint
     if not fingerprint and said.card is not None:
         fingerprint = said.card.fingerprint
