@@ -34,7 +34,7 @@ _NAMES = (
     "Order Returned", "Subscription Renewed", "Payment Failed", "Payment Failed", "Login Failed",
     "Payment Info Entered", "Coupon Entered", "Coupon Denied")
 _CONTEXTS: tuple[Any, ...] = (
-    None, 7, {"ip": "192.0.2.1"}, {"ip": "2001:db8::1", "os": {"name": "iOS"}},
+    None, {"device": []}, {"ip": "192.0.2.1"}, {"ip": "2001:db8::1", "os": {"name": "iOS"}},
     {"ip": "nowhere", "device": 7}, {"ip": "::ffff:192.0.2.9", "userAgent": 5},
     {"device": {"id": "d" * 70, "type": "mobile"}}, {"os": 5, "device": {"type": None}})
 _AMOUNTS: tuple[Any, ...] = (None, 0, 1, 9.99, "19.99", "-3", "0.000000001", "9" * 18)

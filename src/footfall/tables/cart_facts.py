@@ -86,10 +86,10 @@ def _with_operation(facts: CartFacts, cart_id: str, operation: Operation) -> Car
             changed = _inserted(cart, operation)
             if changed is cart:
                 return facts
-            carts = (*carts[:i], changed, *carts[i + 1 :])
-            if len(carts) > _UNWEIGHED_CARTS:
-                return _settled(carts, facts.orders, facts.emptied, facts.cut_at)
-            return CartFacts(carts, facts.orders, facts.emptied, facts.cut_at)
+            after = (*carts[:i], changed, *carts[i + 1 :])
+            if len(after) > _UNWEIGHED_CARTS:
+                return _settled(after, facts.orders, facts.emptied, facts.cut_at)
+            return CartFacts(after, facts.orders, facts.emptied, facts.cut_at)
     fresh = Cart(cart_id, (operation,))
     if not carts:
         return CartFacts((fresh,), facts.orders, facts.emptied, facts.cut_at)

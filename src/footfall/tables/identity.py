@@ -64,7 +64,7 @@ def _with(known: Iterable[Named], more: Iterable[Named], limited: bool) -> Ident
     named = sorted(Named(kind, since, value) for (kind, value), since in least.items())
     kept = []
     for kind in dict.fromkeys(n.kind for n in named):
-        of_kind = [n for n in named if n.kind == kind]
+        of_kind = [one for one in named if one.kind == kind]
         kept += of_kind[-VALUES_MAX:]
         limited = limited or len(of_kind) > VALUES_MAX
     return IdentityFacts(tuple(kept), limited)
