@@ -19,6 +19,7 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from footfall.tables import cart_facts, cart_triggers, cart_view
 from footfall.tables.cart_operations import wants
@@ -34,7 +35,7 @@ from footfall.tables.cart_row import (
 from footfall.tables.spec import Announcement, TableSpec, Trigger
 
 #: Abandonments of one customer that are remembered.
-ABANDONMENTS_MAX = 16
+ABANDONMENTS_MAX: Final = 16
 
 
 def announce(told: CartTold, facts: CartFacts, now: int, config: CartConfig,

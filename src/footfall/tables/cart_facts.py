@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable
+from typing import Final
 
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_operations import (
@@ -29,19 +30,19 @@ from footfall.tables.cart_operations import (
 from footfall.tables.cart_row import Cart, CartFacts, Mark, Operation, Order
 
 #: Carts of one customer, newest activity first.
-CARTS_MAX = 8
+CARTS_MAX: Final = 8
 #: All of them together, in the same order: so that a whole record stays below half of Kafka's
 #: message.max.bytes (law 7), which eight of the largest alone would take (2026-11-25: 354,000).
-CARTS_BYTES_MAX = 128_000
+CARTS_BYTES_MAX: Final = 128_000
 #: Orders of one customer, newest first.
-ORDERS_MAX = 4
+ORDERS_MAX: Final = 4
 #: Relative operations of one cart: newest first, together.
-CART_BYTES_MAX = 24_000
+CART_BYTES_MAX: Final = 24_000
 #: Up to so many operations of a cart cannot reach `CART_BYTES_MAX`.
-_UNWEIGHED = 9
+_UNWEIGHED: Final = 9
 #: Up to so many carts cannot reach `CARTS_BYTES_MAX`: each has a view, operations, and its ids.
-_UNWEIGHED_CARTS = 3
-_OPERATION_BYTES = 16
+_UNWEIGHED_CARTS: Final = 3
+_OPERATION_BYTES: Final = 16
 
 
 def observe(facts: CartFacts, event: Interaction, when: int) -> CartFacts:

@@ -7,6 +7,8 @@ alone, and the operation says so. Must never look at other events.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from footfall.events.amount import ONE, from_bytes, to_bytes
@@ -14,19 +16,19 @@ from footfall.events.interaction import Commerce, Interaction, Line
 from footfall.tables.cart_row import Order
 
 #: One relative operation: bytes of its content.
-RELATIVE_BYTES_MAX = 2_000
+RELATIVE_BYTES_MAX: Final = 2_000
 #: One absolute operation: bytes of its content.
-ABSOLUTE_BYTES_MAX = 16_000
+ABSOLUTE_BYTES_MAX: Final = 16_000
 #: To so many characters texts are cut where an operation would be too large.
-TEXT_CHARS_CUT = 50
-ID_CHARS_MAX = 200
-_CURRENCY_CHARS = 8
+TEXT_CHARS_CUT: Final = 50
+ID_CHARS_MAX: Final = 200
+_CURRENCY_CHARS: Final = 8
 
-ADDED = 0
-REMOVED = 1
+ADDED: Final = 0
+REMOVED: Final = 1
 #: From here on absolute.
-VIEWED = 2
-ORDERED = 3
+VIEWED: Final = 2
+ORDERED: Final = 3
 
 KINDS = {
     "product_added": ADDED,

@@ -7,6 +7,8 @@ name, sku, price and currency are the newest that were stated. Nothing read here
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from footfall.events.amount import from_bytes
@@ -15,7 +17,7 @@ from footfall.tables.cart_row import Cart, CartFacts, CartLine, CartState, Conte
 
 _decode = msgspec.msgpack.Decoder(Content).decode
 #: Price and quantity are integers of 10^-9, so a value is one of 10^-18.
-VALUE_PLACES = 18
+VALUE_PLACES: Final = 18
 
 
 def read(facts: CartFacts) -> dict[str, CartState]:

@@ -13,6 +13,8 @@ read configuration or `now`, or change what it is given.
 
 from __future__ import annotations
 
+from typing import Final
+
 from footfall.events import personal
 from footfall.events.interaction import Interaction
 from footfall.tables.engagement_row import Days, Device, Devices, EngagementFacts, Kinds, Sessions
@@ -26,9 +28,9 @@ from footfall.tables.engagement_sessions import (
 )
 from footfall.tables.engagement_windows import DAY_MS, counted, joined
 
-DEVICES_MAX = 8
-DEVICE_ID_CHARS_MAX = 64
-DEVICE_KIND_CHARS_MAX = 20
+DEVICES_MAX: Final = 8
+DEVICE_ID_CHARS_MAX: Final = 64
+DEVICE_KIND_CHARS_MAX: Final = 20
 
 
 def observe(facts: EngagementFacts, event: Interaction, when: int) -> EngagementFacts:

@@ -15,18 +15,19 @@ Must never read a clock, nor store how long ago something was.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from footfall.tables.engagement_row import Days, Session, Sessions
 
 #: Without an event for longer than this, the next one starts a session. Google Analytics' default.
-IDLE_MS = 1_800_000
-SESSIONS_MAX = 8
+IDLE_MS: Final = 1_800_000
+SESSIONS_MAX: Final = 8
 #: Days back to which it is known whether anything happened: streaks up to a year.
-DAYS_MAX = 366
+DAYS_MAX: Final = 366
 #: Days before the newest of which events are counted.
-COUNTED_DAYS = 30
-_DAYS_MASK = (1 << DAYS_MAX) - 1
-_OLDER_LENGTH_MAX = 3 * (SESSIONS_MAX - 1)
+COUNTED_DAYS: Final = 30
+_DAYS_MASK: Final = (1 << DAYS_MAX) - 1
+_OLDER_LENGTH_MAX: Final = 3 * (SESSIONS_MAX - 1)
 
 
 # -- sessions ----------------------------------------------------------------------------------

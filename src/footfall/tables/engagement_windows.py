@@ -19,30 +19,31 @@ Must never read a clock: `now` is an argument and none of it is stored.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from footfall.tables.engagement_row import Counts, Kind, Kinds
 
 #: Kinds of one customer, `OTHER` not among them.
-KINDS_MAX = 24
-NAME_CHARS_MAX = 50
+KINDS_MAX: Final = 24
+NAME_CHARS_MAX: Final = 50
 OTHER = ("other", "")
 
-MINUTE_MS = 60_000
-QUARTER_MS = 900_000
-DAY_MS = 86_400_000
+MINUTE_MS: Final = 60_000
+QUARTER_MS: Final = 900_000
+DAY_MS: Final = 86_400_000
 #: Quarter-hours of a day.
-DAY_QUARTERS = 96
-WINDOW_MINUTES = 60
-WINDOW_QUARTERS = 96
-WINDOW_HOURS = 168
-WINDOW_DAYS = 30
+DAY_QUARTERS: Final = 96
+WINDOW_MINUTES: Final = 60
+WINDOW_QUARTERS: Final = 96
+WINDOW_HOURS: Final = 168
+WINDOW_DAYS: Final = 30
 
 # A bucket's code: its age in its own unit, counted from the end of the coarser bucket that `base`
 # lies in, plus where its unit begins. So codes are small, and unchanged while `base` is.
-_QUARTERS = 5 * 15
-_HOURS = _QUARTERS + 25 * 4
-_DAYS = _HOURS + 8 * 24
-_OLDER = _DAYS + WINDOW_DAYS + 1
+_QUARTERS: Final = 5 * 15
+_HOURS: Final = _QUARTERS + 25 * 4
+_DAYS: Final = _HOURS + 8 * 24
+_OLDER: Final = _DAYS + WINDOW_DAYS + 1
 
 
 def counted(kinds: Kinds, type_: str, channel: str, when: int) -> Kinds:

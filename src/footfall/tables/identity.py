@@ -9,7 +9,7 @@ of the log (design.md, section 4). It announces nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from footfall.events.interaction import Interaction
 from footfall.events.personal import identifiers
@@ -18,9 +18,9 @@ from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
 from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
 
 #: Characters of an identifier that are kept; longer ones are cut.
-VALUE_CHARS_MAX = 512
+VALUE_CHARS_MAX: Final = 512
 #: Values of one kind that are kept: those named first most recently.
-VALUES_MAX = 8
+VALUES_MAX: Final = 8
 
 
 def ids(facts: IdentityFacts) -> dict[str, str]:

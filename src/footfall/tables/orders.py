@@ -14,6 +14,7 @@ Time alone tells nothing here. Must never remember trigger ids.
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from footfall.tables import orders_facts, orders_reading, orders_triggers
 from footfall.tables.orders_facts import mark_of, refunds_of
@@ -21,7 +22,7 @@ from footfall.tables.orders_messages import wants
 from footfall.tables.orders_row import OrdersFacts, OrdersTold
 from footfall.tables.spec import Announcement, NoConfig, TableSpec
 
-_HASH_BYTES = 8
+_HASH_BYTES: Final = 8
 
 
 def announce(told: OrdersTold, facts: OrdersFacts, _now: int, _config: NoConfig,

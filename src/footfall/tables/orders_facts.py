@@ -16,6 +16,7 @@ Must never compare with anything but these keys, read configuration, or change w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -24,18 +25,18 @@ from footfall.events.interaction import Interaction
 from footfall.tables.orders_messages import read
 from footfall.tables.orders_row import Closed, Mark, Order, OrdersFacts, Refund, Stated, Sum
 
-ORDERS_MAX = 100
+ORDERS_MAX: Final = 100
 #: All orders together, without their products and with them.
-ORDERS_BYTES_MAX = 24_000
-LINES_BYTES_ALL_MAX = 24_000
+ORDERS_BYTES_MAX: Final = 24_000
+LINES_BYTES_ALL_MAX: Final = 24_000
 #: Refunds of one order that are kept one by one.
-REFUNDS_MAX = 8
+REFUNDS_MAX: Final = 8
 #: Currencies that are added up, the first by name.
-CURRENCIES_MAX = 16
+CURRENCIES_MAX: Final = 16
 #: Up to so many orders cannot reach the limits on bytes.
-_UNWEIGHED = 4
-_ORDER_BYTES = 60
-_REFUND_BYTES = 30
+_UNWEIGHED: Final = 4
+_ORDER_BYTES: Final = 60
+_REFUND_BYTES: Final = 30
 
 
 def observe(facts: OrdersFacts, event: Interaction, when: int) -> OrdersFacts:

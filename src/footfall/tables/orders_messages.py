@@ -14,6 +14,8 @@ Must never look at other events.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from footfall.events.amount import from_bytes, to_bytes
@@ -23,17 +25,17 @@ from footfall.tables.cart_operations import ID_CHARS_MAX, read_order
 from footfall.tables.orders_row import Lines, Order, OrderLine, Properties, Refund, Stated
 
 #: Products of one order, in bytes: about 20 with short names.
-LINES_BYTES_MAX = 1_000
+LINES_BYTES_MAX: Final = 1_000
 #: To so many characters the texts of a product are cut.
-TEXT_CHARS_MAX = 50
-CHANNEL_CHARS_MAX = 20
-_CURRENCY_CHARS = 8
+TEXT_CHARS_MAX: Final = 50
+CHANNEL_CHARS_MAX: Final = 20
+_CURRENCY_CHARS: Final = 8
 
-COMPLETED = 0
-UPDATED = 1
-CANCELLED = 2
-REFUNDED = 3
-RETURNED = 4
+COMPLETED: Final = 0
+UPDATED: Final = 1
+CANCELLED: Final = 2
+REFUNDED: Final = 3
+RETURNED: Final = 4
 
 MESSAGES = {
     "order_completed": COMPLETED,

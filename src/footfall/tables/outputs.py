@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,10 +19,10 @@ from footfall.tables.spec import Output, Trigger
 
 TRIGGER = "trigger"
 REJECTED = "rejected"
-TRIGGER_ID_BYTES = 16
+TRIGGER_ID_BYTES: Final = 16
 #: Of a rejected record's bytes. With what we add it stays below a broker's default of 1,048,588;
 #: a poison record that could not be put away would stop the partition for ever.
-REJECTED_BYTES_MAX = 1_000_000
+REJECTED_BYTES_MAX: Final = 1_000_000
 
 
 class Outputs:

@@ -14,7 +14,7 @@ Must never tell a fall when it is not a timer that asks, nor remember trigger id
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from footfall.events.amount import text
 from footfall.tables import risk_facts, risk_score
@@ -27,7 +27,7 @@ from footfall.tables.spec import Announcement, TableSpec, Trigger, wants_all
 LEVELS = ("low", "elevated", "high")
 LEVEL_CHANGED = "risk_level_changed"
 
-_MEASURE_PLACES = 3
+_MEASURE_PLACES: Final = 3
 
 
 def announce(told: RiskTold, facts: RiskFacts, now: int, config: RiskConfig,

@@ -15,6 +15,7 @@ Must never score, read configuration, or change what it is given.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from footfall.events.interaction import Interaction
 from footfall.events.personal import read as read_personal
@@ -31,9 +32,9 @@ from footfall.tables.risk_signals import (
     read,
 )
 
-MINUTE_MS = 60_000
+MINUTE_MS: Final = 60_000
 #: Minutes whose events are counted one by one.
-MINUTES = 10
+MINUTES: Final = 10
 #: Kind -> (length of its buckets, how far back they can score), in minutes.
 BUCKETS = {
     FAILED_PAYMENT: (60, 36 * 60),
@@ -42,12 +43,12 @@ BUCKETS = {
     ORDER: (7 * 1440, 84 * 1440),
 }
 #: Devices, networks, cards or coupons of a customer.
-SEEN_MAX = 16
-VALUES_MAX = 16
+SEEN_MAX: Final = 16
+VALUES_MAX: Final = 16
 
-_MINUTE_BYTES = 4
+_MINUTE_BYTES: Final = 4
 #: One thing that was seen: the minute it was first named, big-endian, and its hash.
-SEEN_BYTES = _MINUTE_BYTES + HASH_BYTES
+SEEN_BYTES: Final = _MINUTE_BYTES + HASH_BYTES
 
 
 def observe(facts: RiskFacts, event: Interaction, when: int) -> RiskFacts:

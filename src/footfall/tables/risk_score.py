@@ -13,24 +13,25 @@ can be searched (`falls_at`). Nothing computed here is ever stored.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from footfall.events.amount import from_bytes
 from footfall.tables.risk_facts import BUCKETS, MINUTE_MS, MINUTES, SEEN_BYTES, first_seen
 from footfall.tables.risk_row import Factor, OrderValue, RiskConfig, RiskFacts, Scored
 from footfall.tables.risk_signals import FAILED_LOGIN, FAILED_PAYMENT, ORDER, REFUND
 
-SCORE_MAX = 100
+SCORE_MAX: Final = 100
 #: One of a measure.
-UNIT = 1024
+UNIT: Final = 1024
 #: Half-lives after which something counts no more.
-HALVINGS = 6
-HOUR = 60
-DAY = 24 * HOUR
+HALVINGS: Final = 6
+HOUR: Final = 60
+DAY: Final = 24 * HOUR
 #: Devices and networks of a customer's first day are its own.
-OWN_MINUTES = DAY
+OWN_MINUTES: Final = DAY
 #: Earlier orders in the same currency without which an order is compared with nothing.
-HISTORY_MIN = 3
-REFUNDS_MIN = 2
+HISTORY_MIN: Final = 3
+REFUNDS_MIN: Final = 2
 
 VELOCITY = Factor("velocity", 60, 300, 0)
 PAYMENTS = Factor("failed_payments", 1, 5, 6 * HOUR)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
+from typing import Final
 
 from footfall.events.commerce import squeeze
 from footfall.events.interaction import Interaction
@@ -19,21 +20,21 @@ from footfall.events.personal import properties
 from footfall.tables.cart_operations import read_order
 from footfall.tables.risk_row import OrderValue, Properties, Signal
 
-HASH_BYTES = 8
+HASH_BYTES: Final = 8
 #: Characters of a text that are hashed.
-_TEXT_CHARS = 200
+_TEXT_CHARS: Final = 200
 #: Names, addresses and devices whose reading is remembered by the process.
-_REMEMBERED = 16_384
-_CURRENCY_CHARS = 8
+_REMEMBERED: Final = 16_384
+_CURRENCY_CHARS: Final = 8
 
 #: Signals that are counted.
-FAILED_PAYMENT = 0
-FAILED_LOGIN = 1
-REFUND = 2
-ORDER = 3
+FAILED_PAYMENT: Final = 0
+FAILED_LOGIN: Final = 1
+REFUND: Final = 2
+ORDER: Final = 3
 #: Signals that only name a card or a coupon.
-CARD = 4
-COUPON = 5
+CARD: Final = 4
+COUPON: Final = 5
 
 _NAMES = {
     "payment failed": FAILED_PAYMENT, "payment declined": FAILED_PAYMENT,
