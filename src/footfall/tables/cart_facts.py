@@ -121,7 +121,7 @@ def _inserted(cart: Cart, operation: Operation) -> Cart:
     if cut is not None and mark <= cut:
         return cart
     message_id = operation.message_id
-    for i, other in enumerate(kept):
+    for i, other in enumerate(cart.operations):
         if other.message_id == message_id and other is not floor:
             if other >= operation:
                 return cart
