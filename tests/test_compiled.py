@@ -3,13 +3,18 @@
 import ast
 import importlib
 import importlib.machinery
+import os
 import re
 import shutil
+import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.tables import everything
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [ROOT / path
@@ -44,7 +49,7 @@ def test_it_runs_compiled_from_the_source_as_it_is(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)
 def test_it_defines_nothing_that_msgspec_decodes(source: Path) -> None:
-    """mypyc drops `frozen`, `array_like`, some annotations: other bytes would be written."""
+    """mypyc drops `frozen`, `array_like` and some annotations: it would write other bytes."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.ClassDef):
             bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
@@ -65,3 +70,18 @@ def _assigned(loop: ast.For) -> Iterator[str]:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 yield node.id
+
+
+def test_the_sources_as_they_are_write_the_same_bytes(tmp_path: Path) -> None:
+    """Records, outputs, merged rows and views of one log, folded here and by plain Python."""
+    shutil.copytree(ROOT / "src/footfall", tmp_path / "footfall",
+                    ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
+    script = ("from footfall.tables import fold; assert fold.__file__.endswith('.py'), fold; "
+              "import runpy; runpy.run_module('tests.tables.everything', run_name='__main__')")
+    plain = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}).stdout.splitlines()
+    here = everything.written()
+    kinds = {line.partition(" ")[0] for line in here}
+    assert {"record", "sent", "merged", "shown"} == kinds
+    assert [] == [pair for pair in zip(plain, here, strict=True) if pair[0] != pair[1]][:3]

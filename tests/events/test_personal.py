@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.events import personal
+from footfall.events import personal, personal_row
 from footfall.events.interaction import Interaction
 
 JSON = st.recursive(
@@ -29,8 +29,8 @@ def event(item: Any) -> Interaction:
     return cast(Interaction, {"personal": json.dumps(item).encode()})
 
 
-def context_of(sent: Interaction) -> personal.Context:
-    return personal.read(sent).context or personal.Context()
+def context_of(sent: Interaction) -> personal_row.Context:
+    return personal.read(sent).context or personal_row.Context()
 
 
 def test_reads_what_is_there() -> None:
@@ -39,7 +39,7 @@ def test_reads_what_is_there() -> None:
     got, context = personal.read(sent), context_of(sent)
     assert ("u", None) == (got.user_id, got.anonymous_id)
     assert ("1.2.3.4", "x") == (context.ip, context.user_agent)
-    assert personal.Device("d", "ios") == context.device
+    assert personal_row.Device("d", "ios") == context.device
     assert personal.read(sent) is got
     assert "A" == personal.properties(sent, Code).code
 
@@ -55,7 +55,7 @@ def test_another_type_is_absent_and_the_rest_counts(wrong: Any) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[1]", b"null", b'"x"'])
 def test_bytes_that_are_no_item_name_nothing(data: bytes) -> None:
     sent = cast(Interaction, {"personal": data})
-    assert personal.read(sent) == personal.Personal()
+    assert personal.read(sent) == personal_row.Personal()
     assert personal.properties(sent, Code) == Code()
 
 

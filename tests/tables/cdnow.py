@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from footfall.tables.orders_facts import ORDERS_MAX, OrdersFacts, is_limited
+from footfall.tables.orders_facts import ORDERS_MAX, is_limited
 from footfall.tables.orders_reading import money, summary
+from footfall.tables.orders_row import OrdersFacts
 
 ROWS = 69_659
 CUSTOMERS = 23_570

@@ -23,9 +23,9 @@ from aiokafka.partitioner import murmur2
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import ConfigPayload
 from footfall.tables.fold import Fold
-from footfall.tables.outputs import REJECTED, TRIGGER, Output
+from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import decode_partition, header
-from footfall.tables.spec import AnyTable
+from footfall.tables.spec import AnyTable, Output
 from footfall.tables.stored import PartitionState
 from tests.tables.logs import CODECS, KEYS, RESERVED, START
 

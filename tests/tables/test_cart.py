@@ -9,7 +9,8 @@ import pytest
 
 from footfall.events.interaction import Interaction
 from footfall.tables import cart
-from footfall.tables.cart_facts import CartFacts, merge
+from footfall.tables.cart_facts import merge
+from footfall.tables.cart_row import CartConfig, CartFacts, CartTold
 from tests.tables import events
 from tests.tables.events import added, line, ordered, removed, viewed
 from tests.tables.logs import ANNA, START, Appended, config, fold, tick, triggers
@@ -247,17 +248,17 @@ def test_the_idle_time_in_force_decides() -> None:
 def test_bad_configuration_is_refused(idle_s: Any) -> None:
     """The idle time has bounds."""
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"idle_s": idle_s}, cart.CartConfig)
+        msgspec.convert({"idle_s": idle_s}, CartConfig)
 
 
 # -- identities that join ----------------------------------------------------------------------
 
 
-def announced(*happened: Interaction, now: int) -> tuple[CartFacts, cart.CartTold]:
+def announced(*happened: Interaction, now: int) -> tuple[CartFacts, CartTold]:
     facts = facts_of(*happened)
-    said = cart.announce(cart.CartTold(), facts, now, cart.CartConfig(), None)
+    said = cart.announce(CartTold(), facts, now, CartConfig(), None)
     if said.due is not None and said.due < now:
-        said = cart.announce(said.told, facts, now, cart.CartConfig(), said.due)
+        said = cart.announce(said.told, facts, now, CartConfig(), said.due)
     return facts, said.told
 
 
@@ -266,8 +267,8 @@ def test_a_merge_after_the_announcement_tells_nothing_again() -> None:
     facts, told = announced(added(0, "a"), now=2 * IDLE)
     other = facts_of(added(1, "b"))
     both = merge(other, facts)
-    said = cart.announce(cart.merge_told(cart.CartTold(), told), both, 2 * IDLE,
-                         cart.CartConfig(), None)
+    said = cart.announce(cart.merge_told(CartTold(), told), both, 2 * IDLE,
+                         CartConfig(), None)
     assert (None, ()) == (said.due, said.triggers)
 
 
@@ -275,26 +276,26 @@ def test_an_order_of_the_other_identity_brings_the_cart_back() -> None:
     """Left as a guest, bought after logging in: known once the two have joined."""
     facts, told = announced(added(0, "a", cart_id="c1"), now=2 * IDLE)
     both = merge(facts_of(ordered(2 * IDLE, "b")), facts)
-    said = cart.announce(cart.merge_told(cart.CartTold(), told), both, 3 * IDLE,
-                         cart.CartConfig(), None)
+    said = cart.announce(cart.merge_told(CartTold(), told), both, 3 * IDLE,
+                         CartConfig(), None)
     assert ["cart_recovered"] == [t.name for t in said.triggers]
 
 
 def test_only_a_timer_tells_by_time() -> None:
     """A late event reveals a deadline long past: the answer is that deadline, no trigger."""
-    said = cart.announce(cart.CartTold(), facts_of(added(0, "a")), 99 * IDLE, cart.CartConfig(),
+    said = cart.announce(CartTold(), facts_of(added(0, "a")), 99 * IDLE, CartConfig(),
                          None)
     assert (IDLE, ()) == (said.due, said.triggers)
 
 
 def test_told_forgets_no_cause_within_its_limit() -> None:
     """What the limit drops still counts as told, up to where it was dropped."""
-    told = cart.CartTold()
+    told = CartTold()
     for n in range(cart.ABANDONMENTS_MAX + 9):
         facts = facts_of(added(n * IDLE, "a", cart_id=f"c{n}"))
         now = (n + 2) * IDLE
-        told = cart.announce(told, facts, now, cart.CartConfig(), now).told
+        told = cart.announce(told, facts, now, CartConfig(), now).told
     assert cart.ABANDONMENTS_MAX == len(told.carts)
     again = cart.announce(told, facts_of(added(0, "a", cart_id="c0")), 99 * IDLE,
-                          cart.CartConfig(), 99 * IDLE)
+                          CartConfig(), 99 * IDLE)
     assert () == again.triggers

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from footfall.events import amount
 from footfall.events.interaction import Interaction
 from footfall.tables import cart
-from footfall.tables.cart_facts import (
-    CART_BYTES_MAX,
-    CARTS_BYTES_MAX,
-    CARTS_MAX,
-    CartFacts,
-    is_limited,
-    merge,
-)
+from footfall.tables.cart_facts import CART_BYTES_MAX, CARTS_BYTES_MAX, CARTS_MAX, is_limited, merge
 from footfall.tables.cart_operations import ABSOLUTE_BYTES_MAX
-from footfall.tables.cart_reading import VALUE_PLACES, CartState, read
+from footfall.tables.cart_reading import VALUE_PLACES, read
+from footfall.tables.cart_row import CartConfig, CartFacts, CartState, CartTold
 from tests.tables import events
 from tests.tables.events import added, line, ordered, removed, viewed
 from tests.tables.logs import START
@@ -178,7 +172,7 @@ def test_a_cart_of_three_lines_is_small() -> None:
         events.commerce("product_added", START + n, f"0b5e3b0e-6f0a-4c36-9d6b-{n:012}",
                         line(f"SKU-1000{n}", "19.99", name="Blue cotton T-shirt"))
         for n in range(3)))
-    said = cart.announce(cart.CartTold(), facts, START, cart.CartConfig(), None)
+    said = cart.announce(CartTold(), facts, START, CartConfig(), None)
     assert size(facts) < 400
     assert size(said.told) < 20
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from footfall.tables import cart, identity
-from footfall.tables.cart import CartConfig
+from footfall.tables.cart_row import CartConfig, CartFacts, CartTold
 from footfall.tables.fold import Fold
 from footfall.tables.spec import NoConfig
 from tests import oracle
@@ -140,4 +140,4 @@ def test_an_empty_row_is_shown_as_empty() -> None:
     """A customer who never had a cart."""
     assert cart.TABLE.view is not None
     assert {"carts": [], "abandonments": [], "orders": [], "idle_s": "0.001"} == cart.TABLE.view(
-        cart.CartFacts(), cart.CartTold(), START, CartConfig(0.001))
+        CartFacts(), CartTold(), START, CartConfig(0.001))

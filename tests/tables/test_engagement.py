@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from footfall.events.interaction import Interaction
-from footfall.tables import engagement, identity
+from footfall.tables import engagement_row, identity
 from footfall.tables.engagement import TABLE
 from footfall.tables.engagement_score import activity, falls_below, score
 from tests.tables import events
@@ -217,7 +217,7 @@ def test_a_new_threshold_holds_from_the_next_event(log: Log) -> None:
 def test_thresholds_must_ascend() -> None:
     """A bad document is refused as a whole."""
     with pytest.raises(msgspec.ValidationError, match="do not ascend"):
-        msgspec.convert({"low": 50, "medium": 50}, engagement.EngagementConfig)
+        msgspec.convert({"low": 50, "medium": 50}, engagement_row.EngagementConfig)
 
 
 def _facts(happened: Iterator[int]) -> Any:

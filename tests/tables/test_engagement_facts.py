@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall.tables.engagement import TABLE
-from footfall.tables.engagement_facts import (
-    DEVICES_MAX,
-    EngagementFacts,
-    is_limited,
-    merge,
-    observe,
-    sessions_of,
-)
+from footfall.tables.engagement_facts import DEVICES_MAX, is_limited, merge, observe, sessions_of
+from footfall.tables.engagement_row import EngagementFacts
 from footfall.tables.engagement_sessions import IDLE_MS, SESSIONS_MAX, each_session
 from footfall.tables.engagement_windows import KINDS_MAX, NAME_CHARS_MAX, counts
 from tests.tables import events

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from footfall.tables.engagement import LEVELS, TABLE, EngagementConfig
+from footfall.tables.engagement import LEVELS, TABLE
+from footfall.tables.engagement_row import EngagementConfig
 from footfall.tables.engagement_sessions import SESSIONS_MAX
 from footfall.tables.spec import Trigger
 from tests.tables import events

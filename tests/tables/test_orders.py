@@ -10,17 +10,17 @@ import msgspec
 import pytest
 
 from footfall.events.interaction import Interaction
-from footfall.tables import orders
+from footfall.tables import orders, orders_row
 from footfall.tables.orders_facts import (
     LINES_BYTES_ALL_MAX,
     ORDERS_BYTES_MAX,
     ORDERS_MAX,
     REFUNDS_MAX,
-    OrdersFacts,
     is_limited,
     merge,
 )
 from footfall.tables.orders_messages import LINES_BYTES_MAX
+from footfall.tables.orders_row import OrdersFacts
 from footfall.tables.spec import NoConfig
 from tests.tables.events import commerce, line, ordered
 from tests.tables.log import Log
@@ -199,7 +199,7 @@ def test_a_merge_that_reveals_an_earlier_first_order_tells_nothing() -> None:
     rows = []
     for n in range(2):
         facts = facts_of(bought(10 - n, f"m{n}", f"o{n}"), refund(20, f"r{n}", order_id=f"o{n}"))
-        said = orders.announce(orders.OrdersTold(), facts, 30, config, None)
+        said = orders.announce(orders_row.OrdersTold(), facts, 30, config, None)
         assert ["order_completed_first", "order_refunded"] == [t.name for t in said.triggers]
         rows.append((facts, said.told))
     (facts, told), (more, other_told) = rows
@@ -278,7 +278,7 @@ def test_products_of_the_oldest_orders_go_first_in_any_order() -> None:
 def test_many_refunds_of_one_order_still_add_up() -> None:
     """The oldest are summed; each was told when it came."""
     happened = [bought(0, "a")] + [refund(n, f"r{n:02}", "1") for n in range(1, 41)]
-    told, facts, causes = orders.OrdersTold(), OrdersFacts(), set()
+    told, facts, causes = orders_row.OrdersTold(), OrdersFacts(), set()
     for event in happened:
         facts = orders.TABLE.observe(facts, event, event["event_time"])
         said = orders.announce(told, facts, 99, NoConfig(), None)

@@ -9,8 +9,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from footfall.tables import orders
-from footfall.tables.orders_facts import OrdersFacts, merge
+from footfall.tables import orders, orders_row
+from footfall.tables.orders_facts import merge
+from footfall.tables.orders_row import OrdersFacts
 from footfall.tables.spec import NoConfig
 from tests.tables import events
 from tests.tables.logs import START
@@ -117,7 +118,7 @@ def test_the_view_is_what_pandas_counts(messages: list[Message], random: Any) ->
     cut = random.randint(0, len(messages))
     facts = merge(facts_of(shuffled[:cut]), facts_of(shuffled[cut:]))
     assert orders.TABLE.view is not None
-    view: Any = orders.TABLE.view(facts, orders.OrdersTold(), START + 50 * DAY, NoConfig())
+    view: Any = orders.TABLE.view(facts, orders_row.OrdersTold(), START + 50 * DAY, NoConfig())
 
     assert expected["count"] == view["count"]
     assert expected["money"] == {

@@ -11,10 +11,10 @@ import pytest
 from footfall.errors import ConfigError
 from footfall.events import commerce
 from footfall.events.interaction import Interaction
-from footfall.tables import risk, risk_score, risk_signals
+from footfall.tables import risk, risk_row, risk_score, risk_signals
 from footfall.tables.config import Config
-from footfall.tables.risk_facts import SEEN_MAX, VALUES_MAX, RiskFacts, first_seen
-from footfall.tables.risk_score import RiskConfig
+from footfall.tables.risk_facts import SEEN_MAX, VALUES_MAX, first_seen
+from footfall.tables.risk_row import RiskConfig, RiskFacts
 from tests.tables import events
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, BERT, START
@@ -96,7 +96,7 @@ def test_two_levels_at_once_are_one_trigger() -> None:
     levels = [(t["data"]["previous"], t["data"]["level"]) for t in log.run().triggers()]
     assert [("low", "elevated"), ("elevated", "high")] == levels
 
-    facts, told = facts_of(*both), risk.RiskTold()
+    facts, told = facts_of(*both), risk_row.RiskTold()
     announced = risk.announce(told, facts, START + 10, CONFIG, None)
     assert [("low", "high")] == [(t.data["previous"], t.data["level"])
                                  for t in announced.triggers]
@@ -140,7 +140,7 @@ def test_a_score_between_the_thresholds_tells_nothing() -> None:
 
 def test_only_a_timer_tells_a_fall() -> None:
     """An event long after does not: its answer is the deadline, past, and no trigger."""
-    facts, told = facts_of(*failures(5)), risk.RiskTold(1, START + 4)
+    facts, told = facts_of(*failures(5)), risk_row.RiskTold(1, START + 4)
     announced = risk.announce(told, facts, START + 9 * DAY, CONFIG, None)
 
     assert () == announced.triggers
@@ -163,11 +163,11 @@ def test_identities_that_join_keep_the_higher_level_and_tell_it_once() -> None:
     rows = []
     for n in range(2):
         facts = facts_of(*failures(5, START + n, 10 * n))
-        announced = risk.announce(risk.RiskTold(), facts, START + 9, CONFIG, None)
+        announced = risk.announce(risk_row.RiskTold(), facts, START + 9, CONFIG, None)
         rows.append((facts, announced.told))
     (facts, told), (more, other) = rows
     quiet = facts_of(said("Product Viewed", START, "v"))
-    alone = risk.announce(risk.merge_told(risk.RiskTold(), told),
+    alone = risk.announce(risk.merge_told(risk_row.RiskTold(), told),
                           risk.TABLE.merge_facts(quiet, facts), START + 10, CONFIG, None)
     assert ((), 1) == (alone.triggers, alone.told.level)
     assert alone.due is not None
@@ -286,7 +286,7 @@ def test_fifty_ordinary_events_take_little() -> None:
     happened = [said("Product Viewed", START + n * 40_000, f"m{n}", anonymousId="a1",
                      context={"ip": f"192.0.{n // 17}.7"}) for n in range(50)]
     facts = facts_of(*happened)
-    told = risk.announce(risk.RiskTold(), facts, START + 50 * 40_000, CONFIG, None).told
+    told = risk.announce(risk_row.RiskTold(), facts, START + 50 * 40_000, CONFIG, None).told
     assert size((facts, told)) <= 100
 
 

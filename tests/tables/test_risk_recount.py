@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from footfall.events.interaction import Interaction
 from footfall.tables import risk, risk_score
-from footfall.tables.risk_facts import RiskFacts
-from footfall.tables.risk_score import RiskConfig
+from footfall.tables.risk_row import RiskConfig, RiskFacts
 from tests.tables import events
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, START

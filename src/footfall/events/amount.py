@@ -8,11 +8,12 @@ gives other bytes. Never a float.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Final
 
-PLACES = 9
-ONE: int = 10**PLACES
-DIGITS_MAX = 18
-LIMIT = 10 ** (DIGITS_MAX + PLACES)
+PLACES: Final = 9
+ONE: Final = 10**PLACES
+DIGITS_MAX: Final = 18
+LIMIT: Final = 10 ** (DIGITS_MAX + PLACES)
 _context = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _quantum = Decimal(1).scaleb(-PLACES)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 _STRING, _BYTES, _LONG, _DOUBLE, _RECORD, _ARRAY, _MAP = range(7)
 _PRIMITIVE = {"string": _STRING, "bytes": _BYTES, "int": _LONG, "long": _LONG,
@@ -21,7 +21,7 @@ _double = struct.Struct("<d").unpack_from
 #: A field: name, kind, the fields inside (of a record, of an array's items), whether null may be.
 _Field = tuple[str, int, Any, bool]
 #: A varint of more bytes is no long.
-_LONG_BYTES_MAX = 9
+_LONG_BYTES_MAX: Final = 9
 
 
 class Unreadable(Exception):

@@ -15,7 +15,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any, Generic, TypedDict, TypeVar, cast
+from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
 import fastavro
 from fastavro.types import AvroMessage
@@ -30,9 +30,9 @@ _HEADER = struct.Struct(">bI")
 #: What `avro.reader` says of a record that is not a common one, or none.
 _UNCOMMON = (avro.Unreadable, IndexError, ValueError, struct.error)
 #: Only an amount of so many bytes can be too large by its value.
-_DECIMAL_BYTES_MAX = 12
+_DECIMAL_BYTES_MAX: Final = 12
 #: Year 9999, in milliseconds.
-TIME_MAX = 253_402_300_799_999
+TIME_MAX: Final = 253_402_300_799_999
 
 Schema = dict[str, Any]
 R = TypeVar("R", bound=Mapping[str, Any])

@@ -11,11 +11,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Final
 
 #: Highest first.
 KINDS = ("user_id", "anonymous_id")
-SECRET_BYTES_MIN = 16
-_HASH_BYTES = 16
+SECRET_BYTES_MIN: Final = 16
+_HASH_BYTES: Final = 16
 _KEY = re.compile(rb"[a-z][a-z0-9_]{0,31}:[A-Za-z0-9_-]{22}")
 
 #: Values that many people share by accident; an event that names only these has no customer.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
-    from footfall.events.personal import Personal
+    from footfall.events.personal_row import Personal
 
 #: Reserved types: only workers and the administrator may write them (law 5).
 TICK = "$tick"

@@ -11,40 +11,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from footfall.events.interaction import Interaction
+from footfall.events.personal_row import Personal
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class Device(msgspec.Struct):
-    """`context.device`."""
-
-    id: str | None = None
-    type: str | None = None
-
-
-class System(msgspec.Struct):
-    """`context.os`."""
-
-    name: str | None = None
-
-
-class Context(msgspec.Struct, rename="camel"):
-    """What an SDK says of where it runs."""
-
-    device: Device | None = None
-    os: System | None = None
-    ip: str | None = None
-    user_agent: str | None = None
-
-
-class Personal(msgspec.Struct, rename="camel"):
-    """The members that tables read; `properties` stays as it was sent, for `properties`."""
-
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    context: Context | None = None
-    properties: msgspec.Raw = msgspec.Raw(b"null")
-
 
 _typed = msgspec.json.Decoder(Personal)
 _any = msgspec.json.Decoder()

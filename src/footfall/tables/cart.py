@@ -19,50 +19,23 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
-
-import msgspec
+from typing import Final
 
 from footfall.tables import cart_facts, cart_triggers, cart_view
-from footfall.tables.cart_facts import CartFacts, Mark
-from footfall.tables.cart_operations import Order, wants
+from footfall.tables.cart_operations import wants
 from footfall.tables.cart_reading import holds_products
+from footfall.tables.cart_row import (
+    Abandonment,
+    CartConfig,
+    CartFacts,
+    CartTold,
+    Order,
+    ToldCart,
+)
 from footfall.tables.spec import Announcement, TableSpec, Trigger
 
 #: Abandonments of one customer that are remembered.
-ABANDONMENTS_MAX = 16
-
-
-class CartConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`idle_s`: how long a cart must be left alone to be abandoned, seconds; at most 90 days."""
-
-    idle_s: Annotated[float, msgspec.Meta(ge=0.001, le=7_776_000)] = 1800.0
-
-
-class Abandonment(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An abandonment that was told: its cause, how far it covers the cart, and what it followed."""
-
-    deadline: int
-    covers: int
-    last: Mark
-    recovered: bool = False
-
-
-class ToldCart(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One cart. `pending`: the first deadline of the quiet stretch not yet told; 0 for none."""
-
-    cart_id: str
-    pending: int
-    abandonment: Abandonment | None
-
-
-class CartTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Carts sorted by cart_id. `forgotten`: up to where abandonments were dropped by the limit;
-    a cart that is not listed counts as told up to there, so that none is told twice.
-    """
-
-    carts: tuple[ToldCart, ...] = ()
-    forgotten: int = -1
+ABANDONMENTS_MAX: Final = 16
 
 
 def announce(told: CartTold, facts: CartFacts, now: int, config: CartConfig,

@@ -16,68 +16,33 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable
-
-import msgspec
+from typing import Final
 
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_operations import (
     KINDS,
     ORDERED,
     VIEWED,
-    Operation,
-    Order,
     cart_of,
     read_content,
     read_order,
 )
+from footfall.tables.cart_row import Cart, CartFacts, Mark, Operation, Order
 
 #: Carts of one customer, newest activity first.
-CARTS_MAX = 8
+CARTS_MAX: Final = 8
 #: All of them together, in the same order: so that a whole record stays below half of Kafka's
 #: message.max.bytes (law 7), which eight of the largest alone would take (2026-11-25: 354,000).
-CARTS_BYTES_MAX = 128_000
+CARTS_BYTES_MAX: Final = 128_000
 #: Orders of one customer, newest first.
-ORDERS_MAX = 4
+ORDERS_MAX: Final = 4
 #: Relative operations of one cart: newest first, together.
-CART_BYTES_MAX = 24_000
+CART_BYTES_MAX: Final = 24_000
 #: Up to so many operations of a cart cannot reach `CART_BYTES_MAX`.
-_UNWEIGHED = 9
+_UNWEIGHED: Final = 9
 #: Up to so many carts cannot reach `CARTS_BYTES_MAX`: each has a view, operations, and its ids.
-_UNWEIGHED_CARTS = 3
-_OPERATION_BYTES = 16
-
-#: (event time, messageId): where something stands among the events of a customer.
-Mark = tuple[int, str]
-
-
-class Cart(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One cart: its operations since the last absolute one (which comes first), never none.
-
-    `cut`: the newest operation that a limit dropped since then.
-    """
-
-    cart_id: str
-    operations: tuple[Operation, ...]
-    cut: Mark | None = None
-
-    @property
-    def last(self) -> Mark:
-        """Its last activity."""
-        newest = self.operations[-1]
-        return newest.at, newest.message_id
-
-
-class CartFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Carts sorted by cart_id, the newest orders sorted by time.
-
-    `emptied`: the newest order that named no cart. `cut_at`: last activity of the newest cart that
-    the limits on carts dropped, ms; -1 when none was.
-    """
-
-    carts: tuple[Cart, ...] = ()
-    orders: tuple[Order, ...] = ()
-    emptied: Mark | None = None
-    cut_at: int = -1
+_UNWEIGHED_CARTS: Final = 3
+_OPERATION_BYTES: Final = 16
 
 
 def observe(facts: CartFacts, event: Interaction, when: int) -> CartFacts:
@@ -122,10 +87,10 @@ def _with_operation(facts: CartFacts, cart_id: str, operation: Operation) -> Car
             changed = _inserted(cart, operation)
             if changed is cart:
                 return facts
-            carts = (*carts[:i], changed, *carts[i + 1 :])
-            if len(carts) > _UNWEIGHED_CARTS:
-                return _settled(carts, facts.orders, facts.emptied, facts.cut_at)
-            return CartFacts(carts, facts.orders, facts.emptied, facts.cut_at)
+            after = (*carts[:i], changed, *carts[i + 1 :])
+            if len(after) > _UNWEIGHED_CARTS:
+                return _settled(after, facts.orders, facts.emptied, facts.cut_at)
+            return CartFacts(after, facts.orders, facts.emptied, facts.cut_at)
     fresh = Cart(cart_id, (operation,))
     if not carts:
         return CartFacts((fresh,), facts.orders, facts.emptied, facts.cut_at)
@@ -156,7 +121,7 @@ def _inserted(cart: Cart, operation: Operation) -> Cart:
     if cut is not None and mark <= cut:
         return cart
     message_id = operation.message_id
-    for i, other in enumerate(kept):
+    for i, other in enumerate(cart.operations):
         if other.message_id == message_id and other is not floor:
             if other >= operation:
                 return cart

@@ -7,27 +7,28 @@ alone, and the operation says so. Must never look at other events.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final
 
 import msgspec
 
 from footfall.events.amount import ONE, from_bytes, to_bytes
 from footfall.events.interaction import Commerce, Interaction, Line
+from footfall.tables.cart_row import Order
 
 #: One relative operation: bytes of its content.
-RELATIVE_BYTES_MAX = 2_000
+RELATIVE_BYTES_MAX: Final = 2_000
 #: One absolute operation: bytes of its content.
-ABSOLUTE_BYTES_MAX = 16_000
+ABSOLUTE_BYTES_MAX: Final = 16_000
 #: To so many characters texts are cut where an operation would be too large.
-TEXT_CHARS_CUT = 50
-ID_CHARS_MAX = 200
-_CURRENCY_CHARS = 8
+TEXT_CHARS_CUT: Final = 50
+ID_CHARS_MAX: Final = 200
+_CURRENCY_CHARS: Final = 8
 
-ADDED = 0
-REMOVED = 1
+ADDED: Final = 0
+REMOVED: Final = 1
 #: From here on absolute.
-VIEWED = 2
-ORDERED = 3
+VIEWED: Final = 2
+ORDERED: Final = 3
 
 KINDS = {
     "product_added": ADDED,
@@ -36,49 +37,6 @@ KINDS = {
     "cart_viewed": VIEWED,
     "order_completed": ORDERED,
 }
-
-
-class Operation(NamedTuple):
-    """One change of a cart. The order of fields is the order in which they are replayed.
-
-    `content` is MessagePack of a `Content`; empty where no product is named.
-    """
-
-    at: int
-    message_id: str
-    kind: int
-    content: bytes
-
-
-class Product(NamedTuple):
-    """A line as an operation has it; amounts as shortest two's complement of 10^-9."""
-
-    product_id: str
-    variant: str
-    sku: str
-    name: str
-    price: bytes | None
-    quantity: bytes
-
-
-class Content(NamedTuple):
-    """What an operation says; `cut`: a limit shortened it."""
-
-    currency: str
-    products: list[Product]
-    cut: bool
-
-
-class Order(NamedTuple):
-    """A completed order. `value` (10^-18): its total, else its revenue, else that of its lines."""
-
-    at: int
-    message_id: str
-    cart_id: str
-    order_id: str
-    currency: str
-    value: bytes
-
 
 _Packed = tuple[str, str, str, str, bytes | None, bytes]
 _encode = msgspec.msgpack.Encoder().encode

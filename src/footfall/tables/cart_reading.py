@@ -7,43 +7,17 @@ name, sku, price and currency are the newest that were stated. Nothing read here
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from footfall.events.amount import from_bytes
-from footfall.tables.cart_facts import Cart, CartFacts
-from footfall.tables.cart_operations import ADDED, ORDERED, REMOVED, VIEWED, Content
+from footfall.tables.cart_operations import ADDED, ORDERED, REMOVED, VIEWED
+from footfall.tables.cart_row import Cart, CartFacts, CartLine, CartState, Content
 
 _decode = msgspec.msgpack.Decoder(Content).decode
 #: Price and quantity are integers of 10^-9, so a value is one of 10^-18.
-VALUE_PLACES = 18
-
-
-@dataclass(slots=True)
-class CartLine:
-    """One product in a cart."""
-
-    product_id: str
-    variant: str
-    sku: str = ""
-    name: str = ""
-    price: int | None = None
-    currency: str = ""
-    quantity: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CartState:
-    """A cart as it stands: lines in the order they came, value per currency, last activity in ms.
-
-    `limited`: a limit dropped some of what happened to it.
-    """
-
-    lines: list[CartLine]
-    value: dict[str, int]
-    last_activity: int
-    limited: bool
+VALUE_PLACES: Final = 18
 
 
 def read(facts: CartFacts) -> dict[str, CartState]:

@@ -8,23 +8,22 @@ decide whether a trigger fires; that is `cart.py`.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from footfall.events.amount import PLACES, from_bytes, text
-from footfall.tables.cart_facts import Cart, CartFacts, Mark
-from footfall.tables.cart_operations import Order
-from footfall.tables.cart_reading import VALUE_PLACES, CartLine, is_partial, replay, value
+from footfall.tables.cart_reading import VALUE_PLACES, is_partial, replay, value
+from footfall.tables.cart_row import Cart, CartFacts, CartLine, Mark, Order
 from footfall.tables.spec import Trigger
 
 ABANDONED = "cart_abandoned"
 RECOVERED = "cart_recovered"
 #: An abandonment told later than this after its deadline says so; above any usual grace.
-LATE_MS = 5_000
+LATE_MS: Final = 5_000
 #: messageIds in evidence, of the last activity.
-MESSAGE_IDS_MAX = 5
+MESSAGE_IDS_MAX: Final = 5
 
 _EPOCH = datetime(1970, 1, 1)
-_LATEST_MS = 253_402_300_799_999
+_LATEST_MS: Final = 253_402_300_799_999
 
 
 def abandoned(facts: CartFacts, cart: Cart, deadline: int, now: int, idle_ms: int) -> Trigger:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from footfall.events.amount import from_bytes, text
-from footfall.tables.cart_facts import Cart, CartFacts
-from footfall.tables.cart_operations import ORDERED, Order
+from footfall.tables.cart_operations import ORDERED
 from footfall.tables.cart_reading import VALUE_PLACES, holds_products, is_partial, replay, value
+from footfall.tables.cart_row import Cart, CartFacts, Order
 from footfall.tables.cart_triggers import instant, shown_line
 
 if TYPE_CHECKING:
-    from footfall.tables.cart import Abandonment, CartConfig, CartTold
+    from footfall.tables.cart_row import Abandonment, CartConfig, CartTold
 
 
 def view(facts: CartFacts, told: CartTold, now: int, config: CartConfig) -> dict[str, Any]:

@@ -22,54 +22,14 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
 from footfall.tables import engagement_facts, engagement_triggers, engagement_view
-from footfall.tables.engagement_facts import EngagementFacts
+from footfall.tables.engagement_row import Change, EngagementConfig, EngagementFacts, EngagementTold
 from footfall.tables.engagement_score import activity, falls_below, score
 from footfall.tables.engagement_sessions import IDLE_MS
-from footfall.tables.engagement_triggers import Change
 from footfall.tables.engagement_windows import DAY_MS
 from footfall.tables.spec import Announcement, TableSpec, Trigger, wants_all
 
 LEVELS = ("none", "low", "medium", "high")
-
-Points = Annotated[int, msgspec.Meta(ge=1, le=100)]
-
-
-class EngagementConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The least score of each level above `none`, ascending; `dormant_s`: whole seconds of silence
-    after which a customer is dormant, at most 10 years.
-    """
-
-    low: Points = 10
-    medium: Points = 45
-    high: Points = 70
-    dormant_s: Annotated[int, msgspec.Meta(ge=1, le=315_360_000)] = 2_592_000
-
-    def __post_init__(self) -> None:
-        if not self.low < self.medium < self.high:
-            raise ValueError(f"low {self.low}, medium {self.medium} and high {self.high} do not "
-                             "ascend")
-
-
-class EngagementTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`level`: the one told last, `changes`: how often one was told. `check_at`: when it may have
-    fallen below `floor`, as of UTC day `day`; 0 in the lowest. `session_until`: newest event of the
-    newest session told. `silent_since`: start of the silence that is not told yet as dormancy,
-    `dormant_until`: up to where dormancy was told. Times in ms.
-    """
-
-    level: int = 0
-    changes: int = 0
-    day: int = 0
-    floor: int = 0
-    check_at: int = 0
-    session_until: int = 0
-    silent_since: int = 0
-    dormant_until: int = 0
 
 
 def announce(told: EngagementTold, facts: EngagementFacts, now: int, config: EngagementConfig,

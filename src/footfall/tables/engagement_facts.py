@@ -13,63 +13,24 @@ read configuration or `now`, or change what it is given.
 
 from __future__ import annotations
 
-import msgspec
+from typing import Final
 
 from footfall.events import personal
 from footfall.events.interaction import Interaction
+from footfall.tables.engagement_row import Days, Device, Devices, EngagementFacts, Kinds, Sessions
 from footfall.tables.engagement_sessions import (
     IDLE_MS,
-    Days,
-    Sessions,
     day_added,
     days_joined,
     session_added,
     sessions_joined,
     sessions_limited,
 )
-from footfall.tables.engagement_windows import DAY_MS, Kinds, counted, joined
+from footfall.tables.engagement_windows import DAY_MS, counted, joined
 
-DEVICES_MAX = 8
-DEVICE_ID_CHARS_MAX = 64
-DEVICE_KIND_CHARS_MAX = 20
-
-
-class Device(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A device. `stated`: 2 where `kind` is the device's type, 1 its system, 0 the channel."""
-
-    id: str
-    stated: int
-    kind: str
-    first: int
-    last: int
-    events: int
-
-
-Devices = tuple[Device, ...]
-
-
-class EngagementFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Kinds sorted by name, none exactly where nothing has happened; devices sorted by id.
-
-    `first` and `last`: the earliest and the newest event, ms. The next three are `Days` without its
-    newest day, the five after them `Sessions` without its last event: flat, because most events
-    change single numbers among them.
-    """
-
-    first: int = 0
-    last: int = 0
-    kinds: Kinds = ()
-    devices: Devices = ()
-    day_events: int = 0
-    days: tuple[int, ...] = ()
-    active: bytes = b""
-    session_ms: int = 0
-    session_events: int = 0
-    sessions: tuple[int, ...] = ()
-    closed: int = 0
-    closed_at: int = 0
-    strayed: bool = False
-    devices_cut: bool = False
+DEVICES_MAX: Final = 8
+DEVICE_ID_CHARS_MAX: Final = 64
+DEVICE_KIND_CHARS_MAX: Final = 20
 
 
 def observe(facts: EngagementFacts, event: Interaction, when: int) -> EngagementFacts:

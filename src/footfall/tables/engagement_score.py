@@ -19,12 +19,13 @@ it never rises by time. Must never use a float or keep what it computes.
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
-from footfall.tables.engagement_facts import EngagementFacts
+from footfall.tables.engagement_row import EngagementFacts
 from footfall.tables.engagement_sessions import COUNTED_DAYS
 from footfall.tables.engagement_windows import DAY_MS, DAY_QUARTERS, KINDS_MAX
 
-RECENCY_MAX = 25
+RECENCY_MAX: Final = 25
 #: Points for so many active days, binary digits of events, kinds of interaction.
 ACTIVE_DAYS = tuple(2 * min(days, 20) for days in range(COUNTED_DAYS + 2))
 VOLUME = tuple(2 * min(digits, 10) for digits in range(64))

@@ -15,51 +15,19 @@ Must never read a clock, nor store how long ago something was.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final
+
+from footfall.tables.engagement_row import Days, Session, Sessions
 
 #: Without an event for longer than this, the next one starts a session. Google Analytics' default.
-IDLE_MS = 1_800_000
-SESSIONS_MAX = 8
+IDLE_MS: Final = 1_800_000
+SESSIONS_MAX: Final = 8
 #: Days back to which it is known whether anything happened: streaks up to a year.
-DAYS_MAX = 366
+DAYS_MAX: Final = 366
 #: Days before the newest of which events are counted.
-COUNTED_DAYS = 30
-_DAYS_MASK = (1 << DAYS_MAX) - 1
-_OLDER_LENGTH_MAX = 3 * (SESSIONS_MAX - 1)
-
-
-class Sessions(NamedTuple):
-    """`last`: the newest event. The newest session's length and events, then of each older one the
-    gap from its end to the start of the next, its length, its events. All in ms.
-    """
-
-    last: int
-    length: int = 0
-    events: int = 1
-    older: tuple[int, ...] = ()
-    closed: int = 0
-    closed_at: int = 0
-    strayed: bool = False
-
-
-class Session(NamedTuple):
-    """One session: its first and last event, ms, and how many there were."""
-
-    first: int
-    last: int
-    events: int
-
-
-class Days(NamedTuple):
-    """`newest`: day of the newest event, in days since 1970; `events` of that day. `older`: age,
-    events, age, events ...: ages in days before it, ascending. `active`: bit n is set where
-    anything happened n days before, as shortest little-endian bytes.
-    """
-
-    newest: int
-    events: int = 1
-    older: tuple[int, ...] = ()
-    active: bytes = b"\1"
+COUNTED_DAYS: Final = 30
+_DAYS_MASK: Final = (1 << DAYS_MAX) - 1
+_OLDER_LENGTH_MAX: Final = 3 * (SESSIONS_MAX - 1)
 
 
 # -- sessions ----------------------------------------------------------------------------------

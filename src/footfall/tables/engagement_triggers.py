@@ -8,27 +8,18 @@ trigger fires; that is `engagement.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from footfall.events.amount import text
 from footfall.tables import engagement_score
 from footfall.tables.cart_triggers import LATE_MS, instant
-from footfall.tables.engagement_facts import EngagementFacts, sessions_of
+from footfall.tables.engagement_facts import sessions_of
+from footfall.tables.engagement_row import Change, EngagementFacts
 from footfall.tables.engagement_sessions import IDLE_MS, each_session
 from footfall.tables.spec import Trigger
 
 STARTED = "session_started"
 LEVEL_CHANGED = "engagement_level_changed"
 DORMANT = "customer_dormant"
-
-
-class Change(NamedTuple):
-    """The `number`th change of level told of a customer, at the instant `at` (ms)."""
-
-    number: int
-    before: str
-    after: str
-    at: int
 
 
 def started(facts: EngagementFacts, first: int) -> Trigger:

@@ -10,8 +10,9 @@ from typing import Any
 
 from footfall.tables import engagement_score
 from footfall.tables.cart_triggers import instant
-from footfall.tables.engagement_facts import EngagementFacts, days_of, is_limited, sessions_of
-from footfall.tables.engagement_sessions import IDLE_MS, Session, each_session, streaks
+from footfall.tables.engagement_facts import days_of, is_limited, sessions_of
+from footfall.tables.engagement_row import EngagementFacts, Session
+from footfall.tables.engagement_sessions import IDLE_MS, each_session, streaks
 from footfall.tables.engagement_windows import DAY_MS, counts
 
 

@@ -19,62 +19,31 @@ Must never read a clock: `now` is an argument and none of it is stored.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final
 
-import msgspec
+from footfall.tables.engagement_row import Counts, Kind, Kinds
 
 #: Kinds of one customer, `OTHER` not among them.
-KINDS_MAX = 24
-NAME_CHARS_MAX = 50
+KINDS_MAX: Final = 24
+NAME_CHARS_MAX: Final = 50
 OTHER = ("other", "")
 
-MINUTE_MS = 60_000
-QUARTER_MS = 900_000
-DAY_MS = 86_400_000
+MINUTE_MS: Final = 60_000
+QUARTER_MS: Final = 900_000
+DAY_MS: Final = 86_400_000
 #: Quarter-hours of a day.
-DAY_QUARTERS = 96
-WINDOW_MINUTES = 60
-WINDOW_QUARTERS = 96
-WINDOW_HOURS = 168
-WINDOW_DAYS = 30
+DAY_QUARTERS: Final = 96
+WINDOW_MINUTES: Final = 60
+WINDOW_QUARTERS: Final = 96
+WINDOW_HOURS: Final = 168
+WINDOW_DAYS: Final = 30
 
 # A bucket's code: its age in its own unit, counted from the end of the coarser bucket that `base`
 # lies in, plus where its unit begins. So codes are small, and unchanged while `base` is.
-_QUARTERS = 5 * 15
-_HOURS = _QUARTERS + 25 * 4
-_DAYS = _HOURS + 8 * 24
-_OLDER = _DAYS + WINDOW_DAYS + 1
-
-#: code, count, code, count ...: newest bucket first.
-Buckets = tuple[int, ...]
-
-
-class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One type on one channel. `base`: quarter-hour of its newest event, in quarter-hours since
-    1970; `older`: events of more than 30 days before that. `code` and `events` are the newest
-    bucket: apart, because most events go into it and the others then stay as they are.
-    """
-
-    type: str
-    channel: str
-    base: int
-    older: int
-    code: int
-    events: int
-    buckets: Buckets
-
-
-Kinds = tuple[Kind, ...]
-
-
-class Counts(NamedTuple):
-    """Events of a kind in each window, and ever."""
-
-    h1: int
-    h24: int
-    d7: int
-    d30: int
-    total: int
+_QUARTERS: Final = 5 * 15
+_HOURS: Final = _QUARTERS + 25 * 4
+_DAYS: Final = _HOURS + 8 * 24
+_OLDER: Final = _DAYS + WINDOW_DAYS + 1
 
 
 def counted(kinds: Kinds, type_: str, channel: str, when: int) -> Kinds:

@@ -21,10 +21,10 @@ from footfall.events.reserved import Handoff, Reserved
 from footfall.tables import timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import Staged, merged
-from footfall.tables.outputs import Output, Outputs
+from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Records
-from footfall.tables.spec import Announcement, AnyTable, wants_all
+from footfall.tables.spec import Announcement, AnyTable, Output, wants_all
 from footfall.tables.stored import PartitionState, Row, Timer
 
 #: A table taken apart: table, name, wants (None for all), observe, announce, configuration.

@@ -9,38 +9,18 @@ of the log (design.md, section 4). It announces nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import Any, Final
 
 from footfall.events.interaction import Interaction
 from footfall.events.personal import identifiers
 from footfall.tables.cart_triggers import instant
+from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
 from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
 
 #: Characters of an identifier that are kept; longer ones are cut.
-VALUE_CHARS_MAX = 512
+VALUE_CHARS_MAX: Final = 512
 #: Values of one kind that are kept: those named first most recently.
-VALUES_MAX = 8
-
-
-class Named(NamedTuple):
-    """One identifier and the least event time (ms) that named it."""
-
-    kind: str
-    since: int
-    value: str
-
-
-class IdentityFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """All that is kept, sorted. `limited`: older values were dropped."""
-
-    named: tuple[Named, ...] = ()
-    limited: bool = False
-
-
-class IdentityTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Nothing is announced."""
+VALUES_MAX: Final = 8
 
 
 def ids(facts: IdentityFacts) -> dict[str, str]:
@@ -84,7 +64,7 @@ def _with(known: Iterable[Named], more: Iterable[Named], limited: bool) -> Ident
     named = sorted(Named(kind, since, value) for (kind, value), since in least.items())
     kept = []
     for kind in dict.fromkeys(n.kind for n in named):
-        of_kind = [n for n in named if n.kind == kind]
+        of_kind = [one for one in named if one.kind == kind]
         kept += of_kind[-VALUES_MAX:]
         limited = limited or len(of_kind) > VALUES_MAX
     return IdentityFacts(tuple(kept), limited)

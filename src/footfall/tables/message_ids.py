@@ -11,19 +11,21 @@ which tells of most new ones at once that they are new. It is never stored and c
 
 from __future__ import annotations
 
-HASH_BYTES = 8
-KEPT_MIN = 256
-KEPT_MAX = 4096
-BUCKET_MS = 1_800_000
+from typing import Final
+
+HASH_BYTES: Final = 8
+KEPT_MIN: Final = 256
+KEPT_MAX: Final = 4096
+BUCKET_MS: Final = 1_800_000
 #: Buckets before the current one that are still "the last hour".
-_BUCKETS = 2
+_BUCKETS: Final = 2
 
 
 #: A memory this long gets a filter, once it has been asked so often.
-_FILTERED_BYTES_MIN = 64 * HASH_BYTES
-_ASKED_MIN = 16
+_FILTERED_BYTES_MIN: Final = 64 * HASH_BYTES
+_ASKED_MIN: Final = 16
 #: Bits for each hash: one new hash in sixteen finds its bit taken and is looked for.
-_FILTER_BITS = 16
+_FILTER_BITS: Final = 16
 
 
 class MessageIds:

@@ -14,24 +14,15 @@ Time alone tells nothing here. Must never remember trigger ids.
 from __future__ import annotations
 
 from hashlib import blake2b
-
-import msgspec
+from typing import Final
 
 from footfall.tables import orders_facts, orders_reading, orders_triggers
-from footfall.tables.orders_facts import OrdersFacts, mark_of, refunds_of
+from footfall.tables.orders_facts import mark_of, refunds_of
 from footfall.tables.orders_messages import wants
+from footfall.tables.orders_row import OrdersFacts, OrdersTold
 from footfall.tables.spec import Announcement, NoConfig, TableSpec
 
-_HASH_BYTES = 8
-
-
-class OrdersTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`first`: whether the first order was told. `refunds`: hashes of the messageIds of refunds
-    that were told and are still kept, sorted.
-    """
-
-    first: bool = False
-    refunds: tuple[bytes, ...] = ()
+_HASH_BYTES: Final = 8
 
 
 def announce(told: OrdersTold, facts: OrdersFacts, _now: int, _config: NoConfig,

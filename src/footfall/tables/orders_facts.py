@@ -16,47 +16,27 @@ Must never compare with anything but these keys, read configuration, or change w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from footfall.events.amount import from_bytes, to_bytes
 from footfall.events.interaction import Interaction
-from footfall.tables.orders_messages import Order, Refund, Stated, Sum, read
+from footfall.tables.orders_messages import read
+from footfall.tables.orders_row import Closed, Mark, Order, OrdersFacts, Refund, Stated, Sum
 
-ORDERS_MAX = 100
+ORDERS_MAX: Final = 100
 #: All orders together, without their products and with them.
-ORDERS_BYTES_MAX = 24_000
-LINES_BYTES_ALL_MAX = 24_000
+ORDERS_BYTES_MAX: Final = 24_000
+LINES_BYTES_ALL_MAX: Final = 24_000
 #: Refunds of one order that are kept one by one.
-REFUNDS_MAX = 8
+REFUNDS_MAX: Final = 8
 #: Currencies that are added up, the first by name.
-CURRENCIES_MAX = 16
+CURRENCIES_MAX: Final = 16
 #: Up to so many orders cannot reach the limits on bytes.
-_UNWEIGHED = 4
-_ORDER_BYTES = 60
-_REFUND_BYTES = 30
-
-#: (time, order_id, messageId): where an order stands among those of a customer.
-Mark = tuple[int, str, str]
-
-
-class Closed(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Orders that the limits dropped. `cut`: the newest of them; `first`, `last`: when the orders
-    that count were completed, ms, -1 for none; `sums` sorted by currency.
-    """
-
-    cut: Mark
-    orders: int = 0
-    first: int = -1
-    last: int = -1
-    sums: tuple[Sum, ...] = ()
-
-
-class OrdersFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Orders sorted by `mark_of`."""
-
-    orders: tuple[Order, ...] = ()
-    closed: Closed | None = None
+_UNWEIGHED: Final = 4
+_ORDER_BYTES: Final = 60
+_REFUND_BYTES: Final = 30
 
 
 def observe(facts: OrdersFacts, event: Interaction, when: int) -> OrdersFacts:

@@ -14,7 +14,7 @@ Must never look at other events.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -22,19 +22,20 @@ from footfall.events.amount import from_bytes, to_bytes
 from footfall.events.interaction import Commerce, Interaction, Line
 from footfall.events.personal import properties
 from footfall.tables.cart_operations import ID_CHARS_MAX, read_order
+from footfall.tables.orders_row import Lines, Order, OrderLine, Properties, Refund, Stated
 
 #: Products of one order, in bytes: about 20 with short names.
-LINES_BYTES_MAX = 1_000
+LINES_BYTES_MAX: Final = 1_000
 #: To so many characters the texts of a product are cut.
-TEXT_CHARS_MAX = 50
-CHANNEL_CHARS_MAX = 20
-_CURRENCY_CHARS = 8
+TEXT_CHARS_MAX: Final = 50
+CHANNEL_CHARS_MAX: Final = 20
+_CURRENCY_CHARS: Final = 8
 
-COMPLETED = 0
-UPDATED = 1
-CANCELLED = 2
-REFUNDED = 3
-RETURNED = 4
+COMPLETED: Final = 0
+UPDATED: Final = 1
+CANCELLED: Final = 2
+REFUNDED: Final = 3
+RETURNED: Final = 4
 
 MESSAGES = {
     "order_completed": COMPLETED,
@@ -48,105 +49,6 @@ MESSAGES = {
 #: What an order is, as `Stated.kind` has it.
 KINDS = ("order", "subscription", "renewal")
 _RENEWED = "subscription_renewed"
-
-
-class Stated(NamedTuple):
-    """What the newest message that states an order says. The order of fields decides which it is.
-
-    `value` (10^-18) is its total, else its revenue, else that of its lines; b"" where none was
-    sent. `lines` is MessagePack of `Lines`; `dropped` is its size where a limit dropped it.
-    """
-
-    informed: bool
-    at: int
-    message_id: str
-    currency: str
-    value: bytes
-    channel: str
-    kind: int
-    lines: bytes
-    dropped: int = 0
-
-
-class Refund(NamedTuple):
-    """Money that went back. `amount` (10^-18) is b"" where none was sent; `rest`: all that is left.
-    """
-
-    at: int
-    message_id: str
-    currency: str
-    amount: bytes
-    rest: bool
-
-
-class OrderLine(NamedTuple):
-    """A product of an order; amounts as shortest two's complement of 10^-9."""
-
-    product_id: str
-    variant: str
-    name: str
-    price: bytes | None
-    quantity: bytes
-
-
-class Lines(NamedTuple):
-    """The products of an order; `sent` is how many there were."""
-
-    sent: int
-    products: list[OrderLine]
-
-
-class Sum(NamedTuple):
-    """Orders and refunds of one currency, added up; amounts (10^-18)."""
-
-    currency: str
-    orders: int
-    value: bytes
-    refunds: int
-    refunded: bytes
-
-
-class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One order: least times in ms, -1 where it did not happen; refunds sorted by time.
-
-    `message_id` is that of the only message of an order without an id, else "". `older`: refunds
-    that the limit on them dropped, added up.
-    """
-
-    order_id: str
-    message_id: str = ""
-    completed: int = -1
-    stated: Stated | None = None
-    cancelled: int = -1
-    returned: int = -1
-    refunds: tuple[Refund, ...] = ()
-    older: tuple[Sum, ...] = ()
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is one of the customer's orders: completed, and not cancelled."""
-        return self.completed >= 0 > self.cancelled
-
-    @property
-    def at(self) -> int:
-        """When it was completed or, not known, when it was first spoken of."""
-        if self.completed >= 0:
-            return self.completed
-        times = [self.cancelled, self.returned, *(r.at for r in self.refunds[:1])]
-        if self.stated is not None:
-            times.append(self.stated.at)
-        return min((t for t in times if t >= 0), default=0)
-
-
-class _Properties(msgspec.Struct):
-    """Free properties that say what an order is and where it was made."""
-
-    channel: str | None = None
-    sales_channel: str | None = None
-    renewal: bool | None = None
-    subscription: Any = None
-    subscription_id: str | int | None = None
-
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -183,7 +85,7 @@ def read(event: Interaction, when: int) -> Order | None:
 
 
 def _stated(event: Interaction, commerce: Commerce, when: int) -> Stated:
-    said = properties(event, _Properties)
+    said = properties(event, Properties)
     kind = 0
     if said.renewal or commerce["action"] == _RENEWED:
         kind = 2

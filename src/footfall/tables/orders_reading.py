@@ -17,8 +17,9 @@ import msgspec
 from footfall.events.amount import PLACES, from_bytes, text
 from footfall.tables.cart_reading import VALUE_PLACES
 from footfall.tables.cart_triggers import instant
-from footfall.tables.orders_facts import OrdersFacts, added, is_limited, sums_of
-from footfall.tables.orders_messages import KINDS, Lines, Order, Refund
+from footfall.tables.orders_facts import added, is_limited, sums_of
+from footfall.tables.orders_messages import KINDS
+from footfall.tables.orders_row import Lines, Order, OrdersFacts, Refund
 
 #: Channels of orders that were not made on line.
 OFFLINE = frozenset({"pos", "store", "in_store", "instore", "offline", "retail", "shop", "phone"})

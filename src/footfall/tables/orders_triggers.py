@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from footfall.events.amount import from_bytes
 from footfall.tables.cart_triggers import instant
-from footfall.tables.orders_messages import KINDS, Order, Refund
+from footfall.tables.orders_messages import KINDS
 from footfall.tables.orders_reading import (
     amount,
     currency_of,
@@ -17,6 +17,7 @@ from footfall.tables.orders_reading import (
     lines_sent,
     repaid,
 )
+from footfall.tables.orders_row import Order, Refund
 from footfall.tables.spec import Trigger
 
 COMPLETED_FIRST = "order_completed_first"

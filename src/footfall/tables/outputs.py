@@ -8,32 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from footfall.events.codec import Codecs
 from footfall.events.interaction import HANDOFF
 from footfall.events.reserved import Handoff, Reserved
-from footfall.tables.spec import Trigger
+from footfall.tables.spec import Output, Trigger
 
 TRIGGER = "trigger"
 REJECTED = "rejected"
-TRIGGER_ID_BYTES = 16
+TRIGGER_ID_BYTES: Final = 16
 #: Of a rejected record's bytes. With what we add it stays below a broker's default of 1,048,588;
 #: a poison record that could not be put away would stop the partition for ever.
-REJECTED_BYTES_MAX = 1_000_000
-
-
-class Output(NamedTuple):
-    """Something to send: kind is TRIGGER, HANDOFF or REJECTED; `key` is the Kafka key, of a
-    rejected record its offset. `name` is a trigger's.
-    """
-
-    kind: str
-    key: bytes
-    value: bytes
-    name: str = ""
+REJECTED_BYTES_MAX: Final = 1_000_000
 
 
 class Outputs:

@@ -10,7 +10,7 @@ Decides the bytes (`stored.py` has their layout) and nothing else: what changes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,8 +30,8 @@ from footfall.tables.stored import (
     Versioned,
 )
 
-_MARK_BITS = 4
-_MARK = (1 << _MARK_BITS) - 1
+_MARK_BITS: Final = 4
+_MARK: Final = (1 << _MARK_BITS) - 1
 
 
 class CustomerRecord:

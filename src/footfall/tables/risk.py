@@ -14,31 +14,20 @@ Must never tell a fall when it is not a timer that asks, nor remember trigger id
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
+from typing import Any, Final
 
 from footfall.events.amount import text
 from footfall.tables import risk_facts, risk_score
 from footfall.tables.cart_triggers import instant
-from footfall.tables.risk_facts import MINUTE_MS, RiskFacts, first_seen
-from footfall.tables.risk_score import UNIT, RiskConfig, Scored
+from footfall.tables.risk_facts import MINUTE_MS, first_seen
+from footfall.tables.risk_row import ELEVATED, HIGH, LOW, RiskConfig, RiskFacts, RiskTold, Scored
+from footfall.tables.risk_score import UNIT
 from footfall.tables.spec import Announcement, TableSpec, Trigger, wants_all
 
 LEVELS = ("low", "elevated", "high")
 LEVEL_CHANGED = "risk_level_changed"
-LOW, ELEVATED, HIGH = range(3)
-_MEASURE_PLACES = 3
 
-
-class RiskTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The level last told, the instant of its cause (ms), and the deadline of its fall as last
-    known (ms, 0 for none): it cannot fall before.
-    """
-
-    level: int = LOW
-    at: int = 0
-    due: int = 0
+_MEASURE_PLACES: Final = 3
 
 
 def announce(told: RiskTold, facts: RiskFacts, now: int, config: RiskConfig,

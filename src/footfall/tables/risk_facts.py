@@ -15,28 +15,26 @@ Must never score, read configuration, or change what it is given.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
-
-import msgspec
+from typing import Final
 
 from footfall.events.interaction import Interaction
 from footfall.events.personal import read as read_personal
+from footfall.tables.risk_row import Count, OrderValue, RiskFacts
 from footfall.tables.risk_signals import (
     FAILED_LOGIN,
     FAILED_PAYMENT,
     HASH_BYTES,
     ORDER,
     REFUND,
-    OrderValue,
     hashed,
     kind_of,
     network_of,
     read,
 )
 
-MINUTE_MS = 60_000
+MINUTE_MS: Final = 60_000
 #: Minutes whose events are counted one by one.
-MINUTES = 10
+MINUTES: Final = 10
 #: Kind -> (length of its buckets, how far back they can score), in minutes.
 BUCKETS = {
     FAILED_PAYMENT: (60, 36 * 60),
@@ -45,36 +43,12 @@ BUCKETS = {
     ORDER: (7 * 1440, 84 * 1440),
 }
 #: Devices, networks, cards or coupons of a customer.
-SEEN_MAX = 16
-VALUES_MAX = 16
+SEEN_MAX: Final = 16
+VALUES_MAX: Final = 16
 
-_MINUTE_BYTES = 4
+_MINUTE_BYTES: Final = 4
 #: One thing that was seen: the minute it was first named, big-endian, and its hash.
-SEEN_BYTES = _MINUTE_BYTES + HASH_BYTES
-
-
-class Count(NamedTuple):
-    """Signals of a kind in one bucket: minutes since the epoch divided by its length."""
-
-    kind: int
-    bucket: int
-    n: int
-
-
-class RiskFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`minute`: the greatest event time, minutes since the epoch. `counts`: events in it, in the
-    one before, ...; never ends in 0. Devices and so on are sorted runs of `SEEN_BYTES`.
-    """
-
-    minute: int = 0
-    counts: tuple[int, ...] = ()
-    devices: bytes = b""
-    networks: bytes = b""
-    cards: bytes = b""
-    coupons: bytes = b""
-    happened: tuple[Count, ...] = ()
-    values: tuple[OrderValue, ...] = ()
-    cut: bool = False
+SEEN_BYTES: Final = _MINUTE_BYTES + HASH_BYTES
 
 
 def observe(facts: RiskFacts, event: Interaction, when: int) -> RiskFacts:

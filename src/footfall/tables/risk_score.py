@@ -13,73 +13,25 @@ can be searched (`falls_at`). Nothing computed here is ever stored.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, NamedTuple
-
-import msgspec
+from typing import Final
 
 from footfall.events.amount import from_bytes
-from footfall.tables.risk_facts import (
-    BUCKETS,
-    MINUTE_MS,
-    MINUTES,
-    SEEN_BYTES,
-    RiskFacts,
-    first_seen,
-)
-from footfall.tables.risk_signals import FAILED_LOGIN, FAILED_PAYMENT, ORDER, REFUND, OrderValue
+from footfall.tables.risk_facts import BUCKETS, MINUTE_MS, MINUTES, SEEN_BYTES, first_seen
+from footfall.tables.risk_row import Factor, OrderValue, RiskConfig, RiskFacts, Scored
+from footfall.tables.risk_signals import FAILED_LOGIN, FAILED_PAYMENT, ORDER, REFUND
 
-SCORE_MAX = 100
+SCORE_MAX: Final = 100
 #: One of a measure.
-UNIT = 1024
+UNIT: Final = 1024
 #: Half-lives after which something counts no more.
-HALVINGS = 6
-HOUR = 60
-DAY = 24 * HOUR
+HALVINGS: Final = 6
+HOUR: Final = 60
+DAY: Final = 24 * HOUR
 #: Devices and networks of a customer's first day are its own.
-OWN_MINUTES = DAY
+OWN_MINUTES: Final = DAY
 #: Earlier orders in the same currency without which an order is compared with nothing.
-HISTORY_MIN = 3
-REFUNDS_MIN = 2
-
-Points = Annotated[int, msgspec.Meta(ge=0, le=100)]
-Threshold = Annotated[int, msgspec.Meta(ge=1, le=100)]
-
-
-class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`*_from`: the score at which a level begins; `*_until`: below it the level ends. `*_points`:
-    how much a factor can give.
-    """
-
-    elevated_from: Threshold = 40
-    elevated_until: Threshold = 30
-    high_from: Threshold = 70
-    high_until: Threshold = 55
-    velocity_points: Points = 25
-    failed_payments_points: Points = 40
-    failed_logins_points: Points = 40
-    new_device_points: Points = 10
-    new_network_points: Points = 8
-    order_above_history_points: Points = 20
-    many_cards_points: Points = 30
-    many_coupons_points: Points = 15
-    refund_rate_points: Points = 15
-
-    def __post_init__(self) -> None:
-        """Refuse levels that overlap the wrong way: they would rise and fall at once."""
-        if not (self.elevated_until <= self.elevated_from < self.high_from
-                and self.elevated_until <= self.high_until <= self.high_from):
-            raise ValueError("must hold: elevated_until <= elevated_from < high_from, and "
-                             "elevated_until <= high_until <= high_from")
-
-
-class Factor(NamedTuple):
-    """Where a factor begins and where it is full; `half_life` in minutes, 0: a window."""
-
-    name: str
-    free: int
-    full: int
-    half_life: int
-
+HISTORY_MIN: Final = 3
+REFUNDS_MIN: Final = 2
 
 VELOCITY = Factor("velocity", 60, 300, 0)
 PAYMENTS = Factor("failed_payments", 1, 5, 6 * HOUR)
@@ -93,14 +45,6 @@ COUPONS = Factor("many_coupons", 3, 10, DAY)
 REFUNDS = Factor("refund_rate", 20, 60, 14 * DAY)
 
 FACTORS = (VELOCITY, PAYMENTS, LOGINS, DEVICE, NETWORK, ABOVE, CARDS, COUPONS, REFUNDS)
-
-
-class Scored(NamedTuple):
-    """A factor at an instant; `measure` in 1/1024."""
-
-    name: str
-    points: int
-    measure: int
 
 
 def scored(facts: RiskFacts, minute: int, config: RiskConfig) -> list[Scored]:

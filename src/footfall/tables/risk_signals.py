@@ -12,30 +12,29 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
-
-import msgspec
+from typing import Final
 
 from footfall.events.commerce import squeeze
 from footfall.events.interaction import Interaction
 from footfall.events.personal import properties
 from footfall.tables.cart_operations import read_order
+from footfall.tables.risk_row import OrderValue, Properties, Signal
 
-HASH_BYTES = 8
+HASH_BYTES: Final = 8
 #: Characters of a text that are hashed.
-_TEXT_CHARS = 200
+_TEXT_CHARS: Final = 200
 #: Names, addresses and devices whose reading is remembered by the process.
-_REMEMBERED = 16_384
-_CURRENCY_CHARS = 8
+_REMEMBERED: Final = 16_384
+_CURRENCY_CHARS: Final = 8
 
 #: Signals that are counted.
-FAILED_PAYMENT = 0
-FAILED_LOGIN = 1
-REFUND = 2
-ORDER = 3
+FAILED_PAYMENT: Final = 0
+FAILED_LOGIN: Final = 1
+REFUND: Final = 2
+ORDER: Final = 3
 #: Signals that only name a card or a coupon.
-CARD = 4
-COUPON = 5
+CARD: Final = 4
+COUPON: Final = 5
 
 _NAMES = {
     "payment failed": FAILED_PAYMENT, "payment declined": FAILED_PAYMENT,
@@ -58,39 +57,6 @@ _SIGNALS = {squeeze(spelling): kind for name, kind in _NAMES.items()
 
 #: The names of signals, for the documents.
 NAMES = tuple(_NAMES)
-
-
-class OrderValue(NamedTuple):
-    """One order for the comparison with others. `value` (10^-18) is above zero."""
-
-    at: int
-    order: bytes
-    currency: str
-    value: bytes
-
-
-class Signal(NamedTuple):
-    """What an event with a signal says: its kind; card and coupon, b"" for none."""
-
-    kind: int
-    card: bytes
-    coupon: bytes
-    order: OrderValue | None
-
-
-class _Card(msgspec.Struct):
-    fingerprint: str | None = None
-
-
-class _Properties(msgspec.Struct):
-    """Free properties that name a card or a coupon."""
-
-    card_fingerprint: str | None = None
-    payment_fingerprint: str | None = None
-    card: _Card | None = None
-    coupon: str | None = None
-    coupon_id: str | int | None = None
-    coupon_code: str | None = None
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -123,7 +89,7 @@ def read(event: Interaction, kind: int, when: int) -> Signal:
     """What an event of this kind says."""
     if kind in (FAILED_LOGIN, REFUND):
         return Signal(kind, b"", b"", None)
-    said = properties(event, _Properties)
+    said = properties(event, Properties)
     fingerprint = said.card_fingerprint or said.payment_fingerprint
     if not fingerprint and said.card is not None:
         fingerprint = said.card.fingerprint

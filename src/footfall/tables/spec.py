@@ -46,6 +46,17 @@ class Move(NamedTuple):
     tables: tuple[str, ...] | None = None
 
 
+class Output(NamedTuple):
+    """Something to send: kind is TRIGGER, HANDOFF or REJECTED; `key` is the Kafka key, of a
+    rejected record its offset. `name` is a trigger's.
+    """
+
+    kind: str
+    key: bytes
+    value: bytes
+    name: str = ""
+
+
 class Announcement(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """What `announce` gives back.
 

@@ -1,0 +1,40 @@
+"""What of `personal` the tables read, as data: the members by their names on the wire.
+
+Decides names and types only; `personal.py` reads them, whatever was sent. Stays interpreted
+(setup.py).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Device(msgspec.Struct):
+    """`context.device`."""
+
+    id: str | None = None
+    type: str | None = None
+
+
+class System(msgspec.Struct):
+    """`context.os`."""
+
+    name: str | None = None
+
+
+class Context(msgspec.Struct, rename="camel"):
+    """What an SDK says of where it runs."""
+
+    device: Device | None = None
+    os: System | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class Personal(msgspec.Struct, rename="camel"):
+    """The members that tables read; `properties` stays as it was sent, for `properties`."""
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    context: Context | None = None
+    properties: msgspec.Raw = msgspec.Raw(b"null")
