@@ -18,8 +18,11 @@ _PRIMITIVE = {"string": _STRING, "bytes": _BYTES, "int": _LONG, "long": _LONG,
               "double": _DOUBLE}
 _double = struct.Struct("<d").unpack_from
 
-#: A field: name, kind, the fields inside (of a record, of an array's items), whether null may be.
+#: A field: name, kind, what is inside (`_Inner` of a record, of an array's items), whether null may
+#: be.
 _Field = tuple[str, int, Any, bool]
+#: The fields of a record, and one in which all are null: a copy of it never has to grow.
+_Inner = tuple[tuple[_Field, ...], dict[str, Any]]
 #: A varint of more bytes is no long.
 _LONG_BYTES_MAX: Final = 9
 
@@ -38,10 +41,10 @@ def reader(schema: Any) -> Reader | None:
     that the record is not a common one.
     """
     try:
-        _name, kind, fields, _nullable = _field("", schema)
+        _name, kind, inner, _nullable = _field("", schema)
     except Unreadable:
         return None
-    return (lambda data, at: _record(fields, data, at)) if kind == _RECORD else None
+    return (lambda data, at: _record(inner, data, at)) if kind == _RECORD else None
 
 
 def _field(name: str, schema: Any) -> _Field:
@@ -56,7 +59,7 @@ def _field(name: str, schema: Any) -> _Field:
         fields = tuple(_field(f["name"], f["type"]) for f in schema["fields"])
         if not fields:
             raise Unreadable  # an array of nothing could be endless
-        return name, _RECORD, fields, nullable
+        return name, _RECORD, (fields, dict.fromkeys(f[0] for f in fields)), nullable
     if kind == "array":
         _name, item, inner, null_items = _field("", schema["items"])
         if item != _RECORD or null_items:
@@ -71,14 +74,14 @@ def _field(name: str, schema: Any) -> _Field:
     return name, _PRIMITIVE[kind], None, nullable
 
 
-def _record(fields: tuple[_Field, ...], data: bytes, at: int) -> tuple[dict[str, Any], int]:
-    record: dict[str, Any] = {}
+def _record(inside: _Inner, data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    fields, empty = inside
+    record = empty.copy()
     for name, kind, inner, nullable in fields:
         if nullable:
             branch = data[at]
             at += 1
             if not branch:
-                record[name] = None
                 continue
             if branch != 2:
                 raise Unreadable
@@ -130,12 +133,12 @@ def _count(data: bytes, at: int) -> tuple[int, int]:
     return n >> 1, at
 
 
-def _array(fields: tuple[_Field, ...], data: bytes, at: int) -> tuple[list[dict[str, Any]], int]:
+def _array(inside: _Inner, data: bytes, at: int) -> tuple[list[dict[str, Any]], int]:
     items = []
     while data[at]:
         count, at = _count(data, at)
         for _ in range(count):
-            item, at = _record(fields, data, at)
+            item, at = _record(inside, data, at)
             items.append(item)
     return items, at + 1
 
