@@ -2,7 +2,7 @@
 
 The sources stay plain typed Python and run as they are wherever nothing was compiled: no C compiler
 at hand, or FOOTFALL_PURE=1. `footfall doctor` says which. Decided on 2026-11-25 by measurement
-(docs/performance.md): 1.4 times the events per CPU-second, with no second language to maintain.
+(docs/performance.md): 1.5 times the events per CPU-second, with no second language to maintain.
 
 Rules for a compiled module: it defines no msgspec struct or NamedTuple (mypyc drops `frozen`,
 `array_like` and a part of the annotations, and so would write other bytes; a table has them in its

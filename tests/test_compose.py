@@ -199,7 +199,7 @@ def test_the_image_is_not_root_and_takes_all_that_the_package_is_made_of() -> No
     ignored = (ROOT / "deploy/Dockerfile.dockerignore").read_text().splitlines()
 
     assert [True] == [bool(re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user)) for user in users]
-    assert {"pyproject.toml", "README.md", "LICENSE", "src", "schemas"} == copied
+    assert {"pyproject.toml", "setup.py", "README.md", "LICENSE", "src", "schemas"} == copied
     assert {f"!{name}" for name in copied} <= set(ignored)
     assert "'.[server]'" in "".join(lines[:last])
 

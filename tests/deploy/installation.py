@@ -24,7 +24,7 @@ from footfall.up.process import Process, until
 from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Worker, Workers
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
-WRITE_KEY = "a write key for tests"
+WRITE_KEY = "wk_of_the_tests"
 BATCH_ITEMS = 500
 READY_S_MAX = 30.0
 #: Carts are left, and late deadlines settled, within a second or two.

@@ -91,16 +91,19 @@ class Fold:
         self._state = state
         self._last: LogRecord | None = None
         self._by_name = {t.name: t for t in self.tables}
-        self._steps = self._laid_out()
+        self._lay_out()
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: CustomerRecord | None = None
         self._timers = timers.Timers(self.records.take_stock())
 
-    def _laid_out(self) -> list[_Step]:
-        """What each event needs of each table, under the configuration in force."""
-        return [(t, t.name, None if t.wants is wants_all else t.wants, t.observe, t.announce,
-                 self.config.sections[t.name]) for t in self.tables]
+    def _lay_out(self) -> None:
+        """What each event needs of the configuration in force, and of each table under it."""
+        self._late_ms = self.config.late_ms
+        self._grace_ms = self.config.grace_ms
+        self._steps: list[_Step] = [
+            (t, t.name, None if t.wants is wants_all else t.wants, t.observe, t.announce,
+             self.config.sections[t.name]) for t in self.tables]
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -171,9 +174,11 @@ class Fold:
                     row = rows.get(name)
                     if type(row) is not Row:
                         row = self._codec.row(table, row)
-                    facts = observe(row.facts, event, when)
-                    said = announce(row.told, facts, clock, section, None)
-                    staged.append((table, row, facts, said))
+                    before, told_before = row.facts, row.told
+                    facts = observe(before, event, when)
+                    said = announce(told_before, facts, clock, section, None)
+                    same = facts is before and said.told is told_before
+                    staged.append((table, name, row if same else None, facts, said))
                     if said.triggers or said.moves:
                         told = []
             if told is not None:
@@ -187,7 +192,7 @@ class Fold:
         self.records.touch(key, record)
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
-        if when < clock - self.config.late_ms:
+        if when < clock - self._late_ms:
             self._counts["late", kind] += 1
             if record.timers:
                 timers.rearm(record.timers, clock, self.config)
@@ -205,7 +210,7 @@ class Fold:
             if version_of(payload.number, payload.content) > self.config.version:
                 try:
                     self.config = Config(self.tables, payload.number, payload.content)
-                    self._steps = self._laid_out()
+                    self._lay_out()
                 except ConfigError as error:
                     raise StateRefused(f"configuration {payload.number} is not for this code: "
                                        f"{error}. Run the newer Footfall that applied it") from None
@@ -231,9 +236,8 @@ class Fold:
         """Put staged steps into the record."""
         waiting = record.timers
         rows = record.rows
-        for table, row, facts, said in steps:
-            name = table.name
-            if said.told is not row.told or facts is not row.facts:
+        for table, name, row, facts, said in steps:
+            if row is None:
                 rows[name] = Row(table.version, facts, said.told)
                 if table.limited is not None and table.limited(facts):
                     self._counts["limited", name] += 1
@@ -243,7 +247,7 @@ class Fold:
             if due is not None:
                 before = None if fired else waiting.get(name)
                 if (before is None or before.due != due or before.revealed_at
-                        or before.wake_at != due + self.config.grace_ms):
+                        or before.wake_at != due + self._grace_ms):
                     timer = timers.schedule(before, due, self.clock, self.config)
                     if timer.revealed_at and timer is not before:
                         self._counts["settled", name] += 1
@@ -258,10 +262,10 @@ class Fold:
         table's fault, like a step that raises.
         """
         told: list[Output] = []
-        if not any(said.triggers for _table, _row, _facts, said in steps):
+        if not any(said.triggers for _table, _name, _row, _facts, said in steps):
             return told
         ids = self._ids_of(record, steps)
-        for table, _row, _facts, said in steps:
+        for table, _name, _row, _facts, said in steps:
             for trigger in said.triggers:
                 try:
                     told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
@@ -274,7 +278,7 @@ class Fold:
         table = self._ids
         if table is None or table.ids is None:
             return {}
-        for stepped, _row, facts, _said in steps:
+        for stepped, _name, _row, facts, _said in steps:
             if stepped is table:
                 return table.ids(facts)
         return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
@@ -283,7 +287,7 @@ class Fold:
               told: Sequence[Output]) -> None:
         """Put what committed steps tell into the outputs, then what they move."""
         self.outputs += told
-        for table, _row, _facts, said in steps:
+        for table, _name, _row, _facts, said in steps:
             for trigger in said.triggers:
                 self._counts["trigger", trigger.name] += 1
             for move in said.moves:
@@ -333,7 +337,8 @@ class Fold:
                                   config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
-            steps: list[Staged] = [(table, row, row.facts, said)]
+            kept = row if said.told is row.told else None
+            steps: list[Staged] = [(table, name, kept, row.facts, said)]
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")

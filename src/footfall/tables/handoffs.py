@@ -15,9 +15,9 @@ from footfall.tables.record import CustomerRecord, RecordCodec
 from footfall.tables.spec import Announcement, AnyTable
 from footfall.tables.stored import MovedRow, Row, Timer
 
-#: What stepping one table would change (table, its row, facts, announcement): nothing is, until all
-#: tables have been stepped.
-Staged = tuple[AnyTable, Row, Any, Announcement[Any]]
+#: What stepping one table would change: table, its name, its row where it stays as it is, facts,
+#: announcement. Nothing is changed until all tables have been stepped.
+Staged = tuple[AnyTable, str, Row | None, Any, Announcement[Any]]
 
 
 def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequence[AnyTable],
@@ -41,5 +41,6 @@ def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequen
             if timer is not None:
                 waiting[name] = timers.prolong(timer, clock, config)
         said = table.announce(told, facts, clock, config.sections[name], None)
-        staged.append((table, ours, facts, said))
+        same = facts is ours.facts and said.told is ours.told
+        staged.append((table, name, ours if same else None, facts, said))
     return staged, waiting
