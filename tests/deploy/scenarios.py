@@ -62,9 +62,9 @@ def _a_key_is_wrong(footfall: Installation, _number: str) -> None:
 
 
 def _an_app_sends_twice(footfall: Installation, number: str) -> None:
+    # Both copies in one request: one that comes later is known to the collector already.
     items = [track(u, "Product Viewed") for u in users("twice", number, 100)]
-    footfall.send(items)
-    footfall.send(items)
+    footfall.send([item for item in items for _ in range(2)])
 
 
 def _newcomers_rush_in(footfall: Installation, number: str) -> None:
