@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
 
 from footfall.collector import body
 from footfall.collector.answers import CODES
@@ -28,17 +27,6 @@ from footfall.telemetry import ACCEPTED, REFUSED, REJECTED
 from tests.collector.edge import AUTH, KEY, KEYS, NOW, MemorySink, post, serving
 
 PAGE = {"type": "page", "userId": "u1"}
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-async def client(sink: MemorySink) -> AsyncIterator[TestClient[Any, Any]]:
-    async with serving(sink) as made:
-        yield made
 
 
 SINGLE = {"identify": {}, "track": {"event": "x"}, "page": {}, "screen": {},

@@ -12,19 +12,17 @@ import re
 import resource
 import time
 import zlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from footfall.collector.body import READ_S_MAX
 from footfall.collector.serving import IDLE_S_MAX, Runner
 from footfall.events.admit import DEPTH_MAX, decode
 from footfall.events.fields import FieldError
-from tests.collector.edge import AUTH, MemorySink, post, serving
+from tests.collector.edge import AUTH, MemorySink, post
 
 KEY_LINE = b"Authorization: " + AUTH["Authorization"].encode() + b"\r\n"
 PAGE = b'{"userId":"u"}'
@@ -32,17 +30,6 @@ SUITE = json.loads((Path(__file__).parents[1] / "golden/json_test_suite.json").r
 CASES = {name: base64.b64decode(raw) for name, raw in SUITE["cases"].items()} | {
     "n_structure_100000_opening_arrays": b"[" * 100_000,
     "n_structure_open_array_object": b'[{"":' * 50_000 + b"\n"}
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-async def client(sink: MemorySink) -> AsyncIterator[TestClient[Any, Any]]:
-    async with serving(sink) as made:
-        yield made
 
 
 async def raw(client: Any, request: bytes) -> tuple[bytes, bool]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,17 +18,6 @@ from tests.collector.edge import AUTH, KEY, NOW, MemorySink, post, serving
 
 ITEM = {"userId": "u1", "messageId": "m1", "event": "Email Opened", "groupId": "g",
         "previousId": "p"}
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-async def client(sink: MemorySink) -> AsyncIterator[TestClient[Any, Any]]:
-    async with serving(sink) as made:
-        yield made
 
 
 def packed(content: Any) -> str:

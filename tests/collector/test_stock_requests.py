@@ -13,25 +13,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
 
 from footfall.collector.routes import ROUTES
-from tests.collector.edge import AUTH, KEY, NOW, MemorySink, post, serving
+from tests.collector.edge import AUTH, KEY, NOW, MemorySink, post
 
 PAGE = {"type": "page", "userId": "u1", "messageId": "m1"}
 AT = "2026-11-23T10:00:00.123Z"
 AT_MS = NOW + 123
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-async def client(sink: MemorySink) -> AsyncIterator[TestClient[Any, Any]]:
-    async with serving(sink) as made:
-        yield made
 
 
 async def send(client: Any, path: str, content: Any, headers: dict[str, str] | None = None

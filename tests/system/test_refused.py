@@ -9,7 +9,6 @@ from pathlib import Path
 import aiokafka
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.partitioner import murmur2
 from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
@@ -21,6 +20,7 @@ from confluent_kafka.admin import (
 from footfall.admin.cluster import admin_client
 from footfall.admin.topics import ensure
 from footfall.events.topics import APP_ID, CHANGELOG, INTERACTIONS
+from footfall.stream.partition import partition_of
 from tests.services import KafkaNode
 from tests.system.exactness import check
 from tests.system.shop import Loader, Shop
@@ -132,7 +132,8 @@ def test_a_broker_that_forgot_its_tail_is_refused(
     assert REFUSED == worker.wait()
     assert worker.says("the broker forgot records that it had acknowledged")
 
-    key = next(k for n in range(1000) if partition_of(k := KEYS.of("user_id", f"c{n}")) == 2)
+    key = next(k for n in range(1000)
+               if partition_of(k := KEYS.of("user_id", f"c{n}"), PARTITIONS) == 2)
     late = Loader(node.bootstrap)
     for _, value in Shop(16, customers=1, poison=0).records(ends[2]):
         late.put(key, value, 2)
@@ -142,11 +143,6 @@ def test_a_broker_that_forgot_its_tail_is_refused(
     assert worker.says("partition 2: the log holds another record at offset "
                        f"{ends[2] - 1} than the one that was read")
     assert KILLED not in workers.exits
-
-
-def partition_of(key: bytes) -> int:
-    """As every producer."""
-    return int((murmur2(key) & 0x7FFFFFFF) % PARTITIONS)
 
 
 def cut_in_half(folder: Path) -> None:

@@ -18,10 +18,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from aiokafka.partitioner import murmur2
-
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import ConfigPayload
+from footfall.stream.partition import partition_of
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import decode_partition, header
@@ -86,7 +85,7 @@ class Log:
 
     def partition_of(self, key: bytes) -> int:
         """Where every producer puts a customer."""
-        return int((murmur2(key) & 0x7FFFFFFF) % len(self.entries))
+        return partition_of(key, len(self.entries))
 
     def _append_to_all(self, kind: str, event: Interaction, at: int) -> None:
         value = CODECS.interaction.encode(event)
