@@ -32,7 +32,8 @@ SOURCE = ROOT / "src/footfall"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
-TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_DOCKER"}
+TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
+                  "FOOTFALL_TEST_DOCKER"}
 
 
 def page(name: str) -> str:
