@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: brokers and registry (`tests/services.py`), npm packages."""
+"""Fixtures that any test may ask for: brokers and registry (`tests/services.py`), npm packages."""
 
 from __future__ import annotations
 
