@@ -316,6 +316,18 @@ def test_every_refusal_has_its_line_on_call() -> None:
     assert [] == [r.pattern for r in rules if not any(r.search(m) for m in messages)]
 
 
+# -- claims ------------------------------------------------------------------------------------
+
+
+def test_what_holds_a_claim_exists() -> None:
+    """Of every claim about Footfall beside others: the file, and the test in it."""
+    held = [names(line.split("|")[2]) for line in
+            section(page("compare.md"), "What holds this").splitlines() if "`tests/" in line]
+    assert len(held) > 10
+    for file, test in held:
+        assert f"def {test}(" in (ROOT / file).read_text(), test
+
+
 # -- links ---------------------------------------------------------------------------------------
 
 

@@ -79,7 +79,7 @@ from datetime import datetime, timezone
 import rudderstack.analytics as analytics
 failed = []
 analytics.on_error = lambda error, items: failed.append(error)
-analytics.dataPlaneUrl = analytics.host = sys.argv[1]
+analytics.dataPlaneUrl = sys.argv[1]
 """ + CALLS,
     "footfall": """
 import sys
