@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: brokers and registry (`tests/services.py`)."""
+"""Fixtures that any test may ask for: brokers and registry (`tests/services.py`), npm packages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from footfall.errors import BrokerError
 from tests import registry, services
+from tests.node import packages
 
 _used: list[str] = []
 
@@ -68,6 +69,18 @@ def registry_url() -> Iterator[str]:
             raise
         _used.append(f"tests of the schema registry were skipped: {error}")
         pytest.skip(f"no schema registry: {error}")
+
+
+@pytest.fixture(scope="session")
+def node_packages() -> Path:
+    """Folder in which Node finds the packages of `tests/node`."""
+    try:
+        return packages.install()
+    except packages.NodeError as error:
+        if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_NODE") == "1":
+            raise
+        _used.append(f"tests of Node's SDKs were skipped: {error}")
+        pytest.skip(f"no Node packages: {error}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -32,7 +32,8 @@ SOURCE = ROOT / "src/footfall"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
-TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_DOCKER"}
+TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
+                  "FOOTFALL_TEST_DOCKER"}
 
 
 def page(name: str) -> str:
@@ -313,6 +314,18 @@ def test_every_refusal_has_its_line_on_call() -> None:
     assert len(messages) > 8
     assert [] == [m for m in messages if not any(rule.search(m) for rule in rules)]
     assert [] == [r.pattern for r in rules if not any(r.search(m) for m in messages)]
+
+
+# -- claims ------------------------------------------------------------------------------------
+
+
+def test_what_holds_a_claim_exists() -> None:
+    """Of every claim about Footfall beside others: the file, and the test in it."""
+    held = [names(line.split("|")[2]) for line in
+            section(page("compare.md"), "What holds this").splitlines() if "`tests/" in line]
+    assert len(held) > 10
+    for file, test in held:
+        assert f"def {test}(" in (ROOT / file).read_text(), test
 
 
 # -- links ---------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from footfall.collector.sink import Outgoing
 from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, ITEM_BYTES_MAX, SHARED_BYTES_MAX
 from footfall.events.codec import Codecs
 from footfall.events.reasons import COLLECTOR
-from footfall.telemetry import ACCEPTED, REFUSED, REJECTED
+from footfall.telemetry import ACCEPTED, RECEIVED, REFUSED, REJECTED, REPEATED, UNACKNOWLEDGED
 from tests.collector.edge import AUTH, KEY, KEYS, NOW, MemorySink, post, serving
 
 PAGE = {"type": "page", "userId": "u1"}
@@ -325,15 +325,17 @@ async def test_health_readiness_and_metrics(client: Any, sink: MemorySink) -> No
 
 async def test_known_sources_reasons_and_codes_are_there_at_zero(sink: MemorySink) -> None:
     """From a collector's start: `increase()` does not see the step with which a series appears."""
-    for counter in (ACCEPTED, REJECTED, REFUSED):
+    counters = (RECEIVED, ACCEPTED, REPEATED, UNACKNOWLEDGED, REJECTED, REFUSED)
+    for counter in counters:
         counter.clear()
 
     Collector(sink, KEYS, WriteKeys({"web": KEY, "app": "wk_app"}), Codecs())
 
     shown = {(s.name, *sorted(s.labels.values())): s.value
-             for counter in (ACCEPTED, REJECTED, REFUSED) for family in counter.collect()
+             for counter in counters for family in counter.collect()
              for s in family.samples if s.name.endswith("_total")}
     assert dict.fromkeys((
-        *(("footfall_accepted_total", source) for source in ("web", "app")),
+        *((f"footfall_{name}_total", source) for source in ("web", "app")
+          for name in ("received", "accepted", "repeated", "unacknowledged")),
         *(("footfall_rejected_total", *sorted(("collector", reason))) for reason in COLLECTOR),
         *(("footfall_refused_requests_total", code) for code in CODES)), 0.0) == shown

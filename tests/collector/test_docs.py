@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from footfall.collector import openapi
 from footfall.collector.answers import CODES
+from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES
+from footfall.events.admit import CALLS
 from footfall.events.commerce import ACTIONS
+from tests.test_docs import names, rows, section
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs/collector.md").read_text()
@@ -34,6 +38,20 @@ def test_every_code_of_a_request_is_listed() -> None:
 def test_every_route_is_documented() -> None:
     long = {path for path in ROUTES if len(path) > 5}
     assert set() == {path for path in long if path.removeprefix("/v1/") not in DOCS}
+
+
+def test_every_member_of_an_item_is_documented() -> None:
+    """All that the OpenAPI document names, and no other; so are the texts that have a limit."""
+    schemas = openapi.document(Limits())["components"]["schemas"]
+    parts = [schemas["Item"], *(part for name in ("TypedItem", *map(str.capitalize, CALLS))
+                                for part in schemas[name]["allOf"])]
+    table = {name: row for row in rows(section(DOCS, "What is accepted").partition("\n- ")[0])
+             for name in names(row[0])}
+    assert {name for part in parts for name in part.get("properties", {})} == table.keys()
+    for part in parts:
+        for name, schema in part.get("properties", {}).items():
+            if "maxLength" in schema:
+                assert f"{schema['maxLength']} characters" in table[name][2], name
 
 
 def test_every_commerce_event_is_documented() -> None:

@@ -22,7 +22,7 @@ from tests.sdk.test_kafka import collecting
 
 pytestmark = pytest.mark.kafka
 
-#: The same six calls, by module-level functions, as both SDKs document them.
+#: The same calls of all SDKs; Python's by module-level functions, Node's by objects, as documented.
 CALLS = """
 analytics.write_key = "wk_web"
 when = datetime(2026, 11, 20, 12, 0, 0, 123000, tzinfo=timezone.utc)
@@ -38,7 +38,24 @@ analytics.track(anonymous_id="a1", event="Nobody Known", properties={})
 analytics.flush()
 assert not failed, failed
 """
-SDKS = {
+NODE_CALLS = """
+const timestamp = new Date(Date.UTC(2026, 10, 20, 12, 0, 0, 123));
+const failed = [];
+const told = error => error && failed.push(error);
+client.identify({userId: "u1", traits: {email: "a@example.org", plan: "pro"}, timestamp}, told);
+client.track({userId: "u1", event: "Product Added", timestamp, properties: {
+  product_id: "p1", price: 9.9, quantity: 2, currency: "EUR", cart_id: "c1"}}, told);
+client.page({userId: "u1", category: "Docs", name: "Python", timestamp,
+             properties: {url: "https://example.org"}}, told);
+client.screen({userId: "u1", category: "Settings", name: "Brightness", timestamp,
+               properties: {from: "Settings"}}, told);
+client.group({userId: "u1", groupId: "g1", traits: {name: "Initech"}, timestamp}, told);
+client.alias({previousId: "anonymous-1", userId: "u1", timestamp}, told);
+client.track({userId: "u2", event: "Now", properties: {n: 1}, context: {ip: "8.8.8.8"}}, told);
+client.track({anonymousId: "a1", event: "Nobody Known", properties: {}}, told);
+process.on("exit", () => { if (failed.length) { console.error(failed); process.exitCode = 1; } });
+"""
+PYTHON = {
     "segment": """
 import sys
 from datetime import datetime, timezone
@@ -62,7 +79,7 @@ from datetime import datetime, timezone
 import rudderstack.analytics as analytics
 failed = []
 analytics.on_error = lambda error, items: failed.append(error)
-analytics.dataPlaneUrl = analytics.host = sys.argv[1]
+analytics.dataPlaneUrl = sys.argv[1]
 """ + CALLS,
     "footfall": """
 import sys
@@ -73,6 +90,20 @@ analytics.on_error = lambda error, items: failed.append(error)
 analytics.host = sys.argv[1]
 """ + CALLS,
 }
+NODE = {
+    "segment, node": """
+const { Analytics } = require("@segment/analytics-node");
+const client = new Analytics({writeKey: "wk_web", host: process.argv[1]});
+""" + NODE_CALLS + "client.closeAndFlush();",
+    "rudder, node": """
+const RudderAnalytics = require("@rudderstack/rudder-sdk-node");
+const client = new RudderAnalytics("wk_web", {dataPlaneUrl: process.argv[1]});
+""" + NODE_CALLS + "client.flush();",
+    "segment, old node": """
+const Analytics = require("analytics-node");
+const client = new Analytics("wk_web", {host: process.argv[1]});
+""" + NODE_CALLS + "client.flush();",
+}
 WHEN_MS = int(datetime(2026, 11, 20, 12, 0, 0, 123_000, tzinfo=UTC).timestamp() * 1000)
 
 
@@ -81,12 +112,17 @@ def traits(item: dict[str, Any]) -> Any:
     return item.get("traits") or item["context"]["traits"]
 
 
-@pytest.mark.parametrize("sdk", SDKS)
-def test_every_event_reaches_the_log(footfall_topics: str, tmp_path: Path, sdk: str) -> None:
+@pytest.mark.parametrize("sdk", [*PYTHON, *NODE])
+def test_every_event_reaches_the_log(
+    footfall_topics: str, tmp_path: Path, sdk: str, request: pytest.FixtureRequest
+) -> None:
     """With the right type, ids, traits, properties and times, once each; nothing is rejected."""
+    command, folder = [sys.executable, "-c", PYTHON.get(sdk, "")], None
+    if sdk in NODE:
+        command, folder = ["node", "-e", NODE[sdk]], request.getfixturevalue("node_packages")
     with collecting(footfall_topics, tmp_path) as url:
         began = datetime.now(UTC)
-        done = subprocess.run([sys.executable, "-c", SDKS[sdk], url], check=False, timeout=60,
+        done = subprocess.run([*command, url], cwd=folder, check=False, timeout=60,
                               capture_output=True, text=True)
         assert 0 == done.returncode, done.stderr
     codecs = Codecs()

@@ -24,7 +24,15 @@ from footfall.events import reasons
 from footfall.events.admit import STAGE, Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
-from footfall.telemetry import ACCEPTED, REFUSED, REJECTED, at_zero
+from footfall.telemetry import (
+    ACCEPTED,
+    RECEIVED,
+    REFUSED,
+    REJECTED,
+    REPEATED,
+    UNACKNOWLEDGED,
+    at_zero,
+)
 
 __all__ = ["ROUTES", "Collector"]
 
@@ -49,7 +57,8 @@ class Collector:
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
-        at_zero(ACCEPTED, write_keys.sources)
+        for of_source in (RECEIVED, ACCEPTED, REPEATED, UNACKNOWLEDGED):
+            at_zero(of_source, write_keys.sources)
         at_zero(REJECTED, reasons.COLLECTOR, STAGE)
         at_zero(REFUSED, answers.CODES)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -30,9 +32,11 @@ class Body(NamedTuple):
     """The items of a request, each as its bytes, and what its root says of all of them."""
 
     items: list[bytes]
-    write_key: Any
-    sent_at: str | int | None
-    shared: dict[str, Raws]
+    write_key: Any = None
+    sent_at: str | int | None = None
+    shared: Mapping[str, Raws] = MappingProxyType({})
+    #: Whether it may have more than one item: then each is told its own outcome.
+    is_many: bool = False
 
 
 async def read(request: web.Request, bytes_max: int, held: Held) -> bytes:
@@ -67,17 +71,27 @@ async def read(request: web.Request, bytes_max: int, held: Held) -> bytes:
 def one(data: bytes) -> Body:
     """The body of a call with one item; raises `RequestError` if it is no JSON object."""
     root = _root(_shielded(data), _One)
-    return Body([data], _value(root.writeKey), None, {})
+    return Body([data], _value(root.writeKey))
 
 
 def batch(data: bytes, items_max: int = BATCH_ITEMS_MAX) -> Body:
     """The body of a batch; raises `RequestError` if it cannot be split into items."""
     shielded = _shielded(data)
     root = _root(shielded, _Batch)
-    items = _items(root.batch, items_max)
-    if shielded is not data:
-        items = [item.replace(_SHIELD, b"\\") for item in items]
-    return Body(items, _value(root.writeKey), _sent_at(root.sentAt), _shared(root))
+    items = _items(_raws(root.batch), items_max, shielded is not data)
+    return Body(items, _value(root.writeKey), _sent_at(root.sentAt), _shared(root), is_many=True)
+
+
+def webhook(data: bytes, items_max: int = BATCH_ITEMS_MAX) -> Body:
+    """The body of a webhook, an item or an array of them; raises `RequestError` if it is neither.
+
+    A `writeKey` in it says nothing: it is the key that the item had where it was sent first.
+    """
+    if data.lstrip(_BLANKS)[:1] != b"[":
+        return one(data)._replace(write_key=None)
+    shielded = _shielded(data)
+    raws = _root(shielded, list[msgspec.Raw])
+    return Body(_items(raws, items_max, shielded is not data), is_many=True)
 
 
 class _One(msgspec.Struct):
@@ -114,11 +128,17 @@ def _root(data: bytes, kind: type[_R]) -> _R:
         raise RequestError(400, "not_json", f"the body is not JSON: {error}") from None
 
 
-def _items(raw: msgspec.Raw, items_max: int) -> list[bytes]:
+def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
     try:
-        items = [bytes(item) for item in _list.decode(raw)] if _given(raw) else []
+        return _list.decode(raw) if _given(raw) else []
     except msgspec.ValidationError:
         raise RequestError(400, "field_kind", "batch is not an array of items", "batch") from None
+
+
+def _items(raws: list[msgspec.Raw], items_max: int, is_shielded: bool) -> list[bytes]:
+    items = [bytes(raw) for raw in raws]
+    if is_shielded:
+        items = [item.replace(_SHIELD, b"\\") for item in items]
     if not items:
         raise RequestError(400, "batch_empty",
                            "batch is absent or empty; send at least one item", "batch")
@@ -182,7 +202,8 @@ def _shielded(data: bytes) -> bytes:
     return shielded if _SHIELD in shielded else data
 
 
-_R = TypeVar("_R", bound=_One)
+_R = TypeVar("_R")
+_BLANKS = b" \t\r\n"
 _SHIELD = b"\xff"
 #: A whole pair, one half (group 1), or any other escape; read from the left, so none is split.
 _ESCAPES = re.compile(

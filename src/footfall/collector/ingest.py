@@ -29,7 +29,7 @@ from footfall.collector.body import Body
 from footfall.collector.limits import Limits
 from footfall.collector.rates import Buckets, network_of
 from footfall.collector.room import Held, Room
-from footfall.collector.routes import BATCH
+from footfall.collector.routes import BATCH, WEBHOOK
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.errors import Rejected
 from footfall.events.admit import Admitted, Arrival, Planned, admit
@@ -87,12 +87,11 @@ class Ingest:
             source = self._source_outside(request)
             data = await body.read(request, self._limits.body_bytes_max, held)
             received_at = self._clock()
-            parsed = (body.batch(data, self._limits.batch_items_max) if call == BATCH
-                      else body.one(data))
+            parsed = self._parsed(data, call)
             if source is None:
                 source = self._write_keys.source_of(parsed.write_key)
             outcomes = await self._take(request, held, source, parsed, call, received_at, address)
-        return answers.of_batch(outcomes) if call == BATCH else answers.of_one(outcomes[0])
+        return answers.of_batch(outcomes) if parsed.is_many else answers.of_one(outcomes[0])
 
     async def image(self, request: web.Request, call: str) -> web.Response:
         """A tracking call whose item stands in the query; the answer is an image, or an error."""
@@ -128,6 +127,13 @@ class Ingest:
         source.check_origin(request.headers.get("Origin"))
         return source
 
+    def _parsed(self, data: bytes, call: str) -> Body:
+        if call == BATCH:
+            return body.batch(data, self._limits.batch_items_max)
+        if call == WEBHOOK:
+            return body.webhook(data, self._limits.batch_items_max)
+        return body.one(data)
+
     async def _take(self, request: web.Request, held: Held, source: Source,  # noqa: PLR0917
                     parsed: Body, call: str, received_at: int, address: str) -> Outcomes:
         source.check_origin(request.headers.get("Origin"))
@@ -140,9 +146,9 @@ class Ingest:
             named = {"ip": msgspec.Raw(msgspec.json.encode(self._address(request)))}
             shared = {**shared, "context": {**named, **shared.get("context", {})}}
         arrival = Arrival(source.name, received_at, secrets.token_hex(16),
-                          "" if call == BATCH else call, parsed.sent_at, shared,
+                          "" if call in (BATCH, WEBHOOK) else call, parsed.sent_at, shared,
                           self._limits.item_bytes_max, source.calls, source.events,
-                          self._plan)
+                          self._plan, is_forwarded=call == WEBHOOK)
         judged = self._judge(parsed.items, arrival)
         await self._send(source.name, judged)
         return judged.outcomes

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from footfall.collector.limits import Limits
-from footfall.collector.routes import ALL, BATCH, Route
+from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 _NEEDED = {"track": ["event"], "group": ["groupId"], "alias": ["previousId"]}
 _WRITE_KEY = {"name": "writeKey", "in": "query", "required": False, "schema": {"type": "string"}}
+#: The last: the key stands in the body.
 _KEYS: list[Json] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
             "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
@@ -64,7 +65,7 @@ def _path(route: Route, path: str) -> Json:
         named.append({**_WRITE_KEY, "in": "path", "required": True})
     elif route.is_ingest and route.kind != "ignored":
         named.append(_WRITE_KEY)
-        operation["security"] = _KEYS
+        operation["security"] = _KEYS[:-1] if route.call == WEBHOOK else _KEYS
     if route.kind == "pixel":
         named += [{"name": name, "in": "query", "schema": {"type": "string"}}
                   for name in ("data", "userId", "anonymousId", "event", "name")]
@@ -104,21 +105,27 @@ def _schemas(limits: Limits) -> Json:
     }
     needed = {"event": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX},
               "groupId": identifier, "previousId": identifier}
+    named: Json = {"name": {"type": ["string", "null"], "maxLength": TEXT_CHARS_MAX}}
     calls = {call.capitalize(): {"allOf": [_ref("Item"), {
         "type": "object", "required": _NEEDED.get(call, []),
-        "properties": {name: needed[name] for name in _NEEDED.get(call, [])}}]}
+        "properties": named if call in ("page", "screen")
+        else {name: needed[name] for name in _NEEDED.get(call, [])}}]}
         for call in sorted(CALLS)}
     return {
         "Anything": {"type": "object"},
         "Item": item, **calls,
+        "TypedItem": {"allOf": [_ref("Item"), {
+            "type": "object", "required": ["type"],
+            "properties": {"type": {"enum": sorted(CALLS)}}}]},
+        "Webhook": {"oneOf": [_ref("TypedItem"), {
+            "type": "array", "minItems": 1, "maxItems": limits.batch_items_max,
+            "items": _ref("TypedItem")}]},
         "Batch": {
             "type": "object", "required": ["batch"],
             "description": f"At most {limits.body_bytes_max} bytes, unpacked.",
             "properties": {
                 "batch": {"type": "array", "minItems": 1, "maxItems": limits.batch_items_max,
-                          "items": {"allOf": [_ref("Item"), {
-                              "type": "object", "required": ["type"],
-                              "properties": {"type": {"enum": sorted(CALLS)}}}]}},
+                          "items": _ref("TypedItem")},
                 "sentAt": time, "context": free, "integrations": free,
                 "writeKey": {"type": ["string", "null"]},
             },
@@ -143,6 +150,8 @@ def _object(**properties: Json) -> Json:
 def _done(route: Route) -> Json:
     if route.call == BATCH:
         return _answer("Every accepted or rejected item is in the log.", "BatchAnswer")
+    if route.call == WEBHOOK:
+        return _answer("As of a single call, or for an array as of a batch.", "WebhookAnswer")
     return _answer("It is in the log.", "OneAnswer")
 
 
@@ -156,6 +165,7 @@ _ANSWERS: Json = {
     "BatchAnswer": _object(success={"const": True}, accepted=_COUNT, duplicate=_COUNT,
                            rejected=_COUNT, results={"type": "array", "items": {
                                "oneOf": [_ref("Accepted"), _ref("Rejected")]}}),
+    "WebhookAnswer": {"oneOf": [_ref("OneAnswer"), _ref("BatchAnswer")]},
     "Error": {"type": "object", "required": ["code", "message"],
               "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
 }

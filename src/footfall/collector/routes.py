@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from footfall.events.admit import CALLS
 
 BATCH = "batch"
+WEBHOOK = "webhook"
 Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "healthz", "readyz",
                "metrics", "openapi"]
 
@@ -20,7 +21,8 @@ class Route(NamedTuple):
     method: str
     path: str
     kind: Kind
-    #: Which call the one item is; `batch` for many; "" where it is no call.
+    #: Which call the one item is; `batch` for many, `webhook` for what another system forwards;
+    #: "" where it is no call.
     call: str = ""
 
     @property
@@ -30,12 +32,13 @@ class Route(NamedTuple):
 
 
 #: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs and the
-#: beacons of RudderStack's use.
+#: beacons of RudderStack's use, and one for the webhook destinations of both.
 ROUTES = {
     **{f"/v1/{call}": call for call in (*sorted(CALLS), BATCH)},
     **{f"/v1/{call[0]}": call for call in (*sorted(CALLS - {"alias"}), "alias", BATCH)},
     "/v1/import": BATCH,
     "/beacon/v1/batch": BATCH,
+    "/v1/webhook": WEBHOOK,
 }
 #: The same for images.
 PIXELS = {

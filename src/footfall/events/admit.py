@@ -56,7 +56,7 @@ class Planned(Protocol):
 
 
 class Arrival(NamedTuple):
-    """What holds for all items of one request. `call` is "" in a batch: each item has its type."""
+    """What holds for all items of one request. `call` is "" where each item has its own type."""
 
     source: str
     received_at: int
@@ -70,6 +70,9 @@ class Arrival(NamedTuple):
     calls: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset()
     plan: Planned | None = None
+    #: By a system that took it from the customer's device before us and has corrected its times:
+    #: `sentAt` is measured against that system's clock, hours ago perhaps, and says nothing here.
+    is_forwarded: bool = False
 
 
 class Admitted(NamedTuple):
@@ -142,6 +145,8 @@ def _admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted
     message_id = _message_id(document) or f"{arrival.request_id}-{n}"
     stated = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
     sent_at = document.get("sentAt") if arrival.sent_at is None else arrival.sent_at
+    if arrival.is_forwarded:
+        sent_at = None
     return Admitted(key, {
         "type": call,
         "event": event,
