@@ -88,5 +88,6 @@ def test_records_of_format_1_are_read_and_counted_once_they_change() -> None:
 
 def _touched(codec: RecordCodec, data: bytes) -> CustomerRecord:
     record = codec.decode(data)
-    record.rows["plain"] = codec.row(PLAIN, record.rows["plain"])
+    facts, told = codec.parts(PLAIN, record.rows["plain"])
+    codec.put(record, PLAIN, codec.raw(PLAIN, facts, told), told)
     return record

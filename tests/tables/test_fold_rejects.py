@@ -201,12 +201,13 @@ BAD: dict[str, Callable[[], Announcement[Any]]] = {
         Nothing(), None, (Trigger("t", ("c",), 2**70, {}, {}),)),
     "a cause that is none": lambda: Announcement(
         Nothing(), None, (Trigger("t", (object(),), START, {}, {}),)),  # type: ignore[arg-type]
+    "a row that cannot be stored": lambda: Announcement(PulseLike(2**70)),
 }
 
 
 @pytest.mark.parametrize("at_timer", [False, True])
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_told_is_that_tables_fault(name: str, at_timer: bool) -> None:
+def test_what_cannot_be_told_or_kept_is_that_tables_fault(name: str, at_timer: bool) -> None:
     """It is rejected like a step that raises: one table must not stop a partition for ever."""
     log = Log([TALLY, giving(BAD[name], at_timer)])
     log.append(ANNA, say("give", "", START, "m1"), START)

@@ -38,7 +38,7 @@ def record(rows: dict[str, Row]) -> CustomerRecord:
         bytearray(b"\xff" * HASH_BYTES * KEPT_MAX),
         [n for bucket in range(3) for n in (NEWEST // 1_800_000 + bucket, KEPT_MAX)])
     made.timers = {t.name: Timer(NEWEST, NEWEST, NEWEST) for t in tables.ALL}
-    made.rows = dict(rows)
+    made.rows = {name: msgspec.Raw(_encode(row)) for name, row in rows.items()}
     return made
 
 

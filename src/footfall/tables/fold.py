@@ -165,20 +165,22 @@ class Fold:
             when = appended_at
         clock = self.clock
         rows = record.rows
+        codec = self._codec
         staged: list[Staged] = []
         told: list[Output] | None = None
         name = ""
         try:
             for table, name, wants, observe, announce, section in self._steps:
                 if wants is None or wants(event):
-                    row = rows.get(name)
-                    if type(row) is not Row:
-                        row = self._codec.row(table, row)
-                    before, told_before = row.facts, row.told
+                    raw = rows.get(name)
+                    before, told_before = codec.parts(table, raw)
                     facts = observe(before, event, when)
                     said = announce(told_before, facts, clock, section, None)
-                    same = facts is before and said.told is told_before
-                    staged.append((table, name, row if same else None, facts, said))
+                    if raw is not None and facts is before and said.told is told_before:
+                        raw = None
+                    else:
+                        raw = codec.raw(table, facts, said.told)
+                    staged.append((table, name, raw, facts, said))
                     if said.triggers or said.moves:
                         told = []
             if told is not None:
@@ -235,14 +237,11 @@ class Fold:
                 fired: bool = False) -> None:
         """Put staged steps into the record."""
         waiting = record.timers
-        rows = record.rows
-        for table, name, row, facts, said in steps:
-            if row is None:
-                rows[name] = Row(table.version, facts, said.told)
+        for table, name, raw, facts, said in steps:
+            if raw is not None:
+                self._codec.put(record, table, raw, said.told)
                 if table.limited is not None and table.limited(facts):
                     self._counts["limited", name] += 1
-            else:
-                rows[name] = row
             due = said.due
             if due is not None:
                 before = None if fired else waiting.get(name)
@@ -262,10 +261,10 @@ class Fold:
         table's fault, like a step that raises.
         """
         told: list[Output] = []
-        if not any(said.triggers for _table, _name, _row, _facts, said in steps):
+        if not any(said.triggers for _table, _name, _raw, _facts, said in steps):
             return told
         ids = self._ids_of(record, steps)
-        for table, _name, _row, _facts, said in steps:
+        for table, _name, _raw, _facts, said in steps:
             for trigger in said.triggers:
                 try:
                     told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
@@ -278,16 +277,16 @@ class Fold:
         table = self._ids
         if table is None or table.ids is None:
             return {}
-        for stepped, _name, _row, facts, _said in steps:
+        for stepped, _name, _raw, facts, _said in steps:
             if stepped is table:
                 return table.ids(facts)
-        return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
+        return table.ids(self._codec.parts(table, record.rows.get(table.name))[0])
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
               told: Sequence[Output]) -> None:
         """Put what committed steps tell into the outputs, then what they move."""
         self.outputs += told
-        for table, _name, _row, _facts, said in steps:
+        for table, _name, _raw, _facts, said in steps:
             for trigger in said.triggers:
                 self._counts["trigger", trigger.name] += 1
             for move in said.moves:
@@ -330,15 +329,16 @@ class Fold:
             self._counts["settled", name] += 1
             return
         now = timer.wake_at
-        row = self._codec.row(table, record.rows.get(name))
+        facts, told_before = self._codec.parts(table, record.rows.get(name))
         try:
             # The grace is not spent twice: what is told is the silence up to `now` less it.
-            said = table.announce(row.told, row.facts, now - config.grace_ms,
+            said = table.announce(told_before, facts, now - config.grace_ms,
                                   config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
-            kept = row if said.told is row.told else None
-            steps: list[Staged] = [(table, name, kept, row.facts, said)]
+            raw = (None if said.told is told_before
+                   else self._codec.raw(table, facts, said.told))
+            steps: list[Staged] = [(table, name, raw, facts, said)]
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
@@ -369,7 +369,7 @@ class Fold:
         """Move rows to another customer: through the log, with coordinates (law 5)."""
         assert self._last is not None
         rows = {
-            name: (record.rows.pop(name), record.timers.pop(name, None))
+            name: (self._codec.take(record, name), record.timers.pop(name, None))
             for name in names
             if name in record.rows and name != keep
         }

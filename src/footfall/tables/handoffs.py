@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from footfall.tables import timers
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord, RecordCodec
 from footfall.tables.spec import Announcement, AnyTable
-from footfall.tables.stored import MovedRow, Row, Timer
+from footfall.tables.stored import MovedRow, Timer
 
-#: What stepping one table would change: table, its name, its row where it stays as it is, facts,
-#: announcement. Nothing is changed until all tables have been stepped.
-Staged = tuple[AnyTable, str, Row | None, Any, Announcement[Any]]
+#: What stepping one table would change: table, its name, its row as it would be stored (None: it
+#: stays as it is), facts, announcement. Nothing is changed until all tables have been stepped.
+Staged = tuple[AnyTable, str, msgspec.Raw | None, Any, Announcement[Any]]
 
 
 def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequence[AnyTable],
@@ -31,16 +33,18 @@ def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequen
         part = moved.get(name)
         if part is None and name not in record.rows:
             continue
-        ours = codec.row(table, record.rows.get(name))
-        facts, told = ours.facts, ours.told
+        raw = record.rows.get(name)
+        our_facts, our_told = codec.parts(table, raw)
+        facts, told = our_facts, our_told
         if part is not None:
-            theirs = codec.row(table, part.row)
-            facts = table.merge_facts(facts, theirs.facts)
-            told = table.merge_told(told, theirs.told)
+            their_facts, their_told = codec.parts(table, part.row)
+            facts = table.merge_facts(facts, their_facts)
+            told = table.merge_told(told, their_told)
             timer = timers.merge(waiting.get(name), part.timer)
             if timer is not None:
                 waiting[name] = timers.prolong(timer, clock, config)
         said = table.announce(told, facts, clock, config.sections[name], None)
-        same = facts is ours.facts and said.told is ours.told
-        staged.append((table, name, ours if same else None, facts, said))
+        same = raw is not None and facts is our_facts and said.told is our_told
+        staged.append((table, name, None if same else codec.raw(table, facts, said.told), facts,
+                       said))
     return staged, waiting

@@ -1,8 +1,10 @@
 """The customer record: all tables of one customer as one changelog value (law 2).
 
 Marks say in four bits a table, at its `slot`, whether the record has a row of it and which level
-was announced last: so levels are counted without decoding. Rows that no step touched stay raw
-bytes. Rows of tables marked `personal` travel inside one `personal` field beside `key_id` (law 6).
+was announced last: so levels are counted without decoding. Rows are kept as they are stored and
+decoded for a step alone: a hundred small objects of a customer who was here a moment ago would have
+to come from memory one by one, which takes longer than decoding (docs/performance.md). Rows of
+tables marked `personal` travel inside one `personal` field beside `key_id` (law 6).
 Decides the bytes (`stored.py` has their layout) and nothing else: what changes a record is in
 `fold.py`. A record of a newer format stops the worker.
 """
@@ -35,20 +37,22 @@ _MARK: Final = (1 << _MARK_BITS) - 1
 
 
 class CustomerRecord:
-    """A decoded record. `rows` holds `Row` where a step touched it and raw bytes elsewhere."""
+    """A record taken apart: `rows` holds each table's row as it is stored."""
 
-    __slots__ = ("changed", "marks", "message_ids", "rows", "senders", "timers", "watermark")
+    __slots__ = ("changed", "counted", "marks", "message_ids", "rows", "senders", "timers",
+                 "watermark")
 
     def __init__(self) -> None:
         self.watermark = -1
         #: Since it was last encoded.
         self.changed = False
-        #: Of the rows as they were last encoded.
+        #: Of `rows` as they are, and as they were last stored (None: they never were).
         self.marks = 0
+        self.counted: int | None = None
         self.senders: dict[int, tuple[int, int]] = {}
         self.message_ids = MessageIds()
         self.timers: dict[str, Timer] = {}
-        self.rows: dict[str, Row | msgspec.Raw] = {}
+        self.rows: dict[str, msgspec.Raw] = {}
 
     def next_wake(self) -> int:
         """The earliest wake_at of all timers, or NEVER."""
@@ -66,10 +70,10 @@ class RecordCodec:
         self._tables = {t.name: t for t in tables}
         #: All others are hidden: also tables that this code, rolled back, does not know.
         self._clear = frozenset(t.name for t in tables if not t.personal)
-        self._marked = [
-            (t.name, t.slot * _MARK_BITS, t.level, {lv: 2 + n for n, lv in enumerate(t.levels)})
+        self._marked = {
+            t.name: (t.slot * _MARK_BITS, t.level, {lv: 2 + n for n, lv in enumerate(t.levels)})
             for t in tables if t.slot is not None
-        ]
+        }
         # order="deterministic": the bytes of a record must not depend on history (law 3).
         self._encoder = msgspec.msgpack.Encoder(order="deterministic")
         self._stored = msgspec.msgpack.Decoder(Stored)
@@ -95,31 +99,29 @@ class RecordCodec:
         if record.senders:
             # A list: deterministic encoding takes no map whose keys are integers.
             senders = [(p, *last) for p, last in sorted(record.senders.items())]
-        record.marks = self._mark(record)
         head = HEADER.pack(FORMAT, record.watermark, record.next_wake(), record.marks)
         return head + self._encoder.encode(
             (senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
         )
 
-    def _mark(self, record: CustomerRecord) -> int:
-        """Of each table with a slot: 0 no row, 1 a row, 2 and more its level. What was not touched
-        keeps its mark, also that of a table which this code does not know.
-        """
-        marks = record.marks
-        rows = record.rows
-        for name, shift, level, codes in self._marked:
-            row = rows.get(name)
-            if row is None:
-                marks &= ~(_MARK << shift)
-            elif type(row) is Row:
-                mark = 1 if level is None else codes.get(level(row.told), 1)
-                marks = marks & ~(_MARK << shift) | mark << shift
-        return marks
+    def put(self, record: CustomerRecord, table: AnyTable, row: msgspec.Raw, told: Any) -> None:
+        """Put a table's row, made by `raw`, into a record, and mark it with the level told."""
+        record.rows[table.name] = row
+        if table.slot is not None:
+            shift, level, codes = self._marked[table.name]
+            mark = 1 if level is None else codes.get(level(told), 1)
+            record.marks = record.marks & ~(_MARK << shift) | mark << shift
+
+    def take(self, record: CustomerRecord, name: str) -> msgspec.Raw:
+        """Take a table's row out of a record."""
+        if name in self._marked:
+            record.marks &= ~(_MARK << self._marked[name][0])
+        return record.rows.pop(name)
 
     def levels(self, marks: int) -> list[tuple[str, str]]:
         """(table, level or "") of each row that marks tell of."""
         found = []
-        for name, shift, _level, codes in self._marked:
+        for name, (shift, _level, codes) in self._marked.items():
             mark = marks >> shift & _MARK
             if mark:
                 found.append((name, next((lv for lv, code in codes.items() if code == mark), "")))
@@ -129,6 +131,7 @@ class RecordCodec:
         """Inverse of `encode`; rows stay raw."""
         record = CustomerRecord()
         record.watermark, _wake, record.marks = header(data)
+        record.counted = record.marks
         stored = self._stored.decode(_body(data))
         record.senders = {p: (offset, n) for p, offset, n in stored.senders}
         record.message_ids = MessageIds(bytearray(stored.ids), stored.recent)
@@ -138,24 +141,35 @@ class RecordCodec:
             record.rows.update(self._raws.decode(stored.personal))
         return record
 
-    def row(self, table: AnyTable, value: Row | msgspec.Raw | None) -> Row:
-        """A table's row, decoded, upgraded, or new."""
-        if value is None:
-            return Row(table.version, table.facts(), table.told())
-        if isinstance(value, Row):
-            return value
-        version = _version.decode(value).version
+    def row(self, table: AnyTable, raw: msgspec.Raw | None) -> Row:
+        """A table's row for reading: decoded, upgraded, or new."""
+        return Row(table.version, *self.parts(table, raw))
+
+    def parts(self, table: AnyTable, raw: msgspec.Raw | None) -> tuple[Any, Any]:
+        """Facts and told of a row: decoded, upgraded, or new."""
+        if raw is None:
+            return table.facts(), table.told()
+        try:
+            version, facts, told = self._rows[table.name].decode(raw)
+        except msgspec.ValidationError:  # of another version, perhaps
+            version = _version.decode(raw).version
+            if version == table.version:
+                raise
         if version == table.version:
-            return Row(*self._rows[table.name].decode(value))
+            return facts, told
         if version > table.version or table.upgrade is None:
             raise StateRefused(
                 f"a row of table {table.name!r} has version {version}, this code knows up to "
                 f"{table.version}: run the newer Footfall that wrote it"
             )
-        _, facts, told = _parts.decode(value)
-        return Row(table.version, *table.upgrade(version, bytes(facts), bytes(told)))
+        _, old_facts, old_told = _parts.decode(raw)
+        return table.upgrade(version, bytes(old_facts), bytes(old_told))
 
-    def pack(self, rows: dict[str, tuple[Row | msgspec.Raw, Timer | None]]) -> bytes:
+    def raw(self, table: AnyTable, facts: Any, told: Any) -> msgspec.Raw:
+        """A table's row as it is stored; raises what msgspec raises of values that cannot be."""
+        return msgspec.Raw(self._encoder.encode((table.version, facts, told)))
+
+    def pack(self, rows: dict[str, tuple[msgspec.Raw, Timer | None]]) -> bytes:
         """Rows for a `$handoff`."""
         return self._encoder.encode(rows)
 

@@ -75,15 +75,13 @@ class Records:
         store = self.store
         changed = []
         for key, record in self.dirty.items():
-            before = record.marks
             record.changed = False
-            data = encode(record)
-            changed.append((key, data))
-            known = key in store
-            if record.marks != before or not known:
-                if known:
-                    self._marks[before] -= 1
+            changed.append((key, encode(record)))
+            if record.marks != record.counted:
+                if record.counted is not None:
+                    self._marks[record.counted] -= 1
                 self._marks[record.marks] += 1
+                record.counted = record.marks
         store.update(changed)
         self.dirty = {}
         if len(self._hot) > self.hot_max:
