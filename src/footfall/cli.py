@@ -23,7 +23,7 @@ COMMANDS = {
     "demo": "footfall.up.command:demo",
     "up": "footfall.up.command:up",
     "collector": "footfall.collector.command:collector",
-    "plan": "footfall.collector.plan_command:plan",
+    "plan": "footfall.query.plan_command:plan",
     "worker": "footfall.stream.command:worker",
     "tail": "footfall.query.command:tail",
     "customer": "footfall.query.customer_command:customer",

@@ -14,7 +14,8 @@ failure of the world or of the set-up, and says what to do next.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 
 class FootfallError(Exception):
@@ -50,6 +51,25 @@ class ConfigError(FootfallError):
     """A configuration does not fit its schema; the message names key, value and limit."""
 
 
+Finding = Literal["violated", "not_covered", "undeclared"]
+#: What was done about it: with the property, or (`rejected`) with the whole item.
+Done = Literal["allowed", "omitted", "rejected"]
+
+
+class Found(NamedTuple):
+    """What a tracking plan found in one property of an item. Call, event and version are those of
+    the plan, `field` is the property's path, `rule` the keyword of JSON Schema that it breaks.
+    """
+
+    finding: Finding
+    call: str
+    event: str
+    version: str
+    field: str
+    rule: str
+    done: Done
+
+
 class Rejected(NamedTuple):
     """Invalid data as a value: goes to footfall.rejected with the original bytes."""
 
@@ -62,3 +82,4 @@ class Rejected(NamedTuple):
     topic: str = ""
     partition: int = -1
     offset: int = -1
+    found: Sequence[Found] = ()

@@ -23,6 +23,8 @@ UNACKNOWLEDGED = Counter("footfall_unacknowledged", "Items of requests that the 
                          "acknowledge: nothing was promised", ["source"])
 PLAN = Counter("footfall_plan", "Properties that the tracking plan found something in",
                ["finding", "call", "event"])
+PLAN_EVENTS = Counter("footfall_plan_events", "Records of type violation that the broker "
+                      "acknowledged", ["source"])
 IN_FLIGHT = Gauge("footfall_in_flight_requests", "Requests whose body is there, not answered yet")
 IN_FLIGHT_BYTES = Gauge("footfall_in_flight_bytes", "Bytes of bodies in memory, unpacked")
 ACCEPTED = Counter("footfall_accepted", "Interactions acknowledged by the broker", ["source"])

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.collector import plan_folder
-from footfall.errors import ConfigError, Rejected
-from footfall.events.admit import Admitted, Arrival, Found, admit
+from footfall.errors import ConfigError, Found, Rejected
+from footfall.events.admit import Admitted, Arrival, admit
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.plan import PROPERTIES_MAX, Document, Plan, rule_of
+from footfall.events.plan import Plan
+from footfall.events.plan_rule import PROPERTIES_MAX, Document, rule_of
 
 KEYS = CustomerKeys(b"a secret of sixteen bytes or more")
 NOW = 1_795_428_000_000
@@ -181,7 +182,8 @@ def test_traits_follow_the_rule_of_identify_wherever_they_stand() -> None:
     assert {"plan": "p", "other": 1} == kept(found, "context")["traits"]
     found = admitted(plan, GOOD, None, {**no, "traits": traits})
     assert {"plan": "p", "other": 1} == kept(found, "context")["traits"]
-    assert [Found("not_covered", "identify", "")] == list(found.found)  # type: ignore[union-attr]
+    assert [Found("not_covered", "identify", "", "1", "context.traits.email", "consent", "omitted")
+            ] == list(found.found)
     found = admitted(plan, GOOD, {"traits": traits})
     assert traits == kept(found, "context")["traits"]
 

@@ -147,3 +147,18 @@ def test_people_see_name_customer_and_values() -> None:
         Source(0, 0, AT, KEY, CODECS.trigger.encode(a_trigger(data=data))))
     assert ("2026-09-21T14:13:20.124Z  cart_abandoned  user_id=u1  value=EUR:12.5  lines=2"
             "  00000000") == text_of(document).plain
+
+
+VIOLATED = (b'{"properties":{"eventName":"Viewed","violationField":"properties.price",'
+            b'"violationType":"type","violationAction":"omitted","count":3}}')
+
+
+@pytest.mark.parametrize(("personal", "words"), [
+    (VIOLATED, "web  3 x properties.price type, omitted  partition"),
+    (b"{}", "web  partition"), (b'{"properties":7}', "web  partition"), (b"7", "poison")])
+def test_people_see_what_was_violated(personal: bytes, words: str) -> None:
+    """By which source and how often; a violation has no customer."""
+    event = an_interaction(type="violation", event="Viewed", commerce=None, personal=personal)
+    document = renderer("interactions", CODECS)(
+        Source(0, 0, AT, b"$violation", CODECS.interaction.encode(event)))
+    assert words in text_of(document).plain

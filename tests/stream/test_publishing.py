@@ -92,6 +92,15 @@ def test_ticks_and_poison_are_not_sampled(counts: Counts) -> None:
     assert 0 == counts["footfall_apply_latency_seconds_count"]
 
 
+def test_violations_of_the_plan_are_not_sampled(counts: Counts) -> None:
+    """They are written long after what they tell of."""
+    now = round(time.time() * 1000)
+    event: Any = {**events.plain(now, "v1"), "type": "violation"}
+    apply(engine_of(), record(0, event, now, now - 60_000))
+
+    assert 0 == counts["footfall_apply_latency_seconds_count"]
+
+
 def test_behind_a_tick_the_last_record_is_sampled(counts: Counts) -> None:
     """A batch often begins with one."""
     now = round(time.time() * 1000)
@@ -164,7 +173,7 @@ def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
     """Before anything happens: `increase()` does not see the step with which a series appears."""
     kinds = {"track", "page", "screen", "identify", "group", "alias"}
     known = {
-        telemetry.PROCESSED: {*kinds, "$tick", "$config", "$handoff"},
+        telemetry.PROCESSED: {*kinds, "violation", "$tick", "$config", "$handoff"},
         telemetry.LATE: kinds,
         telemetry.TRIGGERS: {name for t in tables.ALL for name in t.triggers},
         telemetry.SETTLED: {t.name for t in tables.ALL},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import urllib.request
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
 from footfall.admin import config
 from footfall.admin.state import reset_state
+from footfall.events.interaction import VIOLATION, VIOLATION_KEY
 from footfall.events.topics import CHANGELOG, INTERACTIONS, REJECTED, TRIGGERS
 from footfall.tables.record import header
 from footfall.tables.stored import PARTITION_KEY
@@ -18,6 +20,7 @@ from tests.system.shop import Loader, Shop
 from tests.system.test_kill import QUICK, QUIET_S_MAX
 from tests.system.topics import State, committed, read_all
 from tests.system.workers import PARTITIONS, REFUSED, SYSTEM_SECRET, Workers
+from tests.tables import events
 from tests.tables.logs import CODECS, KEYS
 
 pytestmark = pytest.mark.kafka
@@ -115,6 +118,28 @@ def test_poison_is_rejected_and_its_neighbours_are_not(
     assert 0 == worker.stop()
     seen = check(footfall_topics)
     assert 20 < seen.rejected == len(read_all(footfall_topics, REJECTED)) < 80
+
+
+def test_violations_of_the_plan_are_read_and_touch_nobody(
+        footfall_topics: str, workers: Workers) -> None:
+    """A thousand in a row, which as poison would stop the worker; they are counted as what they
+    are, and the records of customers are those of the log.
+    """
+    shop, loader, port = Shop(12, 50, poison=0), Loader(footfall_topics), free_port()
+    state, before = State(footfall_topics), list(shop.records(500))
+    loader.load(before)
+    event: Any = {**events.plain(1_790_000_000_000, "v"), "type": VIOLATION}
+    for n in range(1000):
+        loader.put(VIOLATION_KEY, CODECS.interaction.encode({**event, "message_id": f"v{n}"}), 1)
+    loader.flush()
+    worker = workers.start(metrics_port=port)
+    worker.until(state.covered, COVERED_S_MAX)
+    assert 1000 == metric(port, 'footfall_processed_total{type="violation"}')
+    assert 0 == worker.stop()
+    seen = check(footfall_topics)
+    assert (0, []) == (seen.rejected, read_all(footfall_topics, REJECTED))
+    customers = {key for store in state.records.values() for key in store}
+    assert customers == {key for key, _value in before}
 
 
 def test_a_run_of_poison_stops_the_worker_after_it_can_be_read(

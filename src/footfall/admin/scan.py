@@ -1,4 +1,4 @@
-"""Reads whole partitions of a topic for the few records under one key.
+"""Reads whole partitions of a topic, or their newest part, for all records or those under one key.
 
 Decides when a partition has been read: at the end it had when the scan began, so that live traffic
 cannot keep it busy for ever. Belongs to no group, commits nothing. Must never decode: a scan passes
@@ -32,6 +32,15 @@ class Span(NamedTuple):
     end: int
 
 
+def newest(spans: Mapping[int, Span], records_max: int) -> dict[int, Span]:
+    """The newest part of each span, in the same proportion, so that all hold at most so many."""
+    total = sum(span.end - span.low for span in spans.values())
+    if total <= records_max:
+        return dict(spans)
+    return {p: span._replace(low=span.end - (span.end - span.low) * records_max // total)
+            for p, span in spans.items()}
+
+
 class Scanner:
     """Reads topics of one cluster; `close` when done."""
 
@@ -63,8 +72,24 @@ class Scanner:
         except KafkaException as error:
             raise self._unreachable(error.args[0]) from None
 
-    def records(self, topic: str, key: bytes, spans: Mapping[int, Span]) -> Iterator[Message]:
-        """The records under a key, within the spans given."""
+    def since(self, topic: str, spans: Mapping[int, Span], at: int) -> dict[int, Span]:
+        """Of the spans given what was appended at an instant (ms) or later."""
+        asked = [TopicPartition(topic, p, at) for p in spans]
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout=ANSWER_S_MAX)
+        except KafkaException as error:
+            raise self._unreachable(error.args[0]) from None
+        for place in found:
+            if place.error is not None:
+                raise self._unreachable(place.error)
+        # Nothing that late: a negative offset.
+        return {place.partition: spans[place.partition]._replace(
+                    low=place.offset if place.offset >= 0 else spans[place.partition].end)
+                for place in found}
+
+    def records(self, topic: str, key: bytes | None, spans: Mapping[int, Span]
+                ) -> Iterator[Message]:
+        """The records under a key (None: all), within the spans given."""
         open_ends = {p: span.end for p, span in spans.items() if span.low < span.end}
         self._consumer.assign([TopicPartition(topic, p, spans[p].low) for p in open_ends])
         heard = time.monotonic()
@@ -83,11 +108,13 @@ class Scanner:
                     continue
                 if partition not in open_ends:
                     continue
-                if message.key() == key:
+                if key is None or message.key() == key:
                     yield message
                 if message.offset() >= open_ends[partition] - 1:
                     del open_ends[partition]
                     self._consumer.pause([TopicPartition(topic, partition)])
+        # A partition stays paused for the next scan of it, even when it is assigned anew.
+        self._consumer.resume([TopicPartition(topic, p) for p, s in spans.items() if s.low < s.end])
         self._consumer.unassign()
 
     def _span(self, partition: TopicPartition) -> Span:

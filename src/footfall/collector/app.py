@@ -20,12 +20,14 @@ from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.sink import Sink
+from footfall.collector.violations import Violations
 from footfall.events import reasons
 from footfall.events.admit import STAGE, Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
     ACCEPTED,
+    PLAN_EVENTS,
     RECEIVED,
     REFUSED,
     REJECTED,
@@ -51,13 +53,14 @@ class Collector:
                  proxies: int = 0, plan: Planned | None = None) -> None:
         self._sink = sink
         limits = limits or Limits()
+        self._violations = Violations(sink, codecs.interaction, clock)
         self._ingest = Ingest(sink, keys, write_keys, codecs, clock=clock, limits=limits,
-                              proxies=proxies, plan=plan)
+                              proxies=proxies, plan=plan, violations=self._violations)
         self._openapi = openapi.document(limits)
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
-        for of_source in (RECEIVED, ACCEPTED, REPEATED, UNACKNOWLEDGED):
+        for of_source in (RECEIVED, ACCEPTED, REPEATED, UNACKNOWLEDGED, PLAN_EVENTS):
             at_zero(of_source, write_keys.sources)
         at_zero(REJECTED, reasons.COLLECTOR, STAGE)
         at_zero(REFUSED, answers.CODES)
@@ -66,6 +69,7 @@ class Collector:
         """The aiohttp application with all routes."""
         app = web.Application(middlewares=[_errors])
         app.on_response_prepare.append(self._headers)
+        app.cleanup_ctx.append(self._violations.while_running)
         for route in routes.ALL:
             handler = self._handler(route)
             for spelling in (route.path, route.path + "/"):

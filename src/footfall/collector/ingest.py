@@ -31,8 +31,9 @@ from footfall.collector.rates import Buckets, network_of
 from footfall.collector.room import Held, Room
 from footfall.collector.routes import BATCH, WEBHOOK
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
+from footfall.collector.violations import Violations
 from footfall.errors import Rejected
-from footfall.events.admit import Admitted, Arrival, Planned, admit
+from footfall.events.admit import Arrival, Planned, admit
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
@@ -65,7 +66,8 @@ class Ingest:
     """What all requests share."""
 
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs, *,
-                 clock: Clock, limits: Limits, proxies: int, plan: Planned | None) -> None:
+                 clock: Clock, limits: Limits, proxies: int, plan: Planned | None,
+                 violations: Violations) -> None:
         self._sink = sink
         self._keys = keys
         self._write_keys = write_keys
@@ -74,6 +76,7 @@ class Ingest:
         self._limits = limits
         self._proxies = proxies
         self._plan = plan
+        self._violations = violations
         self._room = Room(self._limits)
         self._by_source = Buckets(self._limits.source_items_per_s)
         self._by_address = Buckets(self._limits.address_items_per_s)
@@ -198,14 +201,21 @@ class Ingest:
         accepted.inc(len(outgoing.interactions))
         self._acknowledged.update(names)
         if self._plan is not None:
-            for outcome in outcomes:
-                if isinstance(outcome, Admitted):
-                    for found in outcome.found:
-                        PLAN.labels(*found).inc()
+            self._tell_found(source, outcomes)
         if outgoing.rejected:
             for outcome in outcomes:
                 if isinstance(outcome, Rejected):
                     REJECTED.labels(outcome.stage, outcome.reason).inc()
+
+    def _tell_found(self, source: str, outcomes: Outcomes) -> None:
+        """What the plan found in items that are in the log, or in `rejected`."""
+        for outcome in outcomes:
+            if isinstance(outcome, Duplicate) or not outcome.found:
+                continue
+            for found in outcome.found:
+                PLAN.labels(found.finding, found.call, found.event).inc()
+            message_id = "" if isinstance(outcome, Rejected) else outcome.event["message_id"]
+            self._violations.add(source, outcome.found, message_id)
 
     def _quarantined(self, rejected: Rejected) -> Record:
         record: RejectedRecord = {

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from footfall.errors import ConfigError
-from footfall.events.plan import Document, Plan, Rule, rule_of
+from footfall.events.plan import Plan
+from footfall.events.plan_rule import Document, Rule, rule_of
 
 FILES_MAX = 10_000
 

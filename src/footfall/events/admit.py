@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from math import isinf
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from footfall.errors import Rejected
+from footfall.errors import Found, Rejected
 from footfall.events import commerce, times
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.fields import Document, FieldError, label, mapping, text
@@ -37,15 +37,6 @@ CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 SHARED = ("context", "integrations")
 
 Raws = dict[str, msgspec.Raw]
-Finding = Literal["violated", "not_covered", "undeclared"]
-
-
-class Found(NamedTuple):
-    """What a tracking plan found in one item, to be counted."""
-
-    finding: Finding
-    call: str
-    event: str
 
 
 class Planned(Protocol):
@@ -88,7 +79,8 @@ def admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted 
     try:
         return _admit(raw, n, arrival, keys)
     except FieldError as error:
-        return Rejected(STAGE, error.reason, error.detail, arrival.source, arrival.received_at, raw)
+        return Rejected(STAGE, error.reason, error.detail, arrival.source, arrival.received_at, raw,
+                        found=error.found)
 
 
 def field_of(rejected: Rejected) -> str:

@@ -34,6 +34,18 @@ _EVENTS = (
 )
 _ONE = frozenset({"product_added", "product_removed", "wishlist_product_added_to_cart"})
 _ABSOLUTE_CART = "cart_viewed"
+#: Field of the commerce record -> the properties that may state it, in the order they are asked.
+_STATED = {
+    "cart_id": ("cart_id", "cartId"), "order_id": ("order_id", "orderId"),
+    "checkout_id": ("checkout_id", "checkoutId"), "currency": ("currency",),
+    "coupon": ("coupon",), "total": ("total",), "revenue": ("revenue",),
+}
+#: The same of a line, of the product.
+_STATED_OF_LINE = {
+    "product_id": ("product_id", "productId", "id", "sku"), "variant": ("variant",),
+    "sku": ("sku",), "name": ("name",), "category": ("category",), "price": ("price",),
+    "quantity": ("quantity",),
+}
 
 
 def squeeze(name: str) -> str:
@@ -62,15 +74,33 @@ def read(event: str, properties: Document | None) -> Commerce | None:
         return None  # it says nothing of the cart's content: taken as absolute it would empty it
     return {
         "action": action,
-        "cart_id": _label(given, "cart_id", "cartId"),
-        "order_id": _label(given, "order_id", "orderId"),
-        "checkout_id": _label(given, "checkout_id", "checkoutId"),
+        "cart_id": _label(given, "cart_id"),
+        "order_id": _label(given, "order_id"),
+        "checkout_id": _label(given, "checkout_id"),
         "currency": _currency(given),
         "coupon": _label(given, "coupon"),
         "total": _amount(given, "total"),
         "revenue": _amount(given, "revenue"),
         "lines": _lines(action, given),
     }
+
+
+def names_of(action: str) -> frozenset[str]:
+    """The names, squeezed, of the events that have an action."""
+    return frozenset(name for name, named in ACTIONS.items() if named == action)
+
+
+def paths_of(action: str, *fields: str) -> frozenset[str]:
+    """Where in an item the fields of a commerce record (`total`, `lines.price`) are read from."""
+    roots = ("properties.products", "properties") if action in _ONE else ("properties.products",)
+    found = set()
+    for field in fields:
+        of, _, inner = field.rpartition(".")
+        if of:
+            found |= {f"{root}.{name}" for root in roots for name in _STATED_OF_LINE[inner]}
+        else:
+            found |= {f"properties.{name}" for name in _STATED[field]}
+    return frozenset(found)
 
 
 def _lines(action: str, given: Document) -> list[Line]:
@@ -97,17 +127,17 @@ def _product(product: Any, path: str) -> Line:
 def _line(product: Document, path: str) -> Line:
     return {
         "product_id": _product_id(product, path),
-        "variant": label(product, ("variant",), path) or "",
-        "sku": label(product, ("sku",), path) or "",
-        "name": label(product, ("name",), path) or "",
-        "category": label(product, ("category",), path) or "",
+        "variant": label(product, _STATED_OF_LINE["variant"], path) or "",
+        "sku": label(product, _STATED_OF_LINE["sku"], path) or "",
+        "name": label(product, _STATED_OF_LINE["name"], path) or "",
+        "category": label(product, _STATED_OF_LINE["category"], path) or "",
         "price": _amount(product, "price", path),
         "quantity": _quantity(product, path),
     }
 
 
 def _product_id(product: Document, path: str) -> str:
-    return label(product, ("product_id", "productId", "id", "sku"), path) or ""
+    return label(product, _STATED_OF_LINE["product_id"], path) or ""
 
 
 def _quantity(product: Document, path: str) -> bytes:
@@ -146,8 +176,8 @@ def _currency(given: Document) -> str:
     return value.upper()
 
 
-def _label(given: Document, *names: str) -> str:
-    return label(given, names, "properties.") or ""
+def _label(given: Document, field: str) -> str:
+    return label(given, _STATED[field], "properties.") or ""
 
 
 _ONE_PIECE = amount.to_bytes(amount.ONE)

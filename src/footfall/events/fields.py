@@ -7,9 +7,11 @@ that came, the limit and what to send instead. Must never repeat the value itsel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+
+from footfall.errors import Found
 
 #: Every text that the envelope or the customer key holds, in characters.
 TEXT_CHARS_MAX = 500
@@ -23,12 +25,15 @@ _KINDS = {
 
 
 class FieldError(Exception):
-    """A field is not what it should be; `reason` is a code of docs/collector.md."""
+    """A field is not what it should be; `reason` is a code of docs/collector.md, `found` what a
+    tracking plan found there.
+    """
 
-    def __init__(self, reason: str, path: str, what: str) -> None:
+    def __init__(self, reason: str, path: str, what: str, found: Sequence[Found] = ()) -> None:
         super().__init__(f"{path} {what}")
         self.reason = reason
         self.detail = f"{path} {what}"
+        self.found = found
 
 
 def kind_of(value: Any) -> str:

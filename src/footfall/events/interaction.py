@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
+#: What a collector found wrong with interactions by its tracking plan. It is nobody's: it has a key
+#: of its own and steps no customer, so it needs no MAC.
+VIOLATION = "violation"
+VIOLATION_KEY = b"$violation"
 
 MESSAGE_ID_CHARS_MAX = 100
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from footfall.events.interaction import VIOLATION
 from footfall.query.rendering import Document, readable
 
 DETAIL_CHARS_MAX = 200
@@ -28,8 +29,9 @@ def text_of(document: Document) -> Text:
         return _joined(document["rejected_at"], (document["reason"], "bold red"),
                        document["stage"], document["detail"], document["source"])
     name = document.get("event") or ""
+    source = document["source"] if document["type"] == VIOLATION else ""
     return _joined(document["appended_at"], (document["type"], "bold cyan"), name,
-                   document["customer_key"] or "", _what(document), (_place(document), "dim"))
+                   document["customer_key"] or source, _what(document), (_place(document), "dim"))
 
 
 def _who(document: Document) -> str:
@@ -38,12 +40,24 @@ def _who(document: Document) -> str:
 
 
 def _what(document: Document) -> str:
+    if document["type"] == VIOLATION:
+        return _violation(readable(document["personal"]))
     commerce = document.get("commerce")
     if not commerce:
         return ""
     items = [f"{item['quantity']} x {item['name'] or item['product_id']}"
              for item in commerce["lines"]]
     return ", ".join(items)
+
+
+def _violation(personal: Any) -> str:
+    """`3 x properties.price type, omitted`; anything may stand in a topic."""
+    said = personal.get("properties") if isinstance(personal, dict) else None
+    if not isinstance(said, dict):
+        return ""
+    count, field, rule, done = (said.get(name) for name in (
+        "count", "violationField", "violationType", "violationAction"))
+    return f"{count} x {field} {rule}, {done}"
 
 
 def _place(document: Document) -> str:

@@ -22,7 +22,7 @@ from footfall.errors import DecodeError
 from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
 
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
@@ -82,7 +82,7 @@ def begin(engine: Engine) -> None:
     send.
     """
     tables = engine.tables
-    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, TICK, CONFIG, HANDOFF))
+    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, VIOLATION, TICK, CONFIG, HANDOFF))
     telemetry.at_zero(telemetry.LATE, CALLS)
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
@@ -142,7 +142,7 @@ def sample(applied: Sequence[Any], decode: Callable[[bytes | None], Interaction]
             event = decode(record.value)
         except DecodeError:
             continue  # the fold has rejected it
-        if not event["type"].startswith("$"):
+        if event["type"] in CALLS:
             took_s = time.time() - event["received_at"] / 1000
             telemetry.APPLY_LATENCY.observe(max(0.0, took_s))
             telemetry.EVENT_AGE.observe(max(0, record.timestamp - event["event_time"]) / 1000)

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from footfall.tables import cart_facts, cart_triggers, cart_view
-from footfall.tables.cart_operations import wants
+from footfall.tables.cart_operations import READ, wants
 from footfall.tables.cart_reading import holds_products
 from footfall.tables.cart_row import (
     Abandonment,
@@ -146,6 +146,7 @@ TABLE = TableSpec(
     merge_facts=cart_facts.merge,
     merge_told=merge_told,
     triggers=(cart_triggers.ABANDONED, cart_triggers.RECOVERED),
+    reads=READ,
     limited=cart_facts.is_limited,
     view=cart_view.view,
 )

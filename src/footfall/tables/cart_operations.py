@@ -12,8 +12,10 @@ from typing import Final
 import msgspec
 
 from footfall.events.amount import ONE, from_bytes, to_bytes
+from footfall.events.commerce import names_of, paths_of
 from footfall.events.interaction import Commerce, Interaction, Line
 from footfall.tables.cart_row import Order
+from footfall.tables.spec import Reads
 
 #: One relative operation: bytes of its content.
 RELATIVE_BYTES_MAX: Final = 2_000
@@ -37,6 +39,13 @@ KINDS = {
     "cart_viewed": VIEWED,
     "order_completed": ORDERED,
 }
+
+_CONTENT = ("cart_id", "currency", "lines.product_id", "lines.variant", "lines.sku", "lines.name",
+            "lines.price", "lines.quantity")
+_ORDER = ("cart_id", "order_id", "currency", "total", "revenue", "lines.price", "lines.quantity")
+#: What is read of an item, as it was sent.
+READ = tuple(Reads(paths_of(action, *(_ORDER if kind == ORDERED else _CONTENT)), names_of(action))
+             for action, kind in KINDS.items())
 
 _Packed = tuple[str, str, str, str, bytes | None, bytes]
 _encode = msgspec.msgpack.Encoder().encode

@@ -27,7 +27,7 @@ from footfall.tables.engagement_row import Change, EngagementConfig, EngagementF
 from footfall.tables.engagement_score import activity, falls_below, score
 from footfall.tables.engagement_sessions import IDLE_MS
 from footfall.tables.engagement_windows import DAY_MS
-from footfall.tables.spec import Announcement, TableSpec, Trigger, wants_all
+from footfall.tables.spec import Announcement, Reads, TableSpec, Trigger, wants_all
 
 LEVELS = ("none", "low", "medium", "high")
 
@@ -115,6 +115,7 @@ TABLE = TableSpec(
     triggers=(engagement_triggers.STARTED, engagement_triggers.LEVEL_CHANGED,
               engagement_triggers.DORMANT),
     view=lambda facts, told, now, _config: engagement_view.view(facts, LEVELS[told.level], now),
+    reads=(Reads(engagement_facts.READ),),
     slot=1,
     levels=LEVELS,
     level=lambda told: LEVELS[told.level],

@@ -31,6 +31,8 @@ from footfall.tables.engagement_windows import DAY_MS, counted, joined
 DEVICES_MAX: Final = 8
 DEVICE_ID_CHARS_MAX: Final = 64
 DEVICE_KIND_CHARS_MAX: Final = 20
+#: What is read of an item, as it was sent.
+READ = frozenset({"anonymousId", "context.device.id", "context.device.type", "context.os.name"})
 
 
 def observe(facts: EngagementFacts, event: Interaction, when: int) -> EngagementFacts:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
 from footfall.events.reserved import Handoff, Reserved
 from footfall.tables import timers
 from footfall.tables.config import Config, version_of
@@ -137,8 +137,11 @@ class Fold:
             self._fire(offset, key)
         try:
             event = self._decode(entry.value)
-            if event["type"].startswith("$"):
+            kind = event["type"]
+            if kind.startswith("$"):
                 self._apply_reserved(event, offset, key or b"")
+            elif kind == VIOLATION:  # of interactions, by the collector's plan: nobody's
+                self._processed[kind] = self._processed.get(kind, 0) + 1
             elif key is None:
                 self._reject("key_invalid", "the record has no Kafka key")
             else:

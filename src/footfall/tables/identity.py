@@ -15,7 +15,7 @@ from footfall.events.interaction import Interaction
 from footfall.events.personal import identifiers
 from footfall.tables.cart_triggers import instant
 from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
-from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
+from footfall.tables.spec import Announcement, NoConfig, Reads, TableSpec, wants_all
 
 #: Characters of an identifier that are kept; longer ones are cut.
 VALUE_CHARS_MAX: Final = 512
@@ -92,6 +92,7 @@ TABLE = TableSpec(
     announce=_announce,
     merge_facts=merge_facts,
     merge_told=_merge_told,
+    reads=(Reads(frozenset({"userId", "anonymousId"})),),
     personal=True,
     ids=ids,
     view=view,

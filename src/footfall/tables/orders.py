@@ -18,7 +18,7 @@ from typing import Final
 
 from footfall.tables import orders_facts, orders_reading, orders_triggers
 from footfall.tables.orders_facts import mark_of, refunds_of
-from footfall.tables.orders_messages import wants
+from footfall.tables.orders_messages import READ, wants
 from footfall.tables.orders_row import OrdersFacts, OrdersTold
 from footfall.tables.spec import Announcement, NoConfig, TableSpec
 
@@ -66,6 +66,7 @@ TABLE = TableSpec(
     merge_told=merge_told,
     triggers=(orders_triggers.COMPLETED_FIRST, orders_triggers.REFUNDED),
     view=orders_reading.view,
+    reads=READ,
     slot=3,
     limited=orders_facts.is_limited,
 )

@@ -19,10 +19,12 @@ from typing import Final
 import msgspec
 
 from footfall.events.amount import from_bytes, to_bytes
+from footfall.events.commerce import names_of, paths_of
 from footfall.events.interaction import Commerce, Interaction, Line
 from footfall.events.personal import properties
 from footfall.tables.cart_operations import ID_CHARS_MAX, read_order
 from footfall.tables.orders_row import Lines, Order, OrderLine, Properties, Refund, Stated
+from footfall.tables.spec import Reads
 
 #: Products of one order, in bytes: about 20 with short names.
 LINES_BYTES_MAX: Final = 1_000
@@ -49,6 +51,23 @@ MESSAGES = {
 #: What an order is, as `Stated.kind` has it.
 KINDS = ("order", "subscription", "renewal")
 _RENEWED = "subscription_renewed"
+
+_VALUE = ("order_id", "total", "revenue", "lines.price", "lines.quantity")
+_STATED = (*_VALUE, "currency", "lines.product_id", "lines.variant", "lines.name")
+#: Of each message, what is read of the commerce record.
+_READ = {COMPLETED: _STATED, UPDATED: _STATED, CANCELLED: ("order_id",),
+         REFUNDED: (*_VALUE, "currency"), RETURNED: ("order_id",)}
+_CHANNELS = frozenset({"properties.channel", "properties.sales_channel"})
+_KINDS = frozenset({"properties.renewal", "properties.subscription", "properties.subscription_id"})
+_STATING = frozenset().union(*(names_of(action) for action, message in MESSAGES.items()
+                               if message in (COMPLETED, UPDATED)))
+#: What is read of an item, as it was sent.
+READ = (
+    *(Reads(paths_of(action, *_READ[message]), names_of(action))
+      for action, message in MESSAGES.items()),
+    Reads(_CHANNELS, _STATING),
+    Reads(_KINDS, _STATING - names_of(_RENEWED)),
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from footfall.events.amount import text
-from footfall.tables import risk_facts, risk_score
+from footfall.tables import risk_facts, risk_score, risk_signals
 from footfall.tables.cart_triggers import instant
 from footfall.tables.risk_facts import MINUTE_MS, first_seen
 from footfall.tables.risk_row import ELEVATED, HIGH, LOW, RiskConfig, RiskFacts, RiskTold, Scored
@@ -142,6 +142,7 @@ TABLE = TableSpec(
     merge_told=merge_told,
     triggers=(LEVEL_CHANGED,),
     view=view,
+    reads=risk_signals.READ,
     slot=4,
     levels=LEVELS,
     level=lambda told: LEVELS[told.level],

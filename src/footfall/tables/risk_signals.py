@@ -14,11 +14,12 @@ from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from footfall.events.commerce import squeeze
+from footfall.events.commerce import names_of, paths_of, squeeze
 from footfall.events.interaction import Interaction
 from footfall.events.personal import properties
 from footfall.tables.cart_operations import read_order
 from footfall.tables.risk_row import OrderValue, Properties, Signal
+from footfall.tables.spec import Reads
 
 HASH_BYTES: Final = 8
 #: Characters of a text that are hashed.
@@ -57,6 +58,22 @@ _SIGNALS = {squeeze(spelling): kind for name, kind in _NAMES.items()
 
 #: The names of signals, for the documents.
 NAMES = tuple(_NAMES)
+
+_CARDS = ("card_fingerprint", "payment_fingerprint", "card.fingerprint")
+_COUPONS = ("coupon", "coupon_code", "coupon_id")
+#: Of each kind, the properties that are read.
+_READ = {FAILED_PAYMENT: _CARDS, CARD: _CARDS, ORDER: (*_CARDS, *_COUPONS),
+         COUPON: (*_CARDS, *_COUPONS)}
+_ORDER = ("order_id", "currency", "total", "revenue", "lines.price", "lines.quantity")
+#: What is read of an item, as it was sent.
+READ = (
+    Reads(frozenset({"anonymousId", "context.device.id", "context.ip"})),
+    *(Reads(frozenset(f"properties.{name}" for name in names),
+            frozenset(name for name, named in _SIGNALS.items() if named == kind))
+      for kind, names in _READ.items()),
+    *(Reads(paths_of(action, *_ORDER), names_of(action))
+      for action in ("order_completed", "subscription_renewed")),
+)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -71,6 +71,16 @@ class Announcement(msgspec.Struct, Generic[T], frozen=True, gc=False):
     moves: tuple[Move, ...] = ()
 
 
+class Reads(NamedTuple):
+    """Fields of an item that something reads: dotted paths as sent (`context.ip`), arrays passed
+    through (`properties.products.price`), an object for all that is in it. Of every item, or of
+    tracked events of some names (`commerce.squeeze`).
+    """
+
+    paths: frozenset[str]
+    names: frozenset[str] | None = None
+
+
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a table with nothing to configure."""
 
@@ -88,6 +98,8 @@ class TableSpec(Generic[F, T, C]):
     that is long past, and then the answer is that `due`, no trigger (law 4: it has to settle).
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
     triggers: the names of all that `announce` may tell.
+    reads: what of `personal` and `commerce` observe looks at, as the app sent it, for each event;
+    no more and no less (tests/tables/test_reads.py). The envelope's other fields are not listed.
     personal: the row holds personal data and travels in the record's `personal` bytes.
     """
 
@@ -102,6 +114,7 @@ class TableSpec(Generic[F, T, C]):
     merge_facts: Callable[[F, F], F]
     merge_told: Callable[[T, T], T]
     triggers: tuple[str, ...] = ()
+    reads: tuple[Reads, ...] = ()
     #: The row for people: JSON values, with what is derived from it as of an instant (ms).
     view: Callable[[F, T, int, C], Mapping[str, Any]] | None = None
     #: Where the record's header tells of this row (0 to 15; for good, never given to another table)
