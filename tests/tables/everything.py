@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from footfall import tables
 from footfall.errors import Rejected
 from footfall.events.admit import Admitted, Arrival, admit
+from footfall.tables.spec import AnyTable
 from tests.tables.log import Log
 from tests.tables.logs import CODECS, KEYS, START
 
@@ -47,10 +48,10 @@ def encoded(value: Any) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def written() -> list[str]:
+def written(specs: Sequence[AnyTable] = tables.ALL) -> list[str]:
     """One line for each record and output, in order, and for each merge."""
     dice = random.Random(11)
-    log = Log(tables.ALL, 2)
+    log = Log(specs, 2)
     at = START
     keys: dict[bytes, None] = {}
     for n in range(EVENTS):

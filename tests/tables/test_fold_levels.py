@@ -89,5 +89,5 @@ def test_records_of_format_1_are_read_and_counted_once_they_change() -> None:
 def _touched(codec: RecordCodec, data: bytes) -> CustomerRecord:
     record = codec.decode(data)
     facts, told = codec.parts(PLAIN, record.rows["plain"])
-    codec.put(record, PLAIN, codec.raw(PLAIN, facts, told), told)
+    codec.put(record, PLAIN, codec.kept(PLAIN, facts, told), told)
     return record

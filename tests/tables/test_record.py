@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from footfall import tables
 from footfall.errors import StateRefused
 from footfall.tables.message_ids import MessageIds
 from footfall.tables.record import CustomerRecord, RecordCodec, decode_partition, header
 from footfall.tables.spec import Announcement, AnyTable, NoConfig, TableSpec, wants_all
 from footfall.tables.stored import FORMAT, NEVER, PartitionState, Row, Timer
+from tests.tables.everything import written
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True):
@@ -101,7 +104,7 @@ def test_one_content_has_one_encoding(record: CustomerRecord, random: Any) -> No
     for name, stored in shuffled(record.rows).items():
         facts, told = CODEC.parts(by_name[name], stored)
         again = Facts(shuffled(facts.by_name), set(shuffled(dict.fromkeys(facts.members))))
-        other.rows[name] = CODEC.raw(by_name[name], again, told)
+        other.rows[name] = CODEC.kept(by_name[name], again, told)
     assert CODEC.encode(record) == CODEC.encode(other)
 
 
@@ -113,7 +116,8 @@ def test_reading_changes_no_byte(record: CustomerRecord, touched: set[str]) -> N
     again = CODEC.decode(data)
     for spec in TABLES:
         if spec.name in touched and spec.name in again.rows:
-            CODEC.put(again, spec, CODEC.raw(spec, *CODEC.parts(spec, again.rows[spec.name])), None)
+            facts, told = CODEC.parts(spec, again.rows[spec.name])
+            CODEC.put(again, spec, CODEC.kept(spec, facts, told), told)
     assert data == CODEC.encode(again)
 
 
@@ -155,6 +159,12 @@ def test_rows_of_an_unknown_table_are_kept_and_taken_for_personal() -> None:
     *clear, _key_id, _personal = msgspec.msgpack.decode(data[25:])
     assert b"anna" not in msgspec.msgpack.encode(clear)
     assert content(record) == content(CODEC.decode(data))
+
+
+def test_rows_kept_decoded_are_written_and_told_the_same() -> None:
+    """`kept_decoded` is a matter of speed alone."""
+    decoded = [dataclasses.replace(spec, kept_decoded=True) for spec in tables.ALL]
+    assert written() == written(decoded)
 
 
 # -- versions --------------------------------------------------------------------------------------

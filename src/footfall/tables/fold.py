@@ -175,15 +175,15 @@ class Fold:
         try:
             for table, name, wants, observe, announce, section in self._steps:
                 if wants is None or wants(event):
-                    raw = rows.get(name)
-                    before, told_before = codec.parts(table, raw)
+                    row = rows.get(name)
+                    before, told_before = codec.parts(table, row)
                     facts = observe(before, event, when)
                     said = announce(told_before, facts, clock, section, None)
-                    if raw is not None and facts is before and said.told is told_before:
-                        raw = None
+                    if row is not None and facts is before and said.told is told_before:
+                        row = None
                     else:
-                        raw = codec.raw(table, facts, said.told)
-                    staged.append((table, name, raw, facts, said))
+                        row = codec.kept(table, facts, said.told)
+                    staged.append((table, name, row, facts, said))
                     if said.triggers or said.moves:
                         told = []
             if told is not None:
@@ -240,9 +240,9 @@ class Fold:
                 fired: bool = False) -> None:
         """Put staged steps into the record."""
         waiting = record.timers
-        for table, name, raw, facts, said in steps:
-            if raw is not None:
-                self._codec.put(record, table, raw, said.told)
+        for table, name, row, facts, said in steps:
+            if row is not None:
+                self._codec.put(record, table, row, said.told)
                 if table.limited is not None and table.limited(facts):
                     self._counts["limited", name] += 1
             due = said.due
@@ -264,10 +264,10 @@ class Fold:
         table's fault, like a step that raises.
         """
         told: list[Output] = []
-        if not any(said.triggers for _table, _name, _raw, _facts, said in steps):
+        if not any(said.triggers for _table, _name, _row, _facts, said in steps):
             return told
         ids = self._ids_of(record, steps)
-        for table, _name, _raw, _facts, said in steps:
+        for table, _name, _row, _facts, said in steps:
             for trigger in said.triggers:
                 try:
                     told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
@@ -280,7 +280,7 @@ class Fold:
         table = self._ids
         if table is None or table.ids is None:
             return {}
-        for stepped, _name, _raw, facts, _said in steps:
+        for stepped, _name, _row, facts, _said in steps:
             if stepped is table:
                 return table.ids(facts)
         return table.ids(self._codec.parts(table, record.rows.get(table.name))[0])
@@ -289,7 +289,7 @@ class Fold:
               told: Sequence[Output]) -> None:
         """Put what committed steps tell into the outputs, then what they move."""
         self.outputs += told
-        for table, _name, _raw, _facts, said in steps:
+        for table, _name, _row, _facts, said in steps:
             for trigger in said.triggers:
                 self._counts["trigger", trigger.name] += 1
             for move in said.moves:
@@ -339,9 +339,9 @@ class Fold:
                                   config.sections[name], timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
-            raw = (None if said.told is told_before
-                   else self._codec.raw(table, facts, said.told))
-            steps: list[Staged] = [(table, name, raw, facts, said)]
+            row = (None if said.told is told_before
+                   else self._codec.kept(table, facts, said.told))
+            steps: list[Staged] = [(table, name, row, facts, said)]
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from footfall.tables import timers
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord, RecordCodec
 from footfall.tables.spec import Announcement, AnyTable
-from footfall.tables.stored import MovedRow, Timer
+from footfall.tables.stored import Kept, MovedRow, Timer
 
-#: What stepping one table would change: table, its name, its row as it would be stored (None: it
-#: stays as it is), facts, announcement. Nothing is changed until all tables have been stepped.
-Staged = tuple[AnyTable, str, msgspec.Raw | None, Any, Announcement[Any]]
+#: What stepping one table would change: table, its name, its row (None: it stays as it is), facts,
+#: announcement. Nothing is changed until all tables have been stepped.
+Staged = tuple[AnyTable, str, Kept | None, Any, Announcement[Any]]
 
 
 def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequence[AnyTable],
@@ -33,8 +31,8 @@ def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequen
         part = moved.get(name)
         if part is None and name not in record.rows:
             continue
-        raw = record.rows.get(name)
-        our_facts, our_told = codec.parts(table, raw)
+        row = record.rows.get(name)
+        our_facts, our_told = codec.parts(table, row)
         facts, told = our_facts, our_told
         if part is not None:
             their_facts, their_told = codec.parts(table, part.row)
@@ -44,7 +42,7 @@ def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], tables: Sequen
             if timer is not None:
                 waiting[name] = timers.prolong(timer, clock, config)
         said = table.announce(told, facts, clock, config.sections[name], None)
-        same = raw is not None and facts is our_facts and said.told is our_told
-        staged.append((table, name, None if same else codec.raw(table, facts, said.told), facts,
+        same = row is not None and facts is our_facts and said.told is our_told
+        staged.append((table, name, None if same else codec.kept(table, facts, said.told), facts,
                        said))
     return staged, waiting

@@ -1,10 +1,11 @@
 """The customer record: all tables of one customer as one changelog value (law 2).
 
 Marks say in four bits a table, at its `slot`, whether the record has a row of it and which level
-was announced last: so levels are counted without decoding. Rows are kept as they are stored and
-decoded for a step alone: a hundred small objects of a customer who was here a moment ago would have
-to come from memory one by one, which takes longer than decoding (docs/performance.md). Rows of
-tables marked `personal` travel inside one `personal` field beside `key_id` (law 6).
+was announced last: so levels are counted without decoding. Rows stay as they are stored and are
+decoded for a step alone, where their table does not say otherwise: a hundred small objects of a
+customer who was here a moment ago would have to come from memory one by one, which takes longer
+than decoding (docs/performance.md). Rows of tables marked `personal` travel inside one `personal`
+field beside `key_id` (law 6).
 Decides the bytes (`stored.py` has their layout) and nothing else: what changes a record is in
 `fold.py`. A record of a newer format stops the worker.
 """
@@ -24,6 +25,7 @@ from footfall.tables.stored import (
     HEADER,
     HEADER_1,
     NEVER,
+    Kept,
     MovedRow,
     PartitionState,
     Row,
@@ -37,7 +39,7 @@ _MARK: Final = (1 << _MARK_BITS) - 1
 
 
 class CustomerRecord:
-    """A record taken apart: `rows` holds each table's row as it is stored."""
+    """A record taken apart; `rows` holds each table's row, in either form."""
 
     __slots__ = ("changed", "counted", "marks", "message_ids", "rows", "senders", "timers",
                  "watermark")
@@ -52,7 +54,7 @@ class CustomerRecord:
         self.senders: dict[int, tuple[int, int]] = {}
         self.message_ids = MessageIds()
         self.timers: dict[str, Timer] = {}
-        self.rows: dict[str, msgspec.Raw] = {}
+        self.rows: dict[str, Kept] = {}
 
     def next_wake(self) -> int:
         """The earliest wake_at of all timers, or NEVER."""
@@ -104,15 +106,15 @@ class RecordCodec:
             (senders, memory.hashes, memory.recent, record.timers, rows, None, personal)
         )
 
-    def put(self, record: CustomerRecord, table: AnyTable, row: msgspec.Raw, told: Any) -> None:
-        """Put a table's row, made by `raw`, into a record, and mark it with the level told."""
+    def put(self, record: CustomerRecord, table: AnyTable, row: Kept, told: Any) -> None:
+        """Put a table's row, made by `kept`, into a record, and mark it with the level told."""
         record.rows[table.name] = row
         if table.slot is not None:
             shift, level, codes = self._marked[table.name]
             mark = 1 if level is None else codes.get(level(told), 1)
             record.marks = record.marks & ~(_MARK << shift) | mark << shift
 
-    def take(self, record: CustomerRecord, name: str) -> msgspec.Raw:
+    def take(self, record: CustomerRecord, name: str) -> Kept:
         """Take a table's row out of a record."""
         if name in self._marked:
             record.marks &= ~(_MARK << self._marked[name][0])
@@ -141,18 +143,20 @@ class RecordCodec:
             record.rows.update(self._raws.decode(stored.personal))
         return record
 
-    def row(self, table: AnyTable, raw: msgspec.Raw | None) -> Row:
+    def row(self, table: AnyTable, row: Kept | None) -> Row:
         """A table's row for reading: decoded, upgraded, or new."""
-        return Row(table.version, *self.parts(table, raw))
+        return Row(table.version, *self.parts(table, row))
 
-    def parts(self, table: AnyTable, raw: msgspec.Raw | None) -> tuple[Any, Any]:
+    def parts(self, table: AnyTable, row: Kept | None) -> tuple[Any, Any]:
         """Facts and told of a row: decoded, upgraded, or new."""
-        if raw is None:
+        if row is None:
             return table.facts(), table.told()
+        if isinstance(row, Row):
+            return row.facts, row.told
         try:
-            version, facts, told = self._rows[table.name].decode(raw)
+            version, facts, told = self._rows[table.name].decode(row)
         except msgspec.ValidationError:  # of another version, perhaps
-            version = _version.decode(raw).version
+            version = _version.decode(row).version
             if version == table.version:
                 raise
         if version == table.version:
@@ -162,14 +166,16 @@ class RecordCodec:
                 f"a row of table {table.name!r} has version {version}, this code knows up to "
                 f"{table.version}: run the newer Footfall that wrote it"
             )
-        _, old_facts, old_told = _parts.decode(raw)
+        _, old_facts, old_told = _parts.decode(row)
         return table.upgrade(version, bytes(old_facts), bytes(old_told))
 
-    def raw(self, table: AnyTable, facts: Any, told: Any) -> msgspec.Raw:
-        """A table's row as it is stored; raises what msgspec raises of values that cannot be."""
+    def kept(self, table: AnyTable, facts: Any, told: Any) -> Kept:
+        """A row to be put into a record; raises what msgspec raises where it cannot be stored."""
+        if table.kept_decoded:
+            return Row(table.version, facts, told)
         return msgspec.Raw(self._encoder.encode((table.version, facts, told)))
 
-    def pack(self, rows: dict[str, tuple[msgspec.Raw, Timer | None]]) -> bytes:
+    def pack(self, rows: dict[str, tuple[Kept, Timer | None]]) -> bytes:
         """Rows for a `$handoff`."""
         return self._encoder.encode(rows)
 

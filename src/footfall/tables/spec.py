@@ -101,6 +101,9 @@ class TableSpec(Generic[F, T, C]):
     reads: what of `personal` and `commerce` observe looks at, as the app sent it, for each event;
     no more and no less (tests/tables/test_reads.py). The envelope's other fields are not listed.
     personal: the row holds personal data and travels in the record's `personal` bytes.
+    kept_decoded: between steps the row stays decoded until the next checkpoint, instead of as it is
+    stored. Worth it where decoding takes longer than fetching many small objects from memory: for
+    rows with maps, of customers with several events a checkpoint (docs/performance.md).
     """
 
     name: str
@@ -124,6 +127,7 @@ class TableSpec(Generic[F, T, C]):
     level: Callable[[T], str] | None = None
     upgrade: Callable[[int, bytes, bytes], tuple[F, T]] | None = None
     personal: bool = False
+    kept_decoded: bool = False
     #: Of the table that knows who the customer is: identifier kind -> value, for triggers.
     ids: Callable[[F], Mapping[str, str]] | None = None
     #: Whether a limit has cut these facts: counted, and law 3's equality is not claimed for them.

@@ -39,6 +39,10 @@ class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
     told: Any
 
 
+#: A row within a record in memory: as it is stored, or decoded (`TableSpec.kept_decoded`).
+Kept = Row | msgspec.Raw
+
+
 class MovedRow(msgspec.Struct, array_like=True, frozen=True):
     """A row on its way to another customer."""
 
