@@ -50,7 +50,7 @@ async def read(
     consumer = _consumer(bootstrap)
     try:
         consumer.assign([TopicPartition(topic, number, ranges[number][0]) for number in ends])
-        heard, why = time.monotonic(), "no broker answered"
+        heard, why = time.monotonic(), "is a broker down?"
         while ends:
             messages = consumer.consume(SLICE_RECORDS, timeout=0)
             reached: dict[int, int] = {}
@@ -60,8 +60,10 @@ async def read(
             if messages or reached:
                 heard = time.monotonic()
             elif time.monotonic() - heard > silence_s_max:
-                raise BrokerError(f"{topic}: nothing came from {bootstrap} for {silence_s_max:g} "
-                                  f"s: {why}")
+                number, end = next(iter(ends.items()))
+                raise BrokerError(
+                    f"{topic}: partition {number} has to be read to offset {end}, and nothing came "
+                    f"from {bootstrap} for {silence_s_max:g} s: {why}")
             for number, run in groupby(messages, Message.partition):
                 records = list(run)
                 end = ends.get(number, 0)
