@@ -51,7 +51,7 @@ def test_any_changelog_gives_the_best_records_and_what_is_counted_of_them(
     assert expected == best.store
     assert {k for k in expected if last[k] != expected[k]} == best.stale
     assert {k: header(v)[1] for k, v in expected.items() if header(v)[1]} == best.wakes
-    assert Counter(header(v)[2] for v in expected.values()) == +Counter(best.marks)
+    assert Counter(header(v)[2] for v in expected.values()) == +best.marks
     assert max((w for _, w, _, _ in records if w is not None), default=-1) == best.highest
 
 

@@ -9,6 +9,7 @@ record says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from footfall.errors import DecodeError
@@ -31,6 +32,7 @@ class Records:
         self._is_key = is_key
         self._hot: dict[bytes, CustomerRecord] = {}
         self._cooling: dict[bytes, CustomerRecord] = {}
+        #: How many records have which marks.
         self._marks = best.marks
 
     def get(self, key: bytes) -> CustomerRecord:
@@ -69,7 +71,7 @@ class Records:
             if record.marks != before or not known:
                 if known:
                     self._marks[before] -= 1
-                self._marks[record.marks] = self._marks.get(record.marks, 0) + 1
+                self._marks[record.marks] += 1
         store.update(changed)
         self.dirty = {}
         if len(self._hot) > self.hot_max:
@@ -112,7 +114,7 @@ class Best:
         self.state: bytes | None = None
         self.highest = -1
         self.wakes: dict[bytes, int] = {}
-        self.marks: dict[int, int] = {}
+        self.marks: Counter[int] = Counter()
         if best:
             self.take(best.items())
 
@@ -142,7 +144,7 @@ class Best:
                 self.stale.discard(key)
                 marks_of[known_marks] -= 1
             store[key] = value
-            marks_of[marks] = marks_of.get(marks, 0) + 1
+            marks_of[marks] += 1
             if wake_at:
                 wakes[key] = wake_at
             elif known is not None:
