@@ -92,15 +92,17 @@ def load(path: str) -> None:
     """Print the bytes of a process that has read the records, as a worker after its recovery."""
     from customers import fold_all, new_fold, visits
 
+    from footfall.tables.records import Best
+
     fold_all(new_fold(), visits(100))
     gc.collect()
     before = resident()
-    store = {}
+    best = Best()
     with Path(path).open("rb") as file:
         while size := file.read(4):
             key = file.read(int.from_bytes(size[:2], "big"))
-            store[key] = file.read(int.from_bytes(size[2:], "big"))
-    fold = new_fold(store=store)
+            best.take([(key, file.read(int.from_bytes(size[2:], "big")))])
+    fold = new_fold(best=best)
     print(json.dumps({"loaded": resident() - before, "customers": len(fold.store)}))
 
 

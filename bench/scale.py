@@ -45,6 +45,7 @@ class Population:
     def __init__(self, customers: int, samples: list[bytes], clock: int) -> None:
         from customers import keys, new_fold
 
+        from footfall.tables.records import Best
         from footfall.tables.stored import PartitionState
 
         self.customers = customers
@@ -53,7 +54,7 @@ class Population:
         self.dice = random.Random(customers)
         store = {keys.of("user_id", f"user-{n:08}"): bytes(memoryview(samples[n % len(samples)]))
                  for n in range(customers)}
-        self.fold = new_fold(store=store, state=PartitionState(self.offset, clock))
+        self.fold = new_fold(best=Best(store), state=PartitionState(self.offset, clock))
         self.garbage = None
 
     def block(self) -> list[Any]:

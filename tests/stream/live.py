@@ -10,6 +10,7 @@ from footfall import tables
 from footfall.settings import Settings
 from footfall.stream.engine import Engine
 from footfall.stream.partition import partition_of
+from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable
 from tests.tables.logs import CODECS, KEYS, RESERVED, Appended, Entry
 
@@ -26,7 +27,7 @@ def engine_of(specs: Sequence[AnyTable] = tables.ALL, owned: Sequence[int] = (0,
     made.consumer = SimpleNamespace(  # type: ignore[assignment]
         gate=True, epoch=0, held=set(), member="m", highwater=lambda _tp: 10)
     for number in owned:
-        made.own(number, None, {}, [])
+        made.own(number, None, Best())
     return made
 
 

@@ -15,6 +15,7 @@ from footfall.errors import SettingsError
 from footfall.stream.engine import Engine
 from footfall.stream.partition import partition_of
 from footfall.stream.serving import Serving
+from footfall.tables.records import Best
 from footfall.tables.spec import TableSpec
 from footfall.up.ports import HOST, free_port
 from tests.stream.live import engine_of, feed
@@ -73,7 +74,7 @@ def test_a_record_that_is_only_bytes_is_shown_the_same() -> None:
     fold = engine.partitions[number].fold
     list(fold.snapshot())
     again = engine_of(owned=())
-    again.own(number, fold.state(), dict(fold.store), [])
+    again.own(number, fold.state(), Best(fold.store))
 
     after = get(again, OF_ANNA)[1]
 

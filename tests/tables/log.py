@@ -24,6 +24,7 @@ from footfall.stream.partition import partition_of
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import decode_partition, header
+from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable, Output
 from footfall.tables.stored import PartitionState
 from tests.tables.logs import CODECS, KEYS, RESERVED, START
@@ -213,4 +214,4 @@ class Worker:
         if self.partition_record is not None:
             state = decode_partition(self.partition_record)
         return Fold(self.number, self._log.specs, codecs=CODECS, keys=KEYS, reserved=RESERVED,
-                    topic=TOPIC, state=state, store=dict(self.changelog))
+                    topic=TOPIC, state=state, best=Best(self.changelog))

@@ -25,6 +25,7 @@ from footfall.events import topics
 from footfall.events.customer_key import CustomerKeys
 from footfall.options import bootstrap_of
 from footfall.settings import Settings
+from footfall.stream import changelog
 from footfall.stream.customer import Document, Held, document
 from footfall.stream.partition import partition_of
 from footfall.stream.reader import Reader
@@ -87,14 +88,14 @@ def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | 
         raise BrokerError(f"no worker answered for this customer, and no broker at {bootstrap} "
                           "either; `footfall doctor` says what is wrong")
     # As the topic has it: this command may be configured otherwise than the workers.
-    (changelog,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
-    if not changelog.exists:
-        raise BrokerError(f"{changelog.name} does not exist; `footfall topics create` makes it")
-    number = partition_of(key, changelog.partitions)
+    (copied,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
+    if not copied.exists:
+        raise BrokerError(f"{copied.name} does not exist; `footfall topics create` makes it")
+    number = partition_of(key, copied.partitions)
     try:
         best, log_end = asyncio.run(asyncio.wait_for(_read(bootstrap, key, number), READ_S_MAX))
     except (KafkaError, TimeoutError) as error:
-        raise BrokerError(f"{changelog.name} cannot be read from {bootstrap}: "
+        raise BrokerError(f"{copied.name} cannot be read from {bootstrap}: "
                           f"{type(error).__name__}; `footfall doctor` says what is wrong") from None
     found = copy(settings, key, best, number, log_end)
     if found is not None:
@@ -104,13 +105,14 @@ def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | 
 
 async def _read(bootstrap: str, key: bytes, number: int) -> tuple[Best, int]:
     """The best records of the customer and of its partition, and where the log ends."""
-    changelog = TopicPartition(topics.CHANGELOG, number)
+    copied = TopicPartition(topics.CHANGELOG, number)
     log = TopicPartition(topics.INTERACTIONS, number)
     best = Best()
     async with Reader(bootstrap) as reader:
-        bounds = await reader.bounds([changelog, log])
-        async for _tp, records in reader.read({changelog: bounds[changelog]}):
-            best.take(r for r in records if r.key in (key, PARTITION_KEY))
+        bounds = await reader.bounds([copied, log])
+    async for _number, messages in changelog.read(
+            bootstrap, topics.CHANGELOG, {number: bounds[copied]}):
+        best.take((m.key(), m.value()) for m in messages if m.key() in (key, PARTITION_KEY))
     return best, bounds[log][1]
 
 

@@ -37,6 +37,7 @@ from footfall.stream.poison import PoisonLimit
 from footfall.stream.transport import Batch, BatchConsumer
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
+from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import PartitionState
 
@@ -112,19 +113,21 @@ class Engine:
 
     # -- partitions --------------------------------------------------------------------------------
 
-    def own(self, number: int, state: PartitionState | None, store: dict[bytes, bytes],
-            rewrites: list[tuple[bytes, bytes]]) -> Partition:
+    def own(self, number: int, state: PartitionState | None, best: Best) -> Partition:
         """Take a recovered partition."""
         fold = Fold(
             number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
-            topic=self.log_topic, state=state, store=store, passed=self.crash_point,
+            topic=self.log_topic, state=state, best=best, passed=self.crash_point,
             hot_records_max=max(1, self.settings.hot_records_max // self.settings.partitions),
             **self._fold_options,
         )
         limit = PoisonLimit(number, self.settings.rejected_ratio_max,
                             self.settings.rejected_run_max)
-        telemetry.RECOVERED.inc(len(store))
-        partition = self.partitions[number] = Partition(number, fold, limit, rewrites)
+        rewrites = [(key, best.store[key]) for key in best.stale]
+        telemetry.RECOVERED.inc(len(best.store))
+        telemetry.STALE_RECORDS.inc(len(rewrites))
+        partition = self.partitions[number] = Partition(number, fold, limit, rewrites,
+                                                        moved=bool(rewrites))
         return partition
 
     def retained(self) -> set[int]:

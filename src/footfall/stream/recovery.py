@@ -8,7 +8,6 @@ starts, or refuses it, saying why; must never start a partition that it could no
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -21,31 +20,26 @@ from faust.types import TP
 
 from footfall import telemetry
 from footfall.errors import StateRefused
+from footfall.stream import changelog
 from footfall.stream.chain import check_gap
 from footfall.stream.engine import LOG_APPEND_TIME, Engine
 from footfall.stream.reader import Reader
 from footfall.tables.fold import log_checksum
-from footfall.tables.record import decode_partition, header
+from footfall.tables.record import decode_partition
 from footfall.tables.records import Best
 from footfall.tables.stored import PartitionState
 
 logger = logging.getLogger(__name__)
 
-#: Records taken in before others get the event loop.
-SLICE = 5000
-#: A reader has one request under way: the broker answers others while one answer is taken in.
-READERS = 3
 
-
-async def _take_all(engine: Engine, ranges: dict[TopicPartition, tuple[int, int]],
-                    found: dict[int, Best]) -> None:
+async def _take_all(engine: Engine, ranges: dict[int, tuple[int, int]]) -> dict[int, Best]:
     """Read changelog partitions whole."""
-    async with Reader(engine.settings.kafka_bootstrap_servers) as reader:
-        async for tp, records in reader.read(ranges):
-            for at in range(0, len(records), SLICE):
-                found[tp.partition].take(records[at : at + SLICE])
-                engine.alive_at = time.monotonic()
-                await asyncio.sleep(0)
+    found = {number: Best() for number in ranges}
+    async for number, messages in changelog.read(
+            engine.settings.kafka_bootstrap_servers, engine.changelog_topic, ranges):
+        found[number].take((m.key(), m.value()) for m in messages)
+        engine.alive_at = time.monotonic()
+    return found
 
 
 async def recover(engine: Engine, numbers: Iterable[int]) -> None:
@@ -58,12 +52,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         changelogs = {n: TopicPartition(engine.changelog_topic, n) for n in wanted}
         logs = {n: TopicPartition(engine.log_topic, n) for n in wanted}
         bounds = await reader.bounds([*changelogs.values(), *logs.values()])
-        found = {n: Best() for n in wanted}
-        async with asyncio.TaskGroup() as group:
-            for at in range(READERS):
-                some = {changelogs[n]: bounds[changelogs[n]] for n in wanted[at::READERS]}
-                if some:
-                    group.create_task(_take_all(engine, some, found))
+        found = await _take_all(engine, {n: bounds[changelogs[n]] for n in wanted})
         engine.crash_point("in_recovery")
         states = {n: decode_partition(f.state) if f.state is not None else None
                   for n, f in found.items()}
@@ -74,7 +63,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
     for n in wanted:
         first, end = bounds[logs[n]]
         metadata = committed[TP(engine.log_topic, n)]
-        _prove(n, found[n].store, states[n], end=end, metadata=metadata,
+        _prove(n, found[n].highest, states[n], end=end, metadata=metadata,
                changelog_end=bounds[changelogs[n]][1])
         state = states[n]
         if state is not None and state.key_fingerprint != engine.keys.fingerprint:
@@ -82,12 +71,8 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
                 f"partition {n}: the state was made under another FOOTFALL_CUSTOMER_KEY_SECRET: "
                 "every customer would be a stranger. Set the secret that this installation began "
                 "with")
-        store = found[n].store
-        rewrites = [(key, store[key]) for key in found[n].stale]
-        telemetry.STALE_RECORDS.inc(len(rewrites))
-        partition = engine.own(n, states[n], store, rewrites)
-        partition.moved = bool(rewrites)
-        rows += len(store)
+        partition = engine.own(n, states[n], found[n])
+        rows += len(found[n].store)
         start = partition.fold.next_offset
         if start < first:
             await check_gap(engine, n, start, first)
@@ -97,10 +82,11 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
     logger.info("recovered %d partitions, %d customers, in %.2f s", len(wanted), rows, took)
 
 
-def _prove(number: int, store: dict[bytes, bytes], state: PartitionState | None, *, end: int,
-           metadata: str, changelog_end: int) -> None:
-    """Raise `StateRefused` where log, changelog and commit do not fit each other."""
-    highest = max((header(value)[0] for value in store.values()), default=-1)
+def _prove(number: int, highest: int, state: PartitionState | None, *, end: int, metadata: str,
+           changelog_end: int) -> None:
+    """Raise `StateRefused` where log, changelog and commit do not fit each other. `highest`: of all
+    watermarks in the changelog.
+    """
     if state is not None:
         highest = max(highest, state.next_offset - 1)
     if highest >= end:

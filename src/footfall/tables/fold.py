@@ -23,7 +23,7 @@ from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import Staged, merged
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
-from footfall.tables.records import Records
+from footfall.tables.records import Best, Records
 from footfall.tables.spec import Announcement, AnyTable, Output, wants_all
 from footfall.tables.stored import PartitionState, Row, Timer
 
@@ -48,7 +48,7 @@ class LogRecord(Protocol):
 class Fold:
     """The state of one partition and the machine that moves it.
 
-    `store` maps customer_key to encoded record as it was recovered; the fold writes it.
+    `best` is what was recovered; the fold takes its contents over.
     `decode` and `is_key` may replace the codec of the log (benchmarks read another schema).
     `passed` is told when a timer or a handoff is on its way (tests end the process there).
     """
@@ -63,7 +63,7 @@ class Fold:
         reserved: Reserved,
         topic: str,
         state: PartitionState | None = None,
-        store: dict[bytes, bytes] | None = None,
+        best: Best | None = None,
         decode: Callable[[bytes | None], Interaction] | None = None,
         is_key: Callable[[bytes | None], bool] = is_customer_key,
         hot_records_max: int = 100_000,
@@ -72,7 +72,8 @@ class Fold:
         state = state or PartitionState()
         self.partition = partition
         self.tables = sorted(tables, key=lambda t: t.name)
-        self.records = Records(self.tables, {} if store is None else store, is_key, hot_records_max)
+        best = best or Best()
+        self.records = Records(self.tables, best, is_key, hot_records_max)
         self.clock = state.clock
         self.next_offset = state.next_offset
         self.config = Config(self.tables, state.config_number, state.config_content)
@@ -95,7 +96,7 @@ class Fold:
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: CustomerRecord | None = None
-        self._timers = timers.Timers(self.records.take_stock())
+        self._timers = timers.Timers(best.wakes)
 
     def _lay_out(self) -> None:
         """What each event needs of the configuration in force, and of each table under it."""

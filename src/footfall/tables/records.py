@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from footfall.errors import DecodeError
 from footfall.tables.record import CustomerRecord, RecordCodec, header
@@ -24,28 +23,17 @@ class Records:
     changed since.
     """
 
-    def __init__(self, tables: Sequence[AnyTable], store: dict[bytes, bytes],
+    def __init__(self, tables: Sequence[AnyTable], best: Best,
                  is_key: Callable[[bytes | None], bool], hot_max: int) -> None:
         self.codec = RecordCodec(tables)
-        self.store = store
+        self.store = best.store
         self.dirty: dict[bytes, CustomerRecord] = {}
         self.hot_max = hot_max
         self._is_key = is_key
         self._hot: dict[bytes, CustomerRecord] = {}
         self._cooling: dict[bytes, CustomerRecord] = {}
         #: How many records have which marks.
-        self._marks: Counter[int] = Counter()
-
-    def take_stock(self) -> list[tuple[int, bytes]]:
-        """Count the levels of all that is stored; (next wake_at, key) of each that waits."""
-        wakes = []
-        marks_of = self._marks
-        for key, data in self.store.items():
-            _watermark, wake_at, marks = header(data)
-            if wake_at:
-                wakes.append((wake_at, key))
-            marks_of[marks] += 1
-        return wakes
+        self._marks = best.marks
 
     def get(self, key: bytes) -> CustomerRecord:
         """The record to be stepped, a new one for a new customer; raises `DecodeError` where `key`
@@ -111,32 +99,58 @@ class Records:
 
 
 class Best:
-    """What a changelog partition holds, as far as it has been taken in. `stale`: keys whose last
-    record was not the best; `state`: the `$partition` record.
+    """What a changelog partition holds, as far as it has been taken in; begins with records that
+    are the best already. `stale`: keys whose last record was not the best; `state`: the
+    `$partition` record. The rest is counted on the way, while a record is at hand: `highest` is the
+    highest watermark seen, `wakes` the next wake_at of each customer who waits, `marks` says how
+    many records have which.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, best: dict[bytes, bytes] | None = None) -> None:
         self.store: dict[bytes, bytes] = {}
         self.stale: set[bytes] = set()
         self.state: bytes | None = None
+        self.highest = -1
+        self.wakes: dict[bytes, int] = {}
+        self.marks: Counter[int] = Counter()
+        if best:
+            self.take(best.items())
 
-    def take(self, records: Iterable[Any]) -> None:
-        """Take in Kafka records, in their order."""
+    def take(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Take in (key, value) of each record, in their order."""
         store = self.store
-        for record in records:
-            key: bytes = record.key
-            value: bytes | None = record.value
+        wakes = self.wakes
+        marks_of = self.marks
+        for key, value in records:
             known = store.get(key)
             if value is None:
-                # The null that follows a removal, itself a record with a watermark.
-                store.pop(key, None)
-            elif key == PARTITION_KEY:
+                if known is not None:
+                    self._remove(key, known)
+                continue
+            if key == PARTITION_KEY:
                 if self.state is None or header(value)[0] >= header(self.state)[0]:
                     self.state = value
-            elif known is None:
-                store[key] = value
-            elif header(known)[0] > header(value)[0]:
-                self.stale.add(key)
-            else:
+                continue
+            watermark, wake_at, marks = header(value)
+            if watermark > self.highest:
+                self.highest = watermark
+            if known is not None:
+                known_watermark, _wake_at, known_marks = header(known)
+                if known_watermark > watermark:
+                    self.stale.add(key)
+                    continue
                 self.stale.discard(key)
-                store[key] = value
+                marks_of[known_marks] -= 1
+            store[key] = value
+            marks_of[marks] += 1
+            if wake_at:
+                wakes[key] = wake_at
+            elif known is not None:
+                wakes.pop(key, None)
+
+    def _remove(self, key: bytes, known: bytes) -> None:
+        """The null that follows a removal, itself a record with a watermark, has come."""
+        del self.store[key]
+        self.stale.discard(key)
+        self.wakes.pop(key, None)
+        self.marks[header(known)[2]] -= 1

@@ -8,7 +8,6 @@ grace and settling. Decides nothing about what a timer tells.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord
@@ -16,14 +15,16 @@ from footfall.tables.stored import Timer
 
 
 class Timers:
-    """Heap of (wake_at, key). `armed` says which entry of a customer is live; others are stale."""
+    """Heap of (wake_at, key). `armed` says which entry of a customer is live; others are stale.
+    Takes `armed` over as it is given: the next wake_at of each customer who waits.
+    """
 
     __slots__ = ("ahead", "armed", "heap")
 
-    def __init__(self, wakes: Iterable[tuple[int, bytes]]) -> None:
-        self.heap = list(wakes)
+    def __init__(self, armed: dict[bytes, int]) -> None:
+        self.armed = armed
+        self.heap = [(wake_at, key) for key, wake_at in armed.items()]
         heapq.heapify(self.heap)
-        self.armed = {key: wake_at for wake_at, key in self.heap}
         #: (watermark, wake_at, key) of customers whose record is ahead of the log, which is being
         #: read again.
         self.ahead: list[tuple[int, int, bytes]] = []
