@@ -201,3 +201,20 @@ async def test_the_address_is_filled_in_for_browsers(
     filled, *said = [json.loads(e["personal"])["context"] for e in sink.events()]
     assert ({"a": 1, "ip": ip} if ip else {"a": 1}) == filled
     assert [{"ip": "8.8.8.8"}, {"ip": "8.8.4.4"}] == said
+
+
+@pytest.mark.parametrize(("header", "filled"), [
+    ("1", True), ("0", None), ("true", None), ("", None), ("1, 1", None)])
+async def test_global_privacy_control_is_noted_with_every_item(
+    client: Any, sink: MemorySink, header: str, filled: bool | None
+) -> None:
+    """As browsers send it, with any SDK; only `1` has a meaning. The plan then keeps what is
+    necessary."""
+    said = {"userId": "u", "context": {"consent": {"categoryPreferences": {"Analytics": True}}}}
+    await post(client, "/v1/page", said, **{"Sec-GPC": header})
+    await post(client, "/v1/batch", {"batch": [{"type": "page", **said}]}, **{"Sec-GPC": header})
+    async with client.get("/v1/pixel/page", params={"writeKey": KEY, "userId": "u"},
+                          headers={"Sec-GPC": header}) as answer:
+        assert 200 == answer.status
+    contexts = [json.loads(event["personal"])["context"] for event in sink.events()]
+    assert [filled] * 3 == [context.get("globalPrivacyControl") for context in contexts]

@@ -8,6 +8,10 @@ and its purpose; a purpose is a consent category, or `necessary`, which needs no
 An item without a consent object has said nothing and loses nothing: sending is decided later.
 One that cannot be read covers nothing. Must never put a value into a finding, and no name that the
 plan does not declare.
+
+Global Privacy Control (decided on 2026-11-25): it asks not to sell or share personal data. An item
+sent under it (`context.globalPrivacyControl`) is taken, and keeps what is `necessary`, whatever it
+says of consent: which purpose shares data with whom is not known here, so none is presumed not to.
 """
 
 from __future__ import annotations
@@ -282,6 +286,8 @@ def _covered(context: Mapping[str, Any]) -> frozenset[str] | None:
     Segment's form is `consent.categoryPreferences`, RudderStack's `consentManagement` with
     `allowedConsentIds`. Where both are there a category must stand in both.
     """
+    if context.get("globalPrivacyControl") is True:
+        return frozenset()
     found: frozenset[str] | None = None
     for name, read in (("consent", _of_segment), ("consentManagement", _of_rudder)):
         said = context.get(name)
