@@ -40,9 +40,7 @@ class Shop:
         visitor.on("weberror", self._thrown)
         self._running: Any = None
         self._html = ""
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._answer)
-        self._server = TestServer(app)
+        self._server = site(lambda _path: f"<!doctype html><title>Shop</title>{self._html}")
 
     async def __aenter__(self) -> Self:
         await self._server.start_server()
@@ -71,10 +69,6 @@ class Shop:
 
     def url(self, path: str = "/") -> str:
         return str(self._server.make_url(path))
-
-    async def _answer(self, _request: web.Request) -> web.Response:
-        return web.Response(text=f"<!doctype html><title>Shop</title>{self._html}",
-                            content_type="text/html")
 
     def tag(self, **attributes: str) -> str:
         """The script's tag, with these attributes beside key and source."""
@@ -112,6 +106,18 @@ class Shop:
         except TimeoutError:
             found = [(i["type"], i["event"], i.get("properties")) for i in self.items()]
             raise AssertionError(f"the log has {len(found)}: {found}") from None
+
+
+def site(content: Callable[[str], str]) -> TestServer:
+    """Pages and scripts by their path, on a port of their own once it is started."""
+
+    async def answer(request: web.Request) -> web.Response:
+        kind = "text/javascript" if request.path.endswith(".js") else "text/html"
+        return web.Response(text=content(request.path), content_type=kind, charset="utf-8")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    return TestServer(app)
 
 
 async def kept(page: Page) -> dict[str, str]:
