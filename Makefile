@@ -49,5 +49,5 @@ $(VENV)-bench/ready: bench/comparators/requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench build
+	rm -rf $(VENV) $(VENV)-bench build src/footfall/browser/node_modules tests/browser/node_modules
 	find src -name "*.so" -delete

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def test_it_is_what_its_sources_make(missing: Callable[[str], None], tmp_path: P
 
 def test_it_is_small() -> None:
     assert len(gzip.compress(PATH.read_bytes(), 9)) < GZIP_BYTES_MAX
+
+
+def test_it_is_installed_with_the_package() -> None:
+    """Without its sources: nobody who installs Footfall needs Node."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    data = project["tool"]["setuptools"]["package-data"]["footfall"]
+    assert [str(PATH.relative_to(ROOT / "src/footfall"))] == [
+        pattern for pattern in data if pattern.startswith("browser")]
 
 
 def test_it_has_the_version_of_the_package() -> None:

@@ -69,7 +69,7 @@ def test_bounds_are_documented() -> None:
         f"{constant('ITEMS_MAX'):,} items or {constant('CHARS_MAX'):,} characters",
         f"up to {constant('BATCH_ITEMS_MAX')} items and {constant('BATCH_BYTES_MAX') // 1000} kB",
         f"over {constant('ITEM_BYTES_MAX') // 1024} KiB",
-        f"over {constant('CONSENT_CHARS_MAX'):,} characters",
+        f"over {constant('CONSENT_BYTES_MAX'):,} bytes as JSON",
         f"... {constant('BACKOFF_MS_MAX') // 1000} s",
         f"({constant('RETRY_AFTER_S_MAX')} s are believed)",
         f"kept up to {constant('EARLY_CALLS_MAX'):,}",

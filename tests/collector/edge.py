@@ -33,12 +33,13 @@ AUTH = basic(KEY)
 
 
 class MemorySink:
-    """Keeps what was sent; acknowledges when `gate` is set; fails with `error`."""
+    """Keeps what was sent; acknowledges after `ack_s` when `gate` is set; fails with `error`."""
 
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.ack_s = 0.0
         self.error = ""
         self.ready = True
 
@@ -47,6 +48,7 @@ class MemorySink:
 
     async def send(self, outgoing: Outgoing) -> None:
         await self.gate.wait()
+        await asyncio.sleep(self.ack_s)
         if self.error:
             raise UnavailableError(self.error)
         self.sent.append(outgoing)

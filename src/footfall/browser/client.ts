@@ -18,7 +18,8 @@ import { Sender } from "./sender";
 import { CONSENT, PREFIX, Store } from "./store";
 
 const ITEM_BYTES_MAX = 32 * 1024;
-const CONSENT_CHARS_MAX = 4000;
+/** All items of a request share it, and browsers and collector have their limits for that. */
+const CONSENT_BYTES_MAX = 4000;
 /** The event that Segment reserves for it. */
 const CONSENT_EVENT = "Segment Consent Preference Updated";
 
@@ -104,9 +105,9 @@ export class Client {
   /** What the visitor allows. */
   consent(said: Decision): void {
     const text = JSON.stringify(said);
-    if (!consents.isDecision(said) || text.length > CONSENT_CHARS_MAX) {
+    if (!consents.isDecision(said) || bytesOf(text) > CONSENT_BYTES_MAX) {
       this.drops.tell("consent_unreadable", "a decision is true, false or an object of categories, "
-        + `at most ${CONSENT_CHARS_MAX} characters long`, [said]);
+        + `at most ${CONSENT_BYTES_MAX} bytes long`, [said]);
       return;
     }
     const isNew = JSON.stringify(this.decision) !== text;
