@@ -55,7 +55,7 @@ async def test_a_grant_sends_what_waited_and_is_remembered(shop: Shop) -> None:
     granted = {"analytics": True, "marketing": False}
     for _ in range(2):
         await page.evaluate("said => footfall.consent(said)", granted)
-    await shop.until(lambda: 3 == len(shop.items()))
+    assert await page.evaluate("footfall.flush()") is True
     assert ["", "Seen", EVENT] == [item["event"] for item in shop.items()]
     assert {"footfall:anonymous_id", "footfall:user_id", "footfall:session", "footfall:consent"
             } == (await kept(page)).keys()
@@ -135,8 +135,7 @@ async def test_global_privacy_control_keeps_nothing_and_grants_nothing(
 ) -> None:
     """What was stored before is removed; calls are still sent, each saying so."""
     page = await shop.page()
-    await page.evaluate("footfall.identify('u0')")
-    await shop.until(lambda: bool(shop.items()))
+    await page.evaluate("(footfall.identify('u0'), footfall.flush())")
     assert len(await kept(page)) == 3
     await shop.stop()
     await page.evaluate("footfall.track('Left over')")
