@@ -8,7 +8,7 @@
 import type { Store } from "./store";
 
 const LEASE_MS = 30_000;
-const SETTLE_MS = 50;
+const SETTLE_MS = 100;
 const me = Math.random().toString(36).slice(2);
 
 /** What `run` gives; undefined where another tab is at it. */
