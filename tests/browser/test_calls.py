@@ -100,6 +100,19 @@ async def test_options_may_be_given_by_a_call(shop: Shop) -> None:
         await shop.until(lambda n=n: shop.events() == [str(k) for k in range(n + 1)])
 
 
+async def test_calls_that_wait_for_the_options_have_an_end(shop: Shop) -> None:
+    """What is past it is counted and told once somebody can be."""
+    page = await shop.page(f'<script src="{shop.collector}/footfall.js"></script>')
+    told = await page.evaluate(f"""() => {{
+      const told = []
+      footfall.on("error", (error, items) => told.push(error.reason, items.length))
+      for (let n = 0; n < 1001; n++) footfall.track("Clicked", {{n}})
+      footfall.load({{writeKey: "{KEY}", consent: "required"}})
+      return told.concat(footfall.counts().waiting)
+    }}""")
+    assert ["queue_full", 2, 999] == told
+
+
 async def test_the_first_page_view_is_called_where_the_tag_says_so(shop: Shop) -> None:
     await shop.page(shop.tag(auto_page=""))
     await shop.until(lambda: ["page"] == [item["type"] for item in shop.items()])

@@ -72,7 +72,7 @@ def test_bounds_are_documented() -> None:
         f"over {constant('CONSENT_BYTES_MAX'):,} bytes as JSON",
         f"... {constant('BACKOFF_MS_MAX') // 1000} s",
         f"({constant('RETRY_AFTER_S_MAX')} s are believed)",
-        f"kept up to {constant('EARLY_CALLS_MAX'):,}",
+        f"or {constant('EARLY_CALLS_MAX'):,} calls for `load`",
         f"after {constant('SESSION_IDLE_MS') // 60_000} minutes",
         f"is over; {constant('LEASE_MS') // 1000} s",
     ):

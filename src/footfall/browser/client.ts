@@ -139,6 +139,11 @@ export class Client {
     this.drops.tell("call_failed", `${call}: ${error}`, [call]);
   }
 
+  /** So many calls came before `load`, more than are kept until then. */
+  tooEarly(count: number): void {
+    if (count) this.drops.tell("queue_full", "too many calls before load", Array(count).fill(null));
+  }
+
   private decided(said: Decision): void {
     if (consents.isGrant(said)) this.granted();
     else this.refused();
@@ -159,9 +164,9 @@ export class Client {
   private refused(): void {
     this.state = "refused";
     this.sender.open(false);
-    const items = this.queue.names().map((name) => JSON.parse(this.store.get(name) ?? "{}") as unknown);
+    const waiting = this.queue.names().map((name) => this.store.get(name) ?? "{}");
     this.store.forget();
-    if (items.length) this.dropRefused(items);
+    if (waiting.length) this.dropRefused(waiting.map((json) => JSON.parse(json) as unknown));
   }
 
   private dropRefused(items: unknown[]): void {

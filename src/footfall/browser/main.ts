@@ -9,7 +9,7 @@ import { Client } from "./client";
 
 const CALLS = ["page", "track", "identify", "group", "alias", "reset", "consent", "anonymousId",
                "flush", "counts", "on"] as const;
-/** Before `load`; more are not kept. */
+/** Before `load`. */
 const EARLY_CALLS_MAX = 1000;
 
 /** As the page gives them; docs/browser.md has their meaning. */
@@ -30,11 +30,13 @@ const place = window as unknown as { footfall?: Footfall };
 const footfall = Array.isArray(place.footfall) ? place.footfall : [] as unknown as Footfall;
 place.footfall = footfall;
 const early = footfall.splice(0);
+let tooEarly = 0;
 let client: Client | undefined;
 
 function call(name: string, given: unknown[]): unknown {
   if (!client) {
     if (early.length < EARLY_CALLS_MAX) early.push([name, ...given]);
+    else tooEarly++;
     return undefined;
   }
   try {
@@ -58,6 +60,7 @@ function load(options: Partial<Options> | undefined): void {
     return console.error("footfall:", error);
   }
   for (const [name, ...given] of early.splice(0)) if (isCall(name)) call(name, given);
+  client.tooEarly(tooEarly);
 }
 
 function isCall(name: string): boolean {

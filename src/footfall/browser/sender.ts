@@ -78,7 +78,11 @@ export class Sender {
 
   /** One last word which does not wait for anything, nor for an answer. */
   beacon(items: string[]): boolean {
-    return navigator.sendBeacon(this.url, this.envelope(items));
+    try {
+      return navigator.sendBeacon(this.url, this.envelope(items));
+    } catch {
+      return false;
+    }
   }
 
   private soon(): void {
