@@ -72,15 +72,25 @@ def registry_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def node_packages() -> Path:
+def npm() -> Callable[[Path], Path]:
+    """Installs what a folder's lock file names; gives the folder."""
+
+    def install(folder: Path) -> Path:
+        try:
+            return packages.install(folder)
+        except packages.NodeError as error:
+            if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_NODE") == "1":
+                raise
+            _used.append(f"tests that need npm in {folder.name} were skipped: {error}")
+            pytest.skip(f"no Node packages: {error}")
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def node_packages(npm: Callable[[Path], Path]) -> Path:
     """Folder in which Node finds the packages of `tests/node`."""
-    try:
-        return packages.install()
-    except packages.NodeError as error:
-        if services.GIVEN.get("FOOTFALL_TEST_REQUIRE_NODE") == "1":
-            raise
-        _used.append(f"tests of Node's SDKs were skipped: {error}")
-        pytest.skip(f"no Node packages: {error}")
+    return npm(packages.FOLDER)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -33,7 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
 TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
-                  "FOOTFALL_TEST_DOCKER"}
+                  "FOOTFALL_TEST_REQUIRE_BROWSER", "FOOTFALL_TEST_DOCKER"}
 
 
 def page(name: str) -> str:
@@ -222,7 +222,7 @@ def test_topics_are_documented() -> None:
             assert f"{int(topic.config['retention.ms']) // DAY_MS} days" in row
         for key, value in topic.required.items():
             assert f"{key}={value}" in row
-    known = documented.keys() | {"footfall.toml"}
+    known = documented.keys() | {"footfall.toml", "footfall.js"}
     for file in PAGES:
         spans = [n for n in names(file.read_text()) if re.fullmatch(r"footfall\.[a-z]+", n)]
         assert set() == set(spans) - known

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from footfall.collector.app import Collector
@@ -33,12 +33,13 @@ AUTH = basic(KEY)
 
 
 class MemorySink:
-    """Keeps what was sent; acknowledges when `gate` is set; fails with `error`."""
+    """Keeps what was sent; acknowledges after `ack_s` when `gate` is set; fails with `error`."""
 
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.ack_s = 0.0
         self.error = ""
         self.ready = True
 
@@ -47,6 +48,7 @@ class MemorySink:
 
     async def send(self, outgoing: Outgoing) -> None:
         await self.gate.wait()
+        await asyncio.sleep(self.ack_s)
         if self.error:
             raise UnavailableError(self.error)
         self.sent.append(outgoing)
@@ -66,14 +68,23 @@ class Server(TestServer):
 
 
 @asynccontextmanager
-async def serving(sink: MemorySink, write_keys: WriteKeys | None = None, **options: Any
-                  ) -> AsyncIterator[TestClient[Any, Any]]:
-    """A client of a collector with `options`; the sources `web` and `app` where none are given."""
+async def serving(sink: MemorySink, write_keys: WriteKeys | None = None, port: int | None = None,
+                  **options: Any) -> AsyncIterator[TestClient[Any, Any]]:
+    """A client of a collector with `options`; the sources `web` and `app` where none are given.
+
+    `asked` has every request that it answered, as `GET /path?query`.
+    """
     known = write_keys or WriteKeys({"web": KEY, "app": "wk_app"})
     collector = Collector(sink, KEYS, known, CODECS, lambda: NOW, **options)
-    server = Server(collector.application())
-    async with TestClient(server) as made:
+    app, asked = collector.application(), []
+
+    async def note(request: web.Request, _response: web.StreamResponse) -> None:
+        asked.append(f"{request.method} {request.path_qs}")
+
+    app.on_response_prepare.append(note)
+    async with TestClient(Server(app, port=port)) as made:
         made.collector = collector  # type: ignore[attr-defined]
+        made.asked = asked  # type: ignore[attr-defined]
         yield made
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from footfall.collector import pixel
 from footfall.collector.answers import RequestError
 from footfall.collector.routes import ALL, PIXELS
+from footfall.collector.script import PATH
 from footfall.events.admit import CALLS
 from tests.collector.edge import AUTH, KEY, NOW, MemorySink, post, serving
 
@@ -201,3 +202,50 @@ async def test_the_address_is_filled_in_for_browsers(
     filled, *said = [json.loads(e["personal"])["context"] for e in sink.events()]
     assert ({"a": 1, "ip": ip} if ip else {"a": 1}) == filled
     assert [{"ip": "8.8.8.8"}, {"ip": "8.8.4.4"}] == said
+
+
+@pytest.mark.parametrize(("header", "filled"), [
+    ("1", True), ("0", None), ("true", None), ("", None), ("1, 1", None)])
+async def test_global_privacy_control_is_noted_with_every_item(
+    client: Any, sink: MemorySink, header: str, filled: bool | None
+) -> None:
+    """As browsers send it, with any SDK; only `1` has a meaning. The plan then keeps what is
+    necessary."""
+    said = {"userId": "u", "context": {"consent": {"categoryPreferences": {"Analytics": True}}}}
+    await post(client, "/v1/page", said, **{"Sec-GPC": header})
+    await post(client, "/v1/batch", {"batch": [{"type": "page", **said}]}, **{"Sec-GPC": header})
+    async with client.get("/v1/pixel/page", params={"writeKey": KEY, "userId": "u"},
+                          headers={"Sec-GPC": header}) as answer:
+        assert 200 == answer.status
+    contexts = [json.loads(event["personal"])["context"] for event in sink.events()]
+    assert [filled] * 3 == [context.get("globalPrivacyControl") for context in contexts]
+
+
+# -- the browser script --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packed", ["gzip, deflate", "identity"])
+async def test_the_browser_script_is_served_to_any_page(client: Any, packed: str) -> None:
+    async with client.get("/footfall.js", headers={"Accept-Encoding": packed,
+                                                   "Origin": "https://shop.example"}) as answer:
+        assert (200, "text/javascript", "utf-8") == (
+            answer.status, answer.content_type, answer.charset)
+        assert PATH.read_bytes() == await answer.read()
+        assert packed.startswith("gzip") == ("Content-Encoding" in answer.headers)
+        assert "public, max-age=300, must-revalidate" == answer.headers["Cache-Control"]
+        assert ("*", "cross-origin", "nosniff", "Accept-Encoding") == tuple(
+            answer.headers[name] for name in (
+                "Access-Control-Allow-Origin", "Cross-Origin-Resource-Policy",
+                "X-Content-Type-Options", "Vary"))
+
+
+async def test_a_browser_that_has_the_script_is_told_so(client: Any) -> None:
+    """Whichever encoding it has; any other is sent anew."""
+    async with client.get("/footfall.js") as answer:
+        etag = answer.headers["ETag"]
+    for known, status in ((etag, 304), (f'"other", {etag}', 304), ("*", 304), ('"other"', 200)):
+        async with client.get("/footfall.js", headers={"If-None-Match": known}) as answer:
+            assert (status, etag) == (answer.status, answer.headers["ETag"])
+            assert (status == 200) == bool(await answer.read())
+    async with client.head("/footfall.js") as answer:
+        assert 200 == answer.status

@@ -159,6 +159,11 @@ del NECESSARY["search"]
     ({"consent": True}, None, NECESSARY), ({"consent": {}}, None, NECESSARY),
     ({"consentManagement": {"allowedConsentIds": "Analytics"}}, None, NECESSARY),
     ({"consent": {"categoryPreferences": {"analytics": True}}}, None, NECESSARY),
+    ({"globalPrivacyControl": True}, None, NECESSARY),
+    (None, {"globalPrivacyControl": True}, NECESSARY),
+    ({"consent": {"categoryPreferences": {"Analytics": True, "Marketing": True}}},
+     {"globalPrivacyControl": True}, NECESSARY),
+    ({"globalPrivacyControl": False}, None, GOOD), ({"globalPrivacyControl": "1"}, None, GOOD),
 ])
 def test_what_the_items_consent_does_not_cover_never_reaches_the_log(
     context: Any, batch: Any, expected: Any

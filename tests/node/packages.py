@@ -1,12 +1,13 @@
 """The npm packages that tests run, unmodified: exact versions and checksums, no download address.
 
-They are installed once a run of the tests, into a folder that git ignores. Where Node or the
-registry is missing the tests that need them are skipped and the reason is printed;
-FOOTFALL_TEST_REQUIRE_NODE=1 makes that a failure.
+They are installed beside their lock file, into a folder that git ignores, once for each content of
+the lock. Where Node or the registry is missing the tests that need them are skipped and the reason
+is printed; FOOTFALL_TEST_REQUIRE_NODE=1 makes that a failure.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,21 +22,33 @@ class NodeError(Exception):
     """Node, npm or a package is not to be had here."""
 
 
-def install() -> Path:
-    """The folder from which they are found: the working folder of what needs them."""
+def install(folder: Path = FOLDER) -> Path:
+    """Install what a folder's lock file names; gives the folder, in which Node finds it."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NodeError(f"no Node {NODE_MAJOR_MIN} with npm here")
-    version = _output([node, "--version"], 20)
+    version = _output(folder, [node, "--version"], 20)
     if int(version.lstrip("v").partition(".")[0]) < NODE_MAJOR_MIN:
         raise NodeError(f"Node {version.strip()} is older than {NODE_MAJOR_MIN}")
-    _output([npm, "ci"], INSTALL_S_MAX)
-    return FOLDER
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules/.footfall-lock"
+    if not stamp.exists() or stamp.read_text() != lock:
+        _output(folder, [npm, "ci"], INSTALL_S_MAX)
+        stamp.write_text(lock)
+    return folder
 
 
-def _output(command: list[str], seconds_max: float) -> str:
+def run(folder: Path, command: str, *arguments: str) -> str:
+    """What a command of a folder's packages writes; fails with what it says."""
+    done = subprocess.run([str(folder / "node_modules/.bin" / command), *arguments], cwd=folder,
+                          capture_output=True, text=True, check=False, timeout=60)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def _output(folder: Path, command: list[str], seconds_max: float) -> str:
     try:
-        return subprocess.run(command, cwd=FOLDER, check=True, timeout=seconds_max,
+        return subprocess.run(command, cwd=folder, check=True, timeout=seconds_max,
                               capture_output=True, text=True).stdout
     except subprocess.CalledProcessError as error:
         raise NodeError(f"{' '.join(command)} failed: {error.stderr[-2000:]}") from None

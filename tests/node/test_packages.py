@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from footfall.collector.script import PATH as SCRIPT
 from tests.node.packages import FOLDER, NodeError, install
 
 
-def test_versions_are_exact_and_no_address_is_recorded() -> None:
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER.parent / "browser", SCRIPT.parent],
+                         ids=lambda folder: str(folder.relative_to(FOLDER.parents[1])))
+def test_versions_are_exact_and_no_address_is_recorded(folder: Path) -> None:
     """Each package has a checksum; where it comes from is the business of who installs."""
-    wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]
+    named = json.loads((folder / "package.json").read_text())
+    wanted = {**named.get("dependencies", {}), **named.get("devDependencies", {})}
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
-    locked = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
     assert wanted == {name: locked[f"node_modules/{name}"]["version"] for name in wanted}
     for name, package in locked.items():
         assert "resolved" not in package, name
@@ -39,5 +43,6 @@ def test_what_cannot_be_had_says_why(
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "package-lock.json").write_text("{}")
     with pytest.raises(NodeError, match=why):
-        install()
+        install(tmp_path)

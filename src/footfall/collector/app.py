@@ -19,6 +19,7 @@ from footfall.collector.auth import WriteKeys
 from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
+from footfall.collector.script import Script
 from footfall.collector.sink import Sink
 from footfall.collector.violations import Violations
 from footfall.events import reasons
@@ -57,6 +58,7 @@ class Collector:
         self._ingest = Ingest(sink, keys, write_keys, codecs, clock=clock, limits=limits,
                               proxies=proxies, plan=plan, violations=self._violations)
         self._openapi = openapi.document(limits)
+        self._script = Script()
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
@@ -95,8 +97,8 @@ class Collector:
         found: dict[routes.Kind, Handler] = {
             "call": call, "pixel": pixel, "ignored": self._ingest.ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
-            "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
-            "openapi": self._document,
+            "script": self._script.answer, "healthz": _healthz, "readyz": self._readyz,
+            "metrics": _metrics, "openapi": self._document,
         }
         return found[route.kind]
 

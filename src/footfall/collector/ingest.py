@@ -33,7 +33,7 @@ from footfall.collector.routes import BATCH, WEBHOOK
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.collector.violations import Violations
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, Planned, admit
+from footfall.events.admit import Arrival, Planned, Raws, admit
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
@@ -143,11 +143,10 @@ class Ingest:
         held.is_read(len(parsed.items))
         self._pay_source(source, len(parsed.items))
         self._pay_address(address, len(parsed.items) - 1)
+        filled = self._filled(request)
         shared = parsed.shared
-        if "Origin" in request.headers or request.method == "GET":
-            # Sent by a browser itself: its address is the customer's. A server's would be its own.
-            named = {"ip": msgspec.Raw(msgspec.json.encode(self._address(request)))}
-            shared = {**shared, "context": {**named, **shared.get("context", {})}}
+        if filled:
+            shared = {**shared, "context": {**filled, **shared.get("context", {})}}
         arrival = Arrival(source.name, received_at, secrets.token_hex(16),
                           "" if call in (BATCH, WEBHOOK) else call, parsed.sent_at, shared,
                           self._limits.item_bytes_max, source.calls, source.events,
@@ -225,6 +224,16 @@ class Ingest:
             "key_id": None, "personal": rejected.payload,
         }
         return {"key": rejected.source.encode(), "value": self._codecs.rejected.encode(record)}
+
+    def _filled(self, request: web.Request) -> Raws:
+        """What the request itself says for the `context` of items that do not say it."""
+        filled: Raws = {}
+        if "Origin" in request.headers or request.method == "GET":
+            # Sent by a browser itself: its address is the customer's. A server's would be its own.
+            filled["ip"] = msgspec.Raw(msgspec.json.encode(self._address(request)))
+        if request.headers.get("Sec-GPC") == "1":  # nothing else has a meaning (W3C, GPC)
+            filled["globalPrivacyControl"] = msgspec.Raw(b"true")
+        return filled
 
     # -- who it is -------------------------------------------------------------------------------
 

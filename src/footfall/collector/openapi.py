@@ -82,6 +82,8 @@ def _refused(route: Route) -> Json:
     if route.is_ingest:
         return {status: {"$ref": f"#/components/responses/{name}"}
                 for status, name in _REFUSED.items()}
+    if route.kind == "script":
+        return {"304": {"description": "It is as the browser has it."}}
     return {"503": {"$ref": "#/components/responses/TryAgain"}} if route.kind == "readyz" else {}
 
 
@@ -174,12 +176,14 @@ _SUMMARIES = {
     "ignored": "Telemetry of an SDK: taken, not kept",
     "segment_settings": "What Segment's browser SDK loads first",
     "source_config": "What RudderStack's browser SDK loads first",
-    "healthz": "Alive", "readyz": "A broker with the topics is seen, and no end is near",
+    "script": "The browser script (docs/browser.md)", "healthz": "Alive",
+    "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
 }
 _DONE: dict[str, Any] = {
     "call": _done,
     "pixel": lambda _route: {"description": "It is in the log.", "content": {"image/gif": {}}},
+    "script": lambda _route: {"description": "It.", "content": {"text/javascript": {}}},
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
        for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",

@@ -11,8 +11,8 @@ from footfall.events.admit import CALLS
 
 BATCH = "batch"
 WEBHOOK = "webhook"
-Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "healthz", "readyz",
-               "metrics", "openapi"]
+Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "script", "healthz",
+               "readyz", "metrics", "openapi"]
 
 
 class Route(NamedTuple):
@@ -28,7 +28,7 @@ class Route(NamedTuple):
     @property
     def is_ingest(self) -> bool:
         """Whether browsers on other pages may use it: it has a preflight and CORS headers."""
-        return self.kind not in ("healthz", "readyz", "metrics", "openapi")
+        return self.kind not in ("script", "healthz", "readyz", "metrics", "openapi")
 
 
 #: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs and the
@@ -51,6 +51,7 @@ ALL = (
     Route("POST", "/v1/m", "ignored"),
     Route("GET", "/v1/projects/{writeKey}/settings", "segment_settings"),
     Route("GET", "/sourceConfig", "source_config"),
+    Route("GET", "/footfall.js", "script"),
     Route("GET", "/healthz", "healthz"),
     Route("GET", "/readyz", "readyz"),
     Route("GET", "/metrics", "metrics"),

@@ -2,6 +2,10 @@
 
 Decides which categories its consent object covers. An item without one has said nothing; one that
 cannot be read covers nothing.
+
+Global Privacy Control (decided on 2026-11-25): it asks not to sell or share personal data. An item
+sent under it (`context.globalPrivacyControl`) is taken, and keeps what is `necessary`, whatever it
+says of consent: which purpose shares data with whom is not known here, so none is presumed not to.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: What is read here, as a path of the item.
-PATHS = ("context.consent", "context.consentManagement")
+PATHS = ("context.consent", "context.consentManagement", "context.globalPrivacyControl")
 
 
 def covered(context: Mapping[str, Any]) -> frozenset[str] | None:
@@ -19,6 +23,8 @@ def covered(context: Mapping[str, Any]) -> frozenset[str] | None:
     Segment's form is `consent.categoryPreferences`, RudderStack's `consentManagement` with
     `allowedConsentIds`. Where both are there a category must stand in both.
     """
+    if context.get("globalPrivacyControl") is True:
+        return frozenset()
     found: frozenset[str] | None = None
     for name, read in (("consent", _of_segment), ("consentManagement", _of_rudder)):
         said = context.get(name)
