@@ -46,6 +46,8 @@ COMPILED = (
     "src/footfall/tables/risk_facts.py",
     "src/footfall/tables/risk_score.py",
     "src/footfall/tables/risk_signals.py",
+    "src/footfall/tables/row.py",
+    "src/footfall/tables/step.py",
     "src/footfall/tables/timers.py",
 )
 

@@ -88,6 +88,8 @@ def test_records_of_format_1_are_read_and_counted_once_they_change() -> None:
 
 def _touched(codec: RecordCodec, data: bytes) -> CustomerRecord:
     record = codec.decode(data)
-    facts, told = codec.parts(PLAIN, record.rows["plain"])
-    codec.put(record, PLAIN, codec.kept(PLAIN, facts, told), told)
+    rows = codec.rows["plain"]
+    facts, told = rows.read(record.rows["plain"])
+    record.rows["plain"] = rows.make(facts, told)
+    record.marks = rows.marked(record.marks, told)
     return record

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
@@ -20,16 +20,13 @@ from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Intera
 from footfall.events.reserved import Handoff, Reserved
 from footfall.tables import timers
 from footfall.tables.config import Config, version_of
-from footfall.tables.handoffs import Staged, merged
+from footfall.tables.handoffs import merged
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
-from footfall.tables.spec import Announcement, AnyTable, Output, wants_all
+from footfall.tables.spec import AnyTable, Output
+from footfall.tables.step import Staged, Step
 from footfall.tables.stored import PartitionState, Row, Timer
-
-#: A table taken apart: table, name, wants (None for all), observe, announce, configuration.
-_Step = tuple[AnyTable, str, Callable[[Interaction], bool] | None, Callable[..., Any],
-              Callable[..., Announcement[Any]], Any]
 
 
 class LogRecord(Protocol):
@@ -91,7 +88,6 @@ class Fold:
         self._passed = passed
         self._state = state
         self._last: LogRecord | None = None
-        self._by_name = {t.name: t for t in self.tables}
         self._lay_out()
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
@@ -102,9 +98,9 @@ class Fold:
         """What each event needs of the configuration in force, and of each table under it."""
         self._late_ms = self.config.late_ms
         self._grace_ms = self.config.grace_ms
-        self._steps: list[_Step] = [
-            (t, t.name, None if t.wants is wants_all else t.wants, t.observe, t.announce,
-             self.config.sections[t.name]) for t in self.tables]
+        self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name])
+                       for t in self.tables]
+        self._by_name = {step.name: step for step in self._steps}
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -169,22 +165,23 @@ class Fold:
             when = appended_at
         clock = self.clock
         rows = record.rows
-        codec = self._codec
         staged: list[Staged] = []
         told: list[Output] | None = None
         name = ""
         try:
-            for table, name, wants, observe, announce, section in self._steps:
+            for step in self._steps:
+                wants = step.wants
                 if wants is None or wants(event):
+                    name = step.name
                     row = rows.get(name)
-                    before, told_before = codec.parts(table, row)
-                    facts = observe(before, event, when)
-                    said = announce(told_before, facts, clock, section, None)
+                    before, told_before = step.rows.read(row)
+                    facts = step.observe(before, event, when)
+                    said = step.announce(told_before, facts, clock, step.config, None)
                     if row is not None and facts is before and said.told is told_before:
                         row = None
                     else:
-                        row = codec.kept(table, facts, said.told)
-                    staged.append((table, name, row, facts, said))
+                        row = step.rows.make(facts, said.told)
+                    staged.append((step, row, facts, said))
                     if said.triggers or said.moves:
                         told = []
             if told is not None:
@@ -241,10 +238,12 @@ class Fold:
                 fired: bool = False) -> None:
         """Put staged steps into the record."""
         waiting = record.timers
-        for table, name, row, facts, said in steps:
+        for step, row, facts, said in steps:
+            name = step.name
             if row is not None:
-                self._codec.put(record, table, row, said.told)
-                if table.limited is not None and table.limited(facts):
+                record.rows[name] = row
+                record.marks = step.rows.marked(record.marks, said.told)
+                if step.limited is not None and step.limited(facts):
                     self._counts["limited", name] += 1
             due = said.due
             if due is not None:
@@ -265,15 +264,15 @@ class Fold:
         table's fault, like a step that raises.
         """
         told: list[Output] = []
-        if not any(said.triggers for _table, _name, _row, _facts, said in steps):
+        if not any(said.triggers for _step, _row, _facts, said in steps):
             return told
         ids = self._ids_of(record, steps)
-        for table, _name, _row, _facts, said in steps:
+        for step, _row, _facts, said in steps:
             for trigger in said.triggers:
                 try:
                     told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
                 except Exception as error:
-                    detail = f"{table.name}: {type(error).__name__}"
+                    detail = f"{step.name}: {type(error).__name__}"
                     raise DecodeError("step_failed", detail) from error
         return told
 
@@ -281,22 +280,22 @@ class Fold:
         table = self._ids
         if table is None or table.ids is None:
             return {}
-        for stepped, _name, _row, facts, _said in steps:
-            if stepped is table:
+        for step, _row, facts, _said in steps:
+            if step.table is table:
                 return table.ids(facts)
-        return table.ids(self._codec.parts(table, record.rows.get(table.name))[0])
+        return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
               told: Sequence[Output]) -> None:
         """Put what committed steps tell into the outputs, then what they move."""
         self.outputs += told
-        for table, _name, _row, _facts, said in steps:
+        for step, _row, _facts, said in steps:
             for trigger in said.triggers:
                 self._counts["trigger", trigger.name] += 1
             for move in said.moves:
                 if move.to != key:  # to oneself it would come back for ever
                     names = move.tables or tuple(self._by_name)
-                    self._send(key, record, move.to, names, table.name)
+                    self._send(key, record, move.to, names, step.name)
 
     # -- timers --------------------------------------------------------------------------------
 
@@ -324,25 +323,24 @@ class Fold:
                     record.watermark = offset
             index.arm_next(key, record)
 
-    def _fire_one(self, key: bytes, record: CustomerRecord, table: AnyTable, timer: Timer) -> None:
+    def _fire_one(self, key: bytes, record: CustomerRecord, step: Step, timer: Timer) -> None:
         config = self.config
-        name = table.name
+        name = step.name
         if not timer.revealed_at and self.clock - timer.wake_at > config.late_ms:
             # The clock jumped past it: an outage is not taken for everybody's silence.
             record.timers[name] = timers.reveal(timer.due, self.clock, config)
             self._counts["settled", name] += 1
             return
         now = timer.wake_at
-        facts, told_before = self._codec.parts(table, record.rows.get(name))
+        facts, told_before = step.rows.read(record.rows.get(name))
         try:
             # The grace is not spent twice: what is told is the silence up to `now` less it.
-            said = table.announce(told_before, facts, now - config.grace_ms,
-                                  config.sections[name], timer.due)
+            said = step.announce(told_before, facts, now - config.grace_ms, step.config,
+                                 timer.due)
             if said.due is not None and said.due + config.grace_ms <= now:
                 raise ValueError(f"the timer of {name} does not move forward")
-            row = (None if said.told is told_before
-                   else self._codec.kept(table, facts, said.told))
-            steps: list[Staged] = [(table, name, row, facts, said)]
+            row = None if said.told is told_before else step.rows.make(facts, said.told)
+            steps: list[Staged] = [(step, row, facts, said)]
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
@@ -396,8 +394,8 @@ class Fold:
             moved = self._codec.unpack(rows)
             for name in sorted(moved):
                 self._known(name)
-            staged, waiting = merged(record, moved, self.tables, self._codec,
-                                     clock=self.clock, config=self.config)
+            staged, waiting = merged(record, moved, self._steps, clock=self.clock,
+                                     config=self.config)
             told = self._told(key, record, staged, self.clock)
         except StateRefused:
             raise
@@ -414,12 +412,12 @@ class Fold:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _known(self, name: str) -> AnyTable:
-        table = self._by_name.get(name)
-        if table is None:
+    def _known(self, name: str) -> Step:
+        step = self._by_name.get(name)
+        if step is None:
             raise StateRefused(f"rows of table {name!r} are here, which this code does not know: "
                                "run the newer Footfall that wrote them")
-        return table
+        return step
 
     @property
     def counts(self) -> Counter[tuple[str, str]]:
@@ -439,7 +437,7 @@ class Fold:
         record = self.records.peek(key)
         if record is None or name not in record.rows:
             return None
-        return self._codec.row(self._by_name[name], record.rows[name])
+        return self._codec.row(self._by_name[name].table, record.rows[name])
 
     # -- checkpoints ---------------------------------------------------------------------------
 

@@ -1,0 +1,38 @@
+"""A table under the configuration in force, taken apart for the path that every event takes.
+
+Decides nothing: what a table and its configuration say is read once here instead of with each
+event, and from a compiled class instead of a dataclass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from footfall.events.interaction import Interaction
+from footfall.tables.row import RowCodec
+from footfall.tables.spec import Announcement, wants_all
+from footfall.tables.stored import Kept
+
+
+class Step:
+    """One table: its functions, its rows, its section of the configuration."""
+
+    def __init__(self, rows: RowCodec, config: Any) -> None:
+        table = rows.table
+        self.table = table
+        self.rows = rows
+        self.config = config
+        self.name = table.name
+        #: None: every event.
+        self.wants: Callable[[Interaction], bool] | None = (
+            None if table.wants is wants_all else table.wants)
+        self.observe: Callable[[Any, Interaction, int], Any] = table.observe
+        self.announce: Callable[[Any, Any, int, Any, int | None], Announcement[Any]] = (
+            table.announce)
+        self.limited: Callable[[Any], bool] | None = table.limited
+
+
+#: What stepping one table would change: its row (None: it stays as it is), facts, announcement.
+#: Nothing is changed until all tables have been stepped.
+Staged = tuple[Step, Kept | None, Any, Announcement[Any]]
