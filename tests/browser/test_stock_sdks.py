@@ -43,18 +43,18 @@ window.start = url => AnalyticsBrowser.load({ writeKey: "wk_web", cdnURL: url },
     "rudder": """
 import { RudderAnalytics } from "@rudderstack/analytics-js/bundled"
 window.start = url => {
-  const sdk = new RudderAnalytics()
-  sdk.load("wk_web", url, { configUrl: url })
-  return sdk
+  const rudderanalytics = new RudderAnalytics()
+  rudderanalytics.load("wk_web", url, { configUrl: url })
+  return rudderanalytics
 }
 """,
     "rudder, beacon": """
 import { RudderAnalytics } from "@rudderstack/analytics-js/bundled"
 window.start = url => {
-  const sdk = new RudderAnalytics()
-  sdk.load("wk_web", url, { configUrl: url, useBeacon: true,
+  const rudderanalytics = new RudderAnalytics()
+  rudderanalytics.load("wk_web", url, { configUrl: url, useBeacon: true,
     beaconQueueOptions: { flushQueueInterval: 1000 } })
-  return sdk
+  return rudderanalytics
 }
 """,
     "footfall": """

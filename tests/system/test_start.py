@@ -18,6 +18,7 @@ import pytest
 
 from footfall.events.codec import Codecs
 from footfall.events.topics import INTERACTIONS, REJECTED
+from tests.browser.test_stock_sdks import SDKS as BROWSER
 from tests.collector.test_kafka import read_all
 from tests.sdk.test_kafka import collecting
 from tests.system.test_stock_sdks import NODE, PYTHON
@@ -108,9 +109,10 @@ def test_the_settings_of_the_sdks_that_run_are_those_of_the_page() -> None:
     """Every SDK that the page calls run is run with the setting that it names."""
     table = section(page("migrate.md"), "The one setting").splitlines()
     settings = [names(row.split("|")[2])[0] for row in table if row.endswith("| run |")]
-    sources = [re.sub(r"\s", "", source).replace("sys.argv[1]", "URL").replace(
-        "process.argv[1]", "URL").replace('"wk_web"', "KEY") for source in
-        (*PYTHON.values(), *NODE.values())]
-    assert len(settings) == len({*PYTHON, *NODE} - {"footfall", "segment, packed"})
+    sources = [re.sub(r"\burl\b", "URL", re.sub(r"\s", "", source)).replace(
+        "sys.argv[1]", "URL").replace("process.argv[1]", "URL").replace('"wk_web"', "KEY")
+        for source in (*PYTHON.values(), *NODE.values(), *BROWSER.values())]
+    ways = {"footfall", "segment, packed", "segment, batched", "rudder, beacon"}
+    assert len(settings) == sum(len(sdks.keys() - ways) for sdks in (PYTHON, NODE, BROWSER))
     assert [] == [setting for setting in settings if not any(
         setting.replace(" ", "") in source for source in sources)]
