@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from footfall.collector import plan_folder
 from footfall.errors import ConfigError, Rejected
-from footfall.events.admit import Admitted, Arrival, Found, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival, Found
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.plan import PROPERTIES_MAX, Document, Plan, rule_of
 

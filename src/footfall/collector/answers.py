@@ -13,7 +13,8 @@ import msgspec
 from aiohttp import web
 
 from footfall.errors import Rejected
-from footfall.events.admit import Admitted, field_of
+from footfall.events.admit import field_of
+from footfall.events.arrival import Admitted
 
 #: Every code of a request that is refused as a whole.
 CODES = (

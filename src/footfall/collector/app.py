@@ -21,7 +21,8 @@ from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.sink import Sink
 from footfall.events import reasons
-from footfall.events.admit import STAGE, Planned
+from footfall.events.admit import STAGE
+from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import ACCEPTED, REFUSED, REJECTED, at_zero

@@ -19,7 +19,8 @@ from aiohttp import web
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import ENCODINGS, TooLong, Unpacker
 from footfall.collector.room import Held
-from footfall.events.admit import BATCH_ITEMS_MAX, SHARED, SHARED_BYTES_MAX, Raws, decode, split
+from footfall.events.admit import BATCH_ITEMS_MAX, SHARED, SHARED_BYTES_MAX, decode, split
+from footfall.events.arrival import Raws
 from footfall.events.fields import FieldError, kind_of
 
 READ_S_MAX = 20.0

@@ -32,7 +32,8 @@ from footfall.collector.room import Held, Room
 from footfall.collector.routes import BATCH
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.errors import Rejected
-from footfall.events.admit import Admitted, Arrival, Planned, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival, Planned
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (

@@ -19,7 +19,8 @@ import jsonschema_rs
 import msgspec
 
 from footfall.errors import ConfigError
-from footfall.events.admit import Finding, Found, Raws, split
+from footfall.events.admit import split
+from footfall.events.arrival import Finding, Found, Raws
 from footfall.events.fields import TEXT_CHARS_MAX, FieldError
 
 #: Names of members and places in arrays.
