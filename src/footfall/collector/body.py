@@ -36,7 +36,7 @@ class Body(NamedTuple):
     shared: dict[str, Raws]
 
 
-async def read(request: web.Request, bytes_max: int, held: Held) -> bytes:
+async def read(request: web.BaseRequest, bytes_max: int, held: Held) -> bytes:
     """The unpacked body, every byte of which is `held`; raises `RequestError`."""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:

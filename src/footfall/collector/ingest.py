@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from footfall.collector import answers, body, pixel
 from footfall.collector.acknowledged import Acknowledged, name_of
-from footfall.collector.answers import Duplicate, Outcome, Outcomes, RequestError
+from footfall.collector.answers import Answer, Duplicate, Outcome, Outcomes, RequestError
 from footfall.collector.auth import Source, WriteKeys
 from footfall.collector.body import Body
 from footfall.collector.limits import Limits
@@ -81,7 +81,7 @@ class Ingest:
         self._acknowledged = Acknowledged()
         self._counters: dict[str, tuple[Counter, Counter]] = {}
 
-    async def call(self, request: web.Request, call: str) -> web.Response:
+    async def call(self, request: web.BaseRequest, call: str) -> Answer:
         """A tracking call whose items stand in the body."""
         with self._room.body() as held:
             address = self._let_in(request)
@@ -107,11 +107,11 @@ class Ingest:
             (outcome,) = await self._take(request, held, source, parsed, call, self._clock(),
                                           address)
         if isinstance(outcome, Rejected):
-            return answers.of_one(outcome)
+            return answers.response(answers.of_one(outcome))
         return web.Response(body=pixel.GIF, content_type="image/gif",
                             headers={"Cache-Control": "no-store"})
 
-    async def ignored(self, request: web.Request) -> web.Response:
+    async def ignored(self, request: web.BaseRequest) -> Answer:
         """What SDKs tell of themselves: taken, so that they do not try again, and dropped."""
         with self._room.body() as held:
             self._let_in(request)
@@ -129,7 +129,7 @@ class Ingest:
         source.check_origin(request.headers.get("Origin"))
         return source
 
-    async def _take(self, request: web.Request, held: Held, source: Source,  # noqa: PLR0917
+    async def _take(self, request: web.BaseRequest, held: Held, source: Source,  # noqa: PLR0917
                     parsed: Body, call: str, received_at: int, address: str) -> Outcomes:
         source.check_origin(request.headers.get("Origin"))
         held.is_read(len(parsed.items))
@@ -213,21 +213,21 @@ class Ingest:
 
     # -- who it is -------------------------------------------------------------------------------
 
-    def _source_outside(self, request: web.Request) -> Source | None:
+    def _source_outside(self, request: web.BaseRequest) -> Source | None:
         """Source of the header or the query; None where neither names one; raises 401."""
         found = self._write_keys.source_of_header(request.headers.get("Authorization"))
         if found is None and request.query_string and "writeKey" in request.query:
             found = self._write_keys.source_of(request.query["writeKey"])
         return found
 
-    def _address(self, request: web.Request) -> str:
+    def _address(self, request: web.BaseRequest) -> str:
         """The client's address: the peer's, or what that many proxies before us say."""
         if self._proxies:
             said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
             return said[-self._proxies if len(said) >= self._proxies else 0].strip()
         return request.remote or ""
 
-    def _let_in(self, request: web.Request) -> str:
+    def _let_in(self, request: web.BaseRequest) -> str:
         """Raises 429 while its address is over its rate; else one token is paid, for anything."""
         if not self._limits.address_items_per_s:
             return ""

@@ -73,7 +73,7 @@ class _Pending:
 
     __slots__ = ("done", "due", "error", "until_s")
 
-    def __init__(self, due: int, done: asyncio.Future[None], until_s: float) -> None:
+    def __init__(self, due: int, done: asyncio.Future[str], until_s: float) -> None:
         self.due = due
         self.done = done
         self.until_s = until_s
@@ -84,16 +84,14 @@ class _Pending:
         self.due -= 1
         if error is not None:
             self.error = error.name()
-        if not self.due and not self.done.done():
-            if self.error:
-                self.fail(f"the broker did not answer: {self.error}")
-            else:
-                self.done.set_result(None)
+        if not self.due:
+            self.settle(self.error and f"the broker did not answer: {self.error}")
 
-    def fail(self, why: str) -> None:
-        """Settle the request, if it is not yet."""
+    def settle(self, why: str) -> None:
+        """The request is in the log, or `why` not. A text and no exception: that would hold the
+        frame that waits for it, which holds this."""
         if not self.done.done():
-            self.done.set_exception(UnavailableError(why))
+            self.done.set_result(why)
 
 
 class KafkaSink:
@@ -148,9 +146,11 @@ class KafkaSink:
         self._due.set()
         self._waiting.add(pending)
         try:
-            await pending.done
+            why = await pending.done
         finally:
             self._waiting.discard(pending)
+        if why:
+            raise UnavailableError(why)
 
     async def close(self, seconds_max: float) -> None:
         """Wait for what is due, at most so long."""
@@ -186,7 +186,7 @@ class KafkaSink:
                 looked_s = now_s
                 for pending in self._waiting:
                     if pending.until_s <= now_s:
-                        pending.fail("the broker did not answer in time")
+                        pending.settle("the broker did not answer in time")
             if len(self._producer):
                 await asyncio.sleep(POLL_S)
                 continue
