@@ -44,7 +44,7 @@ def left(unreachable: list[Any]) -> list[str]:
 @pytest.mark.parametrize(("content", "headers", "status"), [
     (TRACK, {}, 200), ({"batch": []}, {}, 400), (TRACK, {"Authorization": "Basic no"}, 401),
     (b"{" + MARK.encode(), {}, 400), ({**TRACK, "event": MARK * 100}, {}, 400)])
-async def test_an_answer_leaves_nothing(
+async def test_an_answer_leaves_nothing(  # noqa: PLR0917
         client: Any, unreachable: list[Any], suffix: str, content: Any, headers: dict[str, str],
         status: int) -> None:
     for _ in range(3):
