@@ -14,7 +14,7 @@ import zlib
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import ENCODINGS, TooLong, Unpacker
@@ -38,17 +38,19 @@ class Body(NamedTuple):
 
 async def read(request: web.BaseRequest, bytes_max: int, held: Held) -> bytes:
     """The unpacked body, every byte of which is `held`; raises `RequestError`."""
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
     if encoding not in ENCODINGS:
         raise RequestError(400, "encoding_unsupported", "Content-Encoding must be gzip or deflate")
+    if not encoding and request.content.is_eof():  # it came with its headers, as most do
+        data = request.content.read_nowait()
+        if len(data) > bytes_max:
+            raise _too_large(bytes_max)
+        held.take(len(data))
+        return data
     if (request.content_length or 0) > bytes_max:
         raise _too_large(bytes_max)
     unpacker, parts = Unpacker(encoding, bytes_max), []
     try:
-        if not encoding and request.content.is_eof():  # it came with its headers, as most do
-            data = unpacker.feed(request.content.read_nowait())
-            held.take(len(data))
-            return data
         async with asyncio.timeout(READ_S_MAX):
             async for part in request.content.iter_any():
                 parts.append(unpacker.feed(part))

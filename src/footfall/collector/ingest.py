@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -27,7 +26,7 @@ from footfall.collector.answers import Answer, Duplicate, Outcome, Outcomes, Req
 from footfall.collector.auth import Source, WriteKeys
 from footfall.collector.body import Body
 from footfall.collector.limits import Limits
-from footfall.collector.rates import Buckets, network_of
+from footfall.collector.rates import Buckets, buckets_of, network_of
 from footfall.collector.room import Held, Room
 from footfall.collector.routes import BATCH
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
@@ -49,12 +48,8 @@ from footfall.telemetry import (
 Clock = Callable[[], int]
 
 
-class Judged(NamedTuple):
-    """A request's items, what has to be written of them, and what to remember once it is."""
-
-    outcomes: list[Outcome]
-    outgoing: Outgoing
-    names: list[bytes]
+#: A request's items, what has to be written of them, and what to remember once it is.
+Judged = tuple[list[Outcome], Outgoing, list[bytes]]
 
 
 def wall_clock() -> int:
@@ -76,8 +71,8 @@ class Ingest:
         self._proxies = proxies
         self._plan = plan
         self._room = Room(self._limits)
-        self._by_source = Buckets(self._limits.source_items_per_s)
-        self._by_address = Buckets(self._limits.address_items_per_s)
+        self._by_source = buckets_of(self._limits.source_items_per_s)
+        self._by_address = buckets_of(self._limits.address_items_per_s)
         self._acknowledged = Acknowledged()
         self._counters: dict[str, tuple[Counter, Counter]] = {}
 
@@ -140,18 +135,20 @@ class Ingest:
             # Sent by a browser itself: its address is the customer's. A server's would be its own.
             named = {"ip": msgspec.Raw(msgspec.json.encode(self._address(request)))}
             shared = {**shared, "context": {**named, **shared.get("context", {})}}
-        arrival = Arrival(source.name, received_at, secrets.token_hex(16),
+        arrival = Arrival(source.name, received_at, secrets.token_bytes(16).hex(),
                           "" if call == BATCH else call, parsed.sent_at, shared,
                           self._limits.item_bytes_max, source.calls, source.events,
                           self._plan)
         judged = self._judge(parsed.items, arrival)
         await self._send(source.name, judged)
-        return judged.outcomes
+        return judged[0]
 
     def _judge(self, items: list[bytes], arrival: Arrival) -> Judged:
         """Every item, and what has to be written of it."""
-        judged = Judged([], Outgoing([], []), [])
-        outcomes, (interactions, rejected), names = judged
+        outcomes: list[Outcome] = []
+        interactions: list[Record] = []
+        rejected: list[Record] = []
+        names: list[bytes] = []
         for n, item in enumerate(items):
             outcome = admit(item, n, arrival, self._keys)
             outcomes.append(outcome)
@@ -165,7 +162,7 @@ class Ingest:
             names.append(name)
             interactions.append({"key": outcome.key,
                                  "value": self._codecs.interaction.encode(outcome.event)})
-        return judged
+        return outcomes, Outgoing(interactions, rejected), names
 
     async def _send(self, source: str, judged: Judged) -> None:
         """Return when the log has all of them; only then are they told and remembered."""
@@ -229,7 +226,7 @@ class Ingest:
 
     def _let_in(self, request: web.BaseRequest) -> str:
         """Raises 429 while its address is over its rate; else one token is paid, for anything."""
-        if not self._limits.address_items_per_s:
+        if self._by_address is None:
             return ""
         address = network_of(self._address(request))
         _check(self._by_address, address, "address")
@@ -237,12 +234,12 @@ class Ingest:
         return address
 
     def _pay_address(self, address: str, items: int) -> None:
-        if items and self._limits.address_items_per_s:
+        if items and self._by_address is not None:
             self._by_address.pay(address, items, time.monotonic())
 
     def _pay_source(self, source: Source, items: int) -> None:
         """Raises 429 while a source is over its rate, else takes the tokens of its items."""
-        if self._limits.source_items_per_s:
+        if self._by_source is not None:
             _check(self._by_source, source.name, "source")
             self._by_source.pay(source.name, items, time.monotonic())
 
