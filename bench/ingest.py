@@ -45,7 +45,7 @@ GOALS = {"events_cpu_s": 30_000, "share_of_empty": 0.60, "p99_ms": 25}
 AUTH = {"Authorization": "Basic " + base64.b64encode(f"{WRITE_KEY}:".encode()).decode()}
 
 _EMPTY = """
-import asyncio, gc, sys
+import asyncio, gc, sys, uvloop
 from aiohttp import web
 from footfall.collector import command, shortcut
 from footfall.collector.answers import Answer
@@ -62,7 +62,7 @@ async def serve():
     gc.freeze()
     gc.set_threshold(*command.GARBAGE_THRESHOLDS)
     await asyncio.Event().wait()
-asyncio.run(serve())
+asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve())
 """
 _AIOHTTP = """
 import sys

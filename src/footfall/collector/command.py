@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import uvloop
 
 from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
@@ -48,7 +49,9 @@ def collector(ctx: click.Context) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = required(resolve(ctx.obj()))
-    asyncio.run(serve(settings, lambda url: click.echo(f"collector: listening on {url}")))
+    # A tenth of a request less than on asyncio's own loop (docs/performance.md).
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, lambda url: click.echo(f"collector: listening on {url}")))
 
 
 def required(settings: Settings) -> Settings:
