@@ -5,7 +5,7 @@ Decides which requests take it: a POST in HTTP/1.1 to the path of a call, as it 
 request is the same on both ways, to the byte but for the order of headers (tests/collector/
 test_shortcut.py); here the answer is one piece of bytes.
 2026-11-25: of an empty handler's 47 us a request, router and application took 5, building the
-response 8; of ours, router, middleware and the signal that adds headers took 25.
+response 8, before any middleware or header of ours.
 """
 
 from __future__ import annotations
