@@ -15,11 +15,15 @@ import os
 from setuptools import setup
 
 COMPILED = (
+    "src/footfall/events/admit.py",
     "src/footfall/events/amount.py",
     "src/footfall/events/avro.py",
     "src/footfall/events/codec.py",
+    "src/footfall/events/commerce.py",
     "src/footfall/events/customer_key.py",
+    "src/footfall/events/fields.py",
     "src/footfall/events/personal.py",
+    "src/footfall/events/times.py",
     "src/footfall/tables/cart.py",
     "src/footfall/tables/cart_facts.py",
     "src/footfall/tables/cart_operations.py",

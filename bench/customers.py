@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from lab import KEY_SECRET, SYSTEM_SECRET
 
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved

@@ -47,7 +47,7 @@ class Lab:
         self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
     def environment(self, **more: object) -> dict[str, str]:
-        """For a child: no variable of Footfall but those given here."""
+        """For a child: no variable of Footfall but those given here, and these sources."""
         plain = {k: v for k, v in os.environ.items() if not k.startswith("FOOTFALL_")}
         return {**plain, "BOOT": self.bootstrap, "PYTHONPATH": f"{HERE}{os.pathsep}{ROOT / 'src'}",
                 **{k: str(v) for k, v in more.items()}}

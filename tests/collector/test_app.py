@@ -20,7 +20,8 @@ from footfall.collector.auth import WriteKeys
 from footfall.collector.limits import BODY_BYTES_MAX, Limits
 from footfall.collector.routes import ROUTES
 from footfall.collector.sink import Outgoing
-from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, ITEM_BYTES_MAX, SHARED_BYTES_MAX
+from footfall.events.admit import BATCH_ITEMS_MAX, CALLS, SHARED_BYTES_MAX
+from footfall.events.arrival import ITEM_BYTES_MAX
 from footfall.events.codec import Codecs
 from footfall.events.reasons import COLLECTOR
 from footfall.telemetry import ACCEPTED, RECEIVED, REFUSED, REJECTED, REPEATED, UNACKNOWLEDGED

@@ -16,7 +16,8 @@ from footfall.collector import body
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import TooLong, Unpacker
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
 from footfall.events.customer_key import CustomerKeys
 
 KEYS = CustomerKeys(b"a secret of sixteen bytes or more")

@@ -18,7 +18,7 @@ from footfall.collector import rates, room
 from footfall.collector.answers import RequestError
 from footfall.collector.auth import WriteKeys
 from footfall.collector.limits import Limits
-from footfall.collector.rates import Buckets, network_of
+from footfall.collector.rates import Buckets, buckets_of, network_of
 from footfall.collector.room import Room
 from footfall.telemetry import REFUSED
 from tests.collector.edge import AUTH, MemorySink, basic, post, serving
@@ -83,10 +83,9 @@ def test_the_bucket_longest_unused_goes_first() -> None:
     assert [False, True, False, False] == [buckets.wait_s(n, 50.0) == 0 for n in "abcd"]
 
 
-def test_no_rate_remembers_nothing() -> None:
-    buckets = Buckets(0)
-    buckets.pay("a", 10**9, 0.0)
-    assert (0, 0) == (buckets.wait_s("a", 0.0), len(buckets))
+def test_no_rate_means_no_buckets() -> None:
+    assert buckets_of(0) is None
+    assert isinstance(buckets_of(0.5), Buckets)
 
 
 @pytest.mark.parametrize(("one", "other", "is_shared"), [

@@ -13,16 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from footfall.errors import Rejected
-from footfall.events.admit import (
-    CALLS,
-    CHANNEL_CHARS_MAX,
-    DEPTH_MAX,
-    ITEM_BYTES_MAX,
-    Admitted,
-    Arrival,
-    admit,
-    field_of,
-)
+from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX, DEPTH_MAX, admit, field_of
+from footfall.events.arrival import ITEM_BYTES_MAX, Admitted, Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.fields import TEXT_CHARS_MAX

@@ -1,4 +1,4 @@
-"""The fast reader gives what fastavro gives, or fails: on any schema, value and damage."""
+"""The fast reader and writer give what fastavro gives, or fail: any schema, value and damage."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ RECORDS = st.fixed_dictionaries({
     "n": st.integers(-(2**31), 2**31 - 1),
     "share": st.floats(allow_nan=False), "maybe": st.none() | LONGS, "one": st.none() | _item,
     "items": st.lists(_item, max_size=90), "members": st.dictionaries(st.text(), st.text())})
+COMMON = {"text": "t", "raw": b"r", "at": 1, "n": 1, "share": 0.5, "maybe": None, "one": None,
+          "items": [], "members": {}}
 UNCOMMON = (avro.Unreadable, IndexError, ValueError, struct.error)
 
 
@@ -56,6 +58,33 @@ def read(data: bytes) -> Any:
 def test_reads_what_fastavro_wrote(record: Any) -> None:
     data = written(record)
     assert (record, len(data)) == read(data)
+
+
+@settings(deadline=None)
+@given(RECORDS)
+def test_writes_what_fastavro_writes(record: Any) -> None:
+    writer = avro.writer(PLAIN)
+    assert writer is not None
+    assert b"head" + written(record) == writer(b"head", record)
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("text", None), ("text", b"raw"), ("text", "half \ud83d"), ("raw", "text"), ("raw", None),
+    ("at", None), ("at", "1"), ("at", 1.5), ("at", 2**63), ("at", -(2**63) - 1), ("at", 2**62),
+    ("share", "1"), ("one", "text"), ("items", None), ("items", [None]), ("members", {"a": 1}),
+], ids=repr)
+def test_what_is_no_common_record_is_left_to_fastavro(field: str, value: Any) -> None:
+    writer = avro.writer(PLAIN)
+    assert writer is not None
+    with pytest.raises(avro.UNCOMMON):
+        writer(b"", {**COMMON, field: value})
+
+
+def test_a_field_that_is_not_there_is_left_to_fastavro() -> None:
+    writer = avro.writer(PLAIN)
+    assert writer is not None
+    with pytest.raises(avro.UNCOMMON):
+        writer(b"", {name: value for name, value in COMMON.items() if name != "maybe"})
 
 
 @settings(deadline=None, max_examples=500)
@@ -93,9 +122,12 @@ def test_no_record_ends_at_once(data: bytes) -> None:
 def test_a_schema_it_does_not_know_is_left_to_fastavro(kind: Any) -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "f", "type": kind}]}
     assert avro.reader(schema) is None
+    assert avro.writer(schema) is None
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_every_release_is_read_fast(subject: str) -> None:
+def test_every_release_is_read_and_written_fast(subject: str) -> None:
     for version in released_versions(subject):
-        assert avro.reader(_plain(read_schema(subject, version))) is not None
+        schema = _plain(read_schema(subject, version))
+        assert avro.reader(schema) is not None
+        assert avro.writer(schema) is not None

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from footfall.collector import plan_folder
 from footfall.errors import ConfigError, Found, Rejected
-from footfall.events.admit import Admitted, Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.plan import Plan
 from footfall.events.plan_rule import PROPERTIES_MAX, Document, rule_of

@@ -16,7 +16,8 @@ from confluent_kafka import Producer
 
 from footfall.admin.workers import addresses
 from footfall.errors import SettingsError
-from footfall.events.admit import Admitted, Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import CHANGELOG, INTERACTIONS

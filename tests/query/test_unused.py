@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from footfall.admin.scan import Span, newest
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
 from footfall.events.codec import Codecs
 from footfall.events.field_names import DIGITS_MAX, HIDDEN, NAME_CHARS_MAX, shown
 from footfall.events.plan import Plan

@@ -13,7 +13,8 @@ import pytest
 from confluent_kafka import Producer
 
 from footfall.admin import config
-from footfall.events.admit import Admitted, Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import INTERACTIONS, TRIGGERS

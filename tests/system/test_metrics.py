@@ -12,7 +12,8 @@ import pytest
 from footfall import tables
 from footfall.admin import config
 from footfall.events import reasons
-from footfall.events.admit import Admitted, Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import TRIGGERS

@@ -20,7 +20,8 @@ import msgspec
 
 from footfall import tables
 from footfall.errors import Rejected
-from footfall.events.admit import Admitted, Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.tables.spec import AnyTable
 from tests.tables.log import Log
 from tests.tables.logs import CODECS, KEYS, START

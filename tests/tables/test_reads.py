@@ -19,7 +19,8 @@ import pytest
 from footfall import tables
 from footfall.errors import Rejected
 from footfall.events import commerce
-from footfall.events.admit import CALLS, Admitted, Arrival, admit
+from footfall.events.admit import CALLS, admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.tables import risk_signals
 from footfall.tables.spec import AnyTable
 from tests.tables.logs import KEYS, START

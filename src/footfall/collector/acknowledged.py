@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from footfall.events.admit import Admitted
+from footfall.events.arrival import Admitted
 
 #: Of each of the two generations; about 170 bytes each.
 GENERATION_MAX = 50_000

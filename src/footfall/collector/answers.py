@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from footfall.errors import Rejected
-from footfall.events.admit import Admitted, field_of
+from footfall.events.admit import field_of
+from footfall.events.arrival import Admitted
 
 #: Every code of a request that is refused as a whole.
 CODES = (
@@ -41,6 +42,14 @@ Outcome = Admitted | Rejected | Duplicate
 Outcomes = Sequence[Outcome]
 
 
+class Answer(NamedTuple):
+    """One JSON object with its status; with Retry-After where the client may try again."""
+
+    status: int
+    content: bytes
+    retry_after_s: int = 0
+
+
 class RequestError(Exception):
     """A request that is answered as a whole with an error."""
 
@@ -54,7 +63,7 @@ class RequestError(Exception):
         self.retry_after_s = retry_after_s
 
 
-def of_batch(outcomes: Outcomes) -> web.Response:
+def of_batch(outcomes: Outcomes) -> Answer:
     """200, with the outcome of every item in the order they were sent."""
     results = [_result(outcome) for outcome in outcomes]
     rejected = sum(isinstance(outcome, Rejected) for outcome in outcomes)
@@ -63,7 +72,7 @@ def of_batch(outcomes: Outcomes) -> web.Response:
                     "duplicate": duplicate, "rejected": rejected, "results": results})
 
 
-def of_one(outcome: Outcome) -> web.Response:
+def of_one(outcome: Outcome) -> Answer:
     """200, or 400 (403 what may not be sent, 413 what is too large) with what is wrong."""
     if not isinstance(outcome, Rejected):
         return json_of({"success": True, **_result(outcome)})
@@ -73,21 +82,27 @@ def of_one(outcome: Outcome) -> web.Response:
     return of_error(RequestError(status, outcome.reason, outcome.detail, field_of(outcome)))
 
 
-def of_error(error: RequestError) -> web.Response:
+def of_error(error: RequestError) -> Answer:
     """The error as JSON; with Retry-After where the client may try again."""
     content = {"code": error.code, "message": error.message}
     if error.field:
         content["field"] = error.field
-    response = json_of(content, error.status)
-    if error.status in (429, 503):
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
+    return Answer(error.status, msgspec.json.encode(content),
+                  error.retry_after_s if error.status in (429, 503) else 0)
 
 
-def json_of(content: dict[str, Any], status: int = 200) -> web.Response:
+def json_of(content: dict[str, Any]) -> Answer:
     """An answer of one JSON object."""
-    return web.Response(status=status, body=msgspec.json.encode(content),
+    return Answer(200, msgspec.json.encode(content))
+
+
+def response(answer: Answer) -> web.Response:
+    """The answer as aiohttp sends it."""
+    made = web.Response(status=answer.status, body=answer.content,
                         content_type="application/json")
+    if answer.retry_after_s:
+        made.headers[hdrs.RETRY_AFTER] = str(answer.retry_after_s)
+    return made
 
 
 def _result(outcome: Outcome) -> dict[str, str]:
@@ -97,4 +112,3 @@ def _result(outcome: Outcome) -> dict[str, str]:
         return {"status": "duplicate", "messageId": outcome.message_id}
     return {"status": "rejected", "reason": outcome.reason, "field": field_of(outcome),
             "detail": outcome.detail}
-

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from footfall.collector import answers, openapi, routes, sdk_settings
-from footfall.collector.answers import RequestError
+from footfall.collector import answers, openapi, routes, sdk_settings, shortcut
+from footfall.collector.answers import Answer, RequestError
 from footfall.collector.auth import WriteKeys
 from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
@@ -23,7 +24,8 @@ from footfall.collector.script import Script
 from footfall.collector.sink import Sink
 from footfall.collector.violations import Violations
 from footfall.events import reasons
-from footfall.events.admit import STAGE, Planned
+from footfall.events.admit import STAGE
+from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
@@ -72,6 +74,8 @@ class Collector:
         app = web.Application(middlewares=[_errors])
         app.on_response_prepare.append(self._headers)
         app.cleanup_ctx.append(self._violations.while_running)
+        app[shortcut.KEY] = shortcut.Shortcuts(
+            {path: self._call(call) for path, call in ROUTES.items()}, lambda: self._is_draining)
         for route in routes.ALL:
             handler = self._handler(route)
             for spelling in (route.path, route.path + "/"):
@@ -89,29 +93,41 @@ class Collector:
 
     def _handler(self, route: Route) -> Handler:
         async def call(request: web.Request) -> web.StreamResponse:
-            return await self._ingest.call(request, route.call)
+            return answers.response(await self._ingest.call(request, route.call))
 
         async def pixel(request: web.Request) -> web.StreamResponse:
             return await self._ingest.image(request, route.call)
 
         found: dict[routes.Kind, Handler] = {
-            "call": call, "pixel": pixel, "ignored": self._ingest.ignored,
+            "call": call, "pixel": pixel, "ignored": self._ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
             "script": self._script.answer, "healthz": _healthz, "readyz": self._readyz,
             "metrics": _metrics, "openapi": self._document,
         }
         return found[route.kind]
 
+    def _call(self, call: str) -> shortcut.Call:
+        async def answer(request: web.BaseRequest) -> Answer:
+            try:
+                return await self._ingest.call(request, call)
+            except Exception as error:
+                return _refused(error)
+
+        return answer
+
+    async def _ignored(self, request: web.Request) -> web.Response:
+        return answers.response(await self._ingest.ignored(request))
+
     async def _segment_settings(self, request: web.Request) -> web.Response:
         self._ingest.source_of_settings(request)
         url = sdk_settings.url_of(request, self._public_url, self._proxies)
-        return answers.json_of(sdk_settings.of_segment(request.match_info["writeKey"], url))
+        return _json(sdk_settings.of_segment(request.match_info["writeKey"], url))
 
     async def _source_config(self, request: web.Request) -> web.Response:
-        return answers.json_of(sdk_settings.of_rudder(self._ingest.source_of_settings(request)))
+        return _json(sdk_settings.of_rudder(self._ingest.source_of_settings(request)))
 
     async def _document(self, _request: web.Request) -> web.Response:
-        return answers.json_of(self._openapi)
+        return _json(self._openapi)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         if self._is_draining:
@@ -157,12 +173,20 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every error as JSON."""
     try:
         return await handler(request)
-    except RequestError as error:
+    except Exception as error:
+        return answers.response(_refused(error))
+
+
+def _refused(error: Exception) -> Answer:
+    """What is told of an error, which is counted. Whoever caught it may not keep it: with its
+    frames it would hold the body until Python next looks for cycles.
+    """
+    if isinstance(error, RequestError):
         found = error
-    except web.HTTPException as error:
+    elif isinstance(error, web.HTTPException):
         code = (error.reason or "error").lower().replace(" ", "_")
         found = RequestError(error.status, code, "docs/collector.md lists routes and methods")
-    except Exception as error:
+    else:
         # The text of the exception may hold what was sent, so only its kind and place are told.
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
@@ -172,3 +196,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         found = RequestError(500, "internal_error", "an error of Footfall; its log names the place")
     REFUSED.labels(found.code).inc()
     return answers.of_error(found)
+
+
+def _json(content: dict[str, Any]) -> web.Response:
+    return answers.response(answers.json_of(content))

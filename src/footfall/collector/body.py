@@ -16,12 +16,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import ENCODINGS, TooLong, Unpacker
 from footfall.collector.room import Held
-from footfall.events.admit import BATCH_ITEMS_MAX, SHARED, SHARED_BYTES_MAX, Raws, decode, split
+from footfall.events.admit import BATCH_ITEMS_MAX, SHARED, SHARED_BYTES_MAX, decode, split
+from footfall.events.arrival import Raws
 from footfall.events.fields import FieldError, kind_of
 
 READ_S_MAX = 20.0
@@ -39,19 +40,21 @@ class Body(NamedTuple):
     is_many: bool = False
 
 
-async def read(request: web.Request, bytes_max: int, held: Held) -> bytes:
+async def read(request: web.BaseRequest, bytes_max: int, held: Held) -> bytes:
     """The unpacked body, every byte of which is `held`; raises `RequestError`."""
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
     if encoding not in ENCODINGS:
         raise RequestError(400, "encoding_unsupported", "Content-Encoding must be gzip or deflate")
+    if not encoding and request.content.is_eof():  # it came with its headers, as most do
+        data = request.content.read_nowait()
+        if len(data) > bytes_max:
+            raise _too_large(bytes_max)
+        held.take(len(data))
+        return data
     if (request.content_length or 0) > bytes_max:
         raise _too_large(bytes_max)
     unpacker, parts = Unpacker(encoding, bytes_max), []
     try:
-        if not encoding and request.content.is_eof():  # it came with its headers, as most do
-            data = unpacker.feed(request.content.read_nowait())
-            held.take(len(data))
-            return data
         async with asyncio.timeout(READ_S_MAX):
             async for part in request.content.iter_any():
                 parts.append(unpacker.feed(part))

@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -23,17 +22,18 @@ from prometheus_client import Counter
 
 from footfall.collector import answers, body, pixel
 from footfall.collector.acknowledged import Acknowledged, name_of
-from footfall.collector.answers import Duplicate, Outcome, Outcomes, RequestError
+from footfall.collector.answers import Answer, Duplicate, Outcome, Outcomes, RequestError
 from footfall.collector.auth import Source, WriteKeys
 from footfall.collector.body import Body
 from footfall.collector.limits import Limits
-from footfall.collector.rates import Buckets, network_of
+from footfall.collector.rates import Buckets, buckets_of, network_of
 from footfall.collector.room import Held, Room
 from footfall.collector.routes import BATCH, WEBHOOK
 from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.collector.violations import Violations
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, Planned, Raws, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival, Planned, Raws
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
@@ -49,12 +49,8 @@ from footfall.telemetry import (
 Clock = Callable[[], int]
 
 
-class Judged(NamedTuple):
-    """A request's items, what has to be written of them, and what to remember once it is."""
-
-    outcomes: list[Outcome]
-    outgoing: Outgoing
-    names: list[bytes]
+#: A request's items, what has to be written of them, and what to remember once it is.
+Judged = tuple[list[Outcome], Outgoing, list[bytes]]
 
 
 def wall_clock() -> int:
@@ -78,12 +74,12 @@ class Ingest:
         self._plan = plan
         self._violations = violations
         self._room = Room(self._limits)
-        self._by_source = Buckets(self._limits.source_items_per_s)
-        self._by_address = Buckets(self._limits.address_items_per_s)
+        self._by_source = buckets_of(self._limits.source_items_per_s)
+        self._by_address = buckets_of(self._limits.address_items_per_s)
         self._acknowledged = Acknowledged()
         self._counters: dict[str, tuple[Counter, Counter]] = {}
 
-    async def call(self, request: web.Request, call: str) -> web.Response:
+    async def call(self, request: web.BaseRequest, call: str) -> Answer:
         """A tracking call whose items stand in the body."""
         with self._room.body() as held:
             address = self._let_in(request)
@@ -108,11 +104,11 @@ class Ingest:
             (outcome,) = await self._take(request, held, source, parsed, call, self._clock(),
                                           address)
         if isinstance(outcome, Rejected):
-            return answers.of_one(outcome)
+            return answers.response(answers.of_one(outcome))
         return web.Response(body=pixel.GIF, content_type="image/gif",
                             headers={"Cache-Control": "no-store"})
 
-    async def ignored(self, request: web.Request) -> web.Response:
+    async def ignored(self, request: web.BaseRequest) -> Answer:
         """What SDKs tell of themselves: taken, so that they do not try again, and dropped."""
         with self._room.body() as held:
             self._let_in(request)
@@ -137,7 +133,7 @@ class Ingest:
             return body.webhook(data, self._limits.batch_items_max)
         return body.one(data)
 
-    async def _take(self, request: web.Request, held: Held, source: Source,  # noqa: PLR0917
+    async def _take(self, request: web.BaseRequest, held: Held, source: Source,  # noqa: PLR0917
                     parsed: Body, call: str, received_at: int, address: str) -> Outcomes:
         source.check_origin(request.headers.get("Origin"))
         held.is_read(len(parsed.items))
@@ -147,18 +143,20 @@ class Ingest:
         shared = parsed.shared
         if filled:
             shared = {**shared, "context": {**filled, **shared.get("context", {})}}
-        arrival = Arrival(source.name, received_at, secrets.token_hex(16),
+        arrival = Arrival(source.name, received_at, secrets.token_bytes(16).hex(),
                           "" if call in (BATCH, WEBHOOK) else call, parsed.sent_at, shared,
                           self._limits.item_bytes_max, source.calls, source.events,
                           self._plan, is_forwarded=call == WEBHOOK)
         judged = self._judge(parsed.items, arrival)
         await self._send(source.name, judged)
-        return judged.outcomes
+        return judged[0]
 
     def _judge(self, items: list[bytes], arrival: Arrival) -> Judged:
         """Every item, and what has to be written of it."""
-        judged = Judged([], Outgoing([], []), [])
-        outcomes, (interactions, rejected), names = judged
+        outcomes: list[Outcome] = []
+        interactions: list[Record] = []
+        rejected: list[Record] = []
+        names: list[bytes] = []
         for n, item in enumerate(items):
             outcome = admit(item, n, arrival, self._keys)
             outcomes.append(outcome)
@@ -172,7 +170,7 @@ class Ingest:
             names.append(name)
             interactions.append({"key": outcome.key,
                                  "value": self._codecs.interaction.encode(outcome.event)})
-        return judged
+        return outcomes, Outgoing(interactions, rejected), names
 
     async def _send(self, source: str, judged: Judged) -> None:
         """Return when the log has all of them; only then are they told and remembered."""
@@ -225,7 +223,7 @@ class Ingest:
         }
         return {"key": rejected.source.encode(), "value": self._codecs.rejected.encode(record)}
 
-    def _filled(self, request: web.Request) -> Raws:
+    def _filled(self, request: web.BaseRequest) -> Raws:
         """What the request itself says for the `context` of items that do not say it."""
         filled: Raws = {}
         if "Origin" in request.headers or request.method == "GET":
@@ -237,23 +235,23 @@ class Ingest:
 
     # -- who it is -------------------------------------------------------------------------------
 
-    def _source_outside(self, request: web.Request) -> Source | None:
+    def _source_outside(self, request: web.BaseRequest) -> Source | None:
         """Source of the header or the query; None where neither names one; raises 401."""
         found = self._write_keys.source_of_header(request.headers.get("Authorization"))
         if found is None and request.query_string and "writeKey" in request.query:
             found = self._write_keys.source_of(request.query["writeKey"])
         return found
 
-    def _address(self, request: web.Request) -> str:
+    def _address(self, request: web.BaseRequest) -> str:
         """The client's address: the peer's, or what that many proxies before us say."""
         if self._proxies:
             said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
             return said[-self._proxies if len(said) >= self._proxies else 0].strip()
         return request.remote or ""
 
-    def _let_in(self, request: web.Request) -> str:
+    def _let_in(self, request: web.BaseRequest) -> str:
         """Raises 429 while its address is over its rate; else one token is paid, for anything."""
-        if not self._limits.address_items_per_s:
+        if self._by_address is None:
             return ""
         address = network_of(self._address(request))
         _check(self._by_address, address, "address")
@@ -261,12 +259,12 @@ class Ingest:
         return address
 
     def _pay_address(self, address: str, items: int) -> None:
-        if items and self._limits.address_items_per_s:
+        if items and self._by_address is not None:
             self._by_address.pay(address, items, time.monotonic())
 
     def _pay_source(self, source: Source, items: int) -> None:
         """Raises 429 while a source is over its rate, else takes the tokens of its items."""
-        if self._limits.source_items_per_s:
+        if self._by_source is not None:
             _check(self._by_source, source.name, "source")
             self._by_source.pay(source.name, items, time.monotonic())
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from footfall.events.admit import BATCH_ITEMS_MAX, ITEM_BYTES_MAX
+from footfall.events.admit import BATCH_ITEMS_MAX
+from footfall.events.arrival import ITEM_BYTES_MAX
 from footfall.settings import Settings
 
 #: RudderStack's Python SDK fills a batch to 4 MiB and then sends the event that went over it; on a

@@ -17,8 +17,13 @@ from ipaddress import IPv6Address, ip_address
 BUCKETS_MAX = 10_000
 
 
+def buckets_of(per_s: float) -> Buckets | None:
+    """Buckets for a rate as it is set: 0 means no limit, and then there are none."""
+    return Buckets(per_s) if per_s else None
+
+
 class Buckets:
-    """One bucket a name; `per_s` 0 lets everything pass and remembers nothing."""
+    """One bucket a name; `per_s` is above 0."""
 
     def __init__(self, per_s: float, buckets_max: int = BUCKETS_MAX) -> None:
         self._per_s = per_s
@@ -29,15 +34,11 @@ class Buckets:
 
     def wait_s(self, name: str, now_s: float) -> float:
         """Seconds until it may send again; 0 now."""
-        if not self._per_s:
-            return 0.0
         missing = 1.0 - self._tokens(name, now_s)
         return missing / self._per_s if missing > 0 else 0.0
 
     def pay(self, name: str, items: int, now_s: float) -> None:
         """Takes the tokens of so many items."""
-        if not self._per_s:
-            return
         self._held[name] = (self._tokens(name, now_s) - items, now_s)
         self._held.move_to_end(name)
         if len(self._held) > self._buckets_max:

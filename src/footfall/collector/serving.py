@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from footfall.collector import answers
+from footfall.collector import answers, shortcut
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import AIOHTTP_UNPACKS
 from footfall.telemetry import REFUSED
@@ -46,8 +46,9 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("a part of an answer is sent already")
         REFUSED.labels(code).inc()
-        answer = answers.of_error(RequestError(status, code, "the request is not well-formed HTTP"
-                                               if status < 500 else "an error of Footfall"))
+        answer = answers.response(answers.of_error(RequestError(
+            status, code, "the request is not well-formed HTTP" if status < 500
+            else "an error of Footfall")))
         answer.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         answer.headers[hdrs.SERVER] = "footfall"
         answer.force_close()
@@ -63,6 +64,14 @@ class Runner(web.AppRunner):
             "keepalive_timeout": idle_s_max, "auto_decompress": AIOHTTP_UNPACKS, "access_log": None}
         super().__init__(app, **self._connection_options, **options)
         self._listener: socket.socket
+
+    async def setup(self) -> None:
+        """The application is ready for connections, which try its shortcuts first."""
+        await super().setup()
+        inner = super().server
+        shortcuts = self.app.get(shortcut.KEY)
+        if inner is not None and shortcuts is not None:
+            inner.request_handler = shortcut.before(shortcuts, inner.request_handler)
 
     @property
     def server(self) -> Any:

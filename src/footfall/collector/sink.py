@@ -32,6 +32,9 @@ QUEUE_KBYTES_MAX = 128 * 1024
 LINGER_MS = 5
 POLL_S = 0.002
 IDLE_POLL_S = 0.2
+#: How often it is looked whether a request has waited too long: one look for all of them costs less
+#: than a timer for each, which most of them would only take back.
+LOOK_S = 0.1
 #: While no broker is seen, it is looked for this often, each time for so long.
 PROBE_EVERY_S = 1.0
 PROBE_S_MAX = 0.5
@@ -68,11 +71,12 @@ class Sink(Protocol):
 class _Pending:
     """The records of one request that are still due."""
 
-    __slots__ = ("done", "due", "error")
+    __slots__ = ("done", "due", "error", "until_s")
 
-    def __init__(self, due: int, done: asyncio.Future[None]) -> None:
+    def __init__(self, due: int, done: asyncio.Future[str], until_s: float) -> None:
         self.due = due
         self.done = done
+        self.until_s = until_s
         self.error = ""
 
     def report(self, error: KafkaError | None, _message: Any) -> None:
@@ -80,12 +84,14 @@ class _Pending:
         self.due -= 1
         if error is not None:
             self.error = error.name()
-        if not self.due and not self.done.done():
-            if self.error:
-                self.done.set_exception(
-                    UnavailableError(f"the broker did not answer: {self.error}"))
-            else:
-                self.done.set_result(None)
+        if not self.due:
+            self.settle(self.error and f"the broker did not answer: {self.error}")
+
+    def settle(self, why: str) -> None:
+        """The request is in the log, or `why` not. A text and no exception: that would hold the
+        frame that waits for it, which holds this."""
+        if not self.done.done():
+            self.done.set_result(why)
 
 
 class KafkaSink:
@@ -93,6 +99,7 @@ class KafkaSink:
 
     def __init__(self, bootstrap_servers: str, fatal: Callable[[BrokerError], object]) -> None:
         self._fatal = fatal
+        self._loop = asyncio.get_running_loop()
         self._producer = Producer({
             "bootstrap.servers": bootstrap_servers,
             "client.id": "footfall-collector",
@@ -107,12 +114,14 @@ class KafkaSink:
             "error_cb": self._on_error,
             "log_level": 2,
         })
+        UNSENT.set_function(lambda: len(self._producer))
+        self._waiting: set[_Pending] = set()
         self._ready = False
         self._was_ready = False
         self._back = asyncio.Event()
         self._due = asyncio.Event()
-        self._polling = asyncio.get_running_loop().create_task(self._poll())
-        self._probing = asyncio.get_running_loop().create_task(self._probe())
+        self._polling = self._loop.create_task(self._poll())
+        self._probing = self._loop.create_task(self._probe())
 
     def is_ready(self) -> bool:
         """Whether a broker with our topics has been seen and not lost since."""
@@ -120,13 +129,13 @@ class KafkaSink:
 
     async def send(self, outgoing: Outgoing) -> None:
         """Produce, and wait until every record is acknowledged."""
-        started = asyncio.get_running_loop().time()
+        until_s = self._loop.time() + ANSWER_S_MAX
         if not self._ready:
             await self._return()
         total = len(outgoing.interactions) + len(outgoing.rejected)
         if len(self._producer) + total > QUEUE_RECORDS_MAX:
             raise UnavailableError("too many records wait for the broker")
-        pending = _Pending(total, asyncio.get_running_loop().create_future())
+        pending = _Pending(total, self._loop.create_future(), until_s)
         missing = 0
         for topic, records in ((INTERACTIONS, outgoing.interactions),
                                (REJECTED, outgoing.rejected)):
@@ -135,11 +144,13 @@ class KafkaSink:
         for _ in range(missing):
             pending.report(_NOT_TAKEN, None)
         self._due.set()
+        self._waiting.add(pending)
         try:
-            async with asyncio.timeout_at(started + ANSWER_S_MAX):
-                await pending.done
-        except TimeoutError:
-            raise UnavailableError("the broker did not answer in time") from None
+            why = await pending.done
+        finally:
+            self._waiting.discard(pending)
+        if why:
+            raise UnavailableError(why)
 
     async def close(self, seconds_max: float) -> None:
         """Wait for what is due, at most so long."""
@@ -167,11 +178,16 @@ class KafkaSink:
         return taken
 
     async def _poll(self) -> None:
+        looked_s = 0.0
         while True:
             self._producer.poll(0)
-            due = len(self._producer)
-            UNSENT.set(due)
-            if due:
+            now_s = self._loop.time()
+            if now_s - looked_s > LOOK_S:
+                looked_s = now_s
+                for pending in self._waiting:
+                    if pending.until_s <= now_s:
+                        pending.settle("the broker did not answer in time")
+            if len(self._producer):
                 await asyncio.sleep(POLL_S)
                 continue
             self._due.clear()

@@ -10,20 +10,20 @@ Law 2's bound of 4,096 items of one key in a batch needs no check: a batch has a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from math import isinf
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
 
 from footfall.errors import Found, Rejected
 from footfall.events import commerce, times
+from footfall.events.arrival import Admitted, Arrival, Raws
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.fields import Document, FieldError, label, mapping, text
-from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
+from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
 
-ITEM_BYTES_MAX = 32 * 1024
 BATCH_ITEMS_MAX = 2_500
 #: Objects and arrays within each other, the item itself counted.
 DEPTH_MAX = 64
@@ -35,43 +35,6 @@ STAGE = "collector"
 CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 #: Objects of a batch's root that hold for every item which does not say otherwise.
 SHARED = ("context", "integrations")
-
-Raws = dict[str, msgspec.Raw]
-
-
-class Planned(Protocol):
-    """A tracking plan (`events/plan.py`), which the collector alone needs."""
-
-    def apply(self, call: str, event: str, members: Raws, context: Any, body: Any) -> list[Found]:
-        """Takes out of `members` what may not be kept; raises `FieldError` to reject the item."""
-
-
-class Arrival(NamedTuple):
-    """What holds for all items of one request. `call` is "" where each item has its own type."""
-
-    source: str
-    received_at: int
-    #: Of a random source; with the item's number it names items that came without messageId.
-    request_id: str
-    call: str = ""
-    sent_at: str | int | None = None
-    shared: Mapping[str, Raws] = {}
-    item_bytes_max: int = ITEM_BYTES_MAX
-    #: What the source may send; empty: whatever comes.
-    calls: frozenset[str] = frozenset()
-    events: frozenset[str] = frozenset()
-    plan: Planned | None = None
-    #: By a system that took it from the customer's device before us and has corrected its times:
-    #: `sentAt` is measured against that system's clock, hours ago perhaps, and says nothing here.
-    is_forwarded: bool = False
-
-
-class Admitted(NamedTuple):
-    """An interaction with its Kafka key."""
-
-    key: bytes
-    event: Interaction
-    found: Sequence[Found] = ()
 
 
 def admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted | Rejected:

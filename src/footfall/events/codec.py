@@ -116,11 +116,21 @@ class Codec(Generic[R]):
             _plain(read_schema(subject, released_versions(subject)[-1]))
         )
         self._read = avro.reader(self._schema)
+        self._write = avro.writer(self._schema)
         self._header = _HEADER.pack(0, schema_id)
         self._older: dict[int, Any] = {}
 
     def encode(self, record: R) -> bytes:
         """Wire format of a record; the record must fit the schema (a programmer's error if not)."""
+        if self._write is not None:
+            try:
+                return self._write(self._header, record)
+            except avro.UNCOMMON:
+                pass
+        return self._encode_any(record)
+
+    def _encode_any(self, record: Mapping[str, Any]) -> bytes:
+        """What the fast writer does not know, and what is no record at all."""
         out = io.BytesIO()
         out.write(self._header)
         fastavro.schemaless_writer(out, self._schema, record)
@@ -172,13 +182,6 @@ class Codec(Generic[R]):
 
 class InteractionCodec(Codec[Interaction]):
     """The codec of the log, with the range checks that Avro's types do not make."""
-
-    def encode(self, record: Interaction) -> bytes:
-        """Wire format of an interaction; naming the union's branch spares fastavro the guess."""
-        commerce = record["commerce"]
-        if commerce is not None:
-            record = cast(Interaction, {**record, "commerce": ("footfall.Commerce", commerce)})
-        return super().encode(record)
 
     def decode(self, data: bytes | None) -> Interaction:
         """The interaction; raises `DecodeError`."""

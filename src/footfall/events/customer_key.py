@@ -39,8 +39,12 @@ class CustomerKeys:
     def __init__(self, secret: bytes) -> None:
         if len(secret) < SECRET_BYTES_MIN:
             raise ValueError(f"customer_key_secret needs at least {SECRET_BYTES_MIN} bytes")
-        self._key = hashlib.blake2b(secret, digest_size=32, person=b"customer_key").digest()
         # Copying a prepared state is three times as fast as hashing with a key anew.
+        customer = hashlib.blake2b(
+            key=hashlib.blake2b(secret, digest_size=32, person=b"customer_key").digest(),
+            digest_size=_HASH_BYTES,
+        )
+        self._new_customer = customer.copy
         message = hashlib.blake2b(
             key=hashlib.blake2b(secret, digest_size=32, person=b"message_id").digest(),
             digest_size=8,
@@ -50,10 +54,9 @@ class CustomerKeys:
 
     def of(self, kind: str, value: str) -> bytes:
         """Key of one identifier: b"user_id:" + 22 characters."""
-        digest = hashlib.blake2b(
-            f"{kind}\x00{value}".encode(), key=self._key, digest_size=_HASH_BYTES
-        ).digest()
-        return kind.encode() + b":" + base64.urlsafe_b64encode(digest).rstrip(b"=")
+        state = self._new_customer()
+        state.update(f"{kind}\x00{value}".encode())
+        return kind.encode() + b":" + base64.urlsafe_b64encode(state.digest()).rstrip(b"=")
 
     def root(self, ids: Mapping[str, str]) -> bytes | None:
         """Key of the highest identifier named that is not blocked; None when there is none."""

@@ -19,7 +19,8 @@ import msgspec
 
 from footfall.errors import ConfigError, Found
 from footfall.events import consent
-from footfall.events.admit import Raws, split
+from footfall.events.admit import split
+from footfall.events.arrival import Raws
 from footfall.events.plan_cut import Cut, misfits, prune_member
 from footfall.events.plan_rule import Document, Property, Rule, body_of, listed
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from footfall.errors import Done, Finding, Found
-from footfall.events.admit import Raws, split
+from footfall.events.admit import split
+from footfall.events.arrival import Raws
 from footfall.events.field_names import shown
 from footfall.events.fields import FieldError
 from footfall.events.plan_rule import NECESSARY, Document, Path, Property, Rule

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from footfall.errors import FootfallError, Rejected, SettingsError
-from footfall.events.admit import Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import INTERACTIONS

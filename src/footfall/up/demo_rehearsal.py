@@ -18,7 +18,8 @@ import msgspec
 
 from footfall import tables
 from footfall.errors import Rejected
-from footfall.events.admit import Arrival, admit
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
