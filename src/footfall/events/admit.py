@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from math import isinf
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -24,14 +24,14 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.events.fields import Document, FieldError, label, mapping, text
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
 
-BATCH_ITEMS_MAX = 2_500
+BATCH_ITEMS_MAX: Final = 2_500
 #: Objects and arrays within each other, the item itself counted.
-DEPTH_MAX = 64
+DEPTH_MAX: Final = 64
 #: What a batch may give all its items at once: it is repeated in each.
-SHARED_BYTES_MAX = 8 * 1024
-CHANNEL_CHARS_MAX = 50
+SHARED_BYTES_MAX: Final = 8 * 1024
+CHANNEL_CHARS_MAX: Final = 50
 
-STAGE = "collector"
+STAGE: Final = "collector"
 CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 #: Objects of a batch's root that hold for every item which does not say otherwise.
 SHARED = ("context", "integrations")

@@ -13,17 +13,18 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-_STRING, _BYTES, _LONG, _DOUBLE, _RECORD, _ARRAY, _MAP = range(7)
+_STRING: Final = 0
+_BYTES: Final = 1
+_LONG: Final = 2
+_DOUBLE: Final = 3
+_RECORD: Final = 4
+_ARRAY: Final = 5
+_MAP: Final = 6
 _PRIMITIVE = {"string": _STRING, "bytes": _BYTES, "int": _LONG, "long": _LONG,
               "double": _DOUBLE}
 _double = struct.Struct("<d").unpack_from
 _double_bytes = struct.Struct("<d").pack
 
-#: A field: name, kind, what is inside (`_Inner` of a record, of an array's items), whether null may
-#: be.
-_Field = tuple[str, int, Any, bool]
-#: The fields of a record, and one in which all are null: a copy of it never has to grow.
-_Inner = tuple[tuple[_Field, ...], dict[str, Any]]
 #: A varint of more bytes is no long.
 _LONG_BYTES_MAX: Final = 9
 
@@ -36,6 +37,24 @@ _LONG_LIMIT: Final = 1 << 62
 
 class Unreadable(Exception):
     """Not in the common form: fastavro decides."""
+
+
+class _Field:
+    """`inner` is the `_Inner` of a record, or of an array's items."""
+
+    def __init__(self, name: str, kind: int, inner: _Inner | None, nullable: bool) -> None:
+        self.name = name
+        self.kind = kind
+        self.inner = inner or _Inner([])
+        self.nullable = nullable
+
+
+class _Inner:
+    """The fields of a record, and one in which all are null: a copy of it never has to grow."""
+
+    def __init__(self, fields: list[_Field]) -> None:
+        self.fields = fields
+        self.empty: dict[str, Any] = dict.fromkeys(field.name for field in fields)
 
 
 Reader = Callable[[bytes, int], tuple[dict[str, Any], int]]
@@ -51,10 +70,10 @@ def reader(schema: Any) -> Reader | None:
     that the record is not a common one.
     """
     try:
-        _name, kind, inner, _nullable = _field("", schema)
+        root = _field("", schema)
     except Unreadable:
         return None
-    return (lambda data, at: _record(inner, data, at)) if kind == _RECORD else None
+    return (lambda data, at: _record(root.inner, data, at)) if root.kind == _RECORD else None
 
 
 def writer(schema: Any) -> Writer | None:
@@ -62,10 +81,12 @@ def writer(schema: Any) -> Writer | None:
     or one of `UNCOMMON`; None where a type is not known here.
     """
     try:
-        _name, kind, inner, _nullable = _field("", schema)
+        root = _field("", schema)
     except Unreadable:
         return None
-    return (lambda header, record: _written(inner, header, record)) if kind == _RECORD else None
+    if root.kind != _RECORD:
+        return None
+    return lambda header, record: _written(root.inner, header, record)
 
 
 def _field(name: str, schema: Any) -> _Field:
@@ -77,29 +98,29 @@ def _field(name: str, schema: Any) -> _Field:
         schema = schema[1]
     kind = schema["type"] if isinstance(schema, dict) else schema
     if kind == "record":
-        fields = tuple(_field(f["name"], f["type"]) for f in schema["fields"])
+        fields = [_field(f["name"], f["type"]) for f in schema["fields"]]
         if not fields:
             raise Unreadable  # an array of nothing could be endless
-        return name, _RECORD, (fields, dict.fromkeys(f[0] for f in fields)), nullable
+        return _Field(name, _RECORD, _Inner(fields), nullable)
     if kind == "array":
-        _name, item, inner, null_items = _field("", schema["items"])
-        if item != _RECORD or null_items:
+        item = _field("", schema["items"])
+        if item.kind != _RECORD or item.nullable:
             raise Unreadable
-        return name, _ARRAY, inner, nullable
+        return _Field(name, _ARRAY, item.inner, nullable)
     if kind == "map":
         if schema["values"] != "string":
             raise Unreadable
-        return name, _MAP, None, nullable
+        return _Field(name, _MAP, None, nullable)
     if not isinstance(kind, str) or kind not in _PRIMITIVE:
         raise Unreadable
-    return name, _PRIMITIVE[kind], None, nullable
+    return _Field(name, _PRIMITIVE[kind], None, nullable)
 
 
 def _record(inside: _Inner, data: bytes, at: int) -> tuple[dict[str, Any], int]:
-    fields, empty = inside
-    record = empty.copy()
-    for name, kind, inner, nullable in fields:
-        if nullable:
+    record = inside.empty.copy()
+    for field in inside.fields:
+        name, kind = field.name, field.kind
+        if field.nullable:
             branch = data[at]
             at += 1
             if not branch:
@@ -120,9 +141,9 @@ def _record(inside: _Inner, data: bytes, at: int) -> tuple[dict[str, Any], int]:
             record[name] = data[at:end] if kind else data[at:end].decode()
             at = end
         elif kind == _RECORD:
-            record[name], at = _record(inner, data, at)
+            record[name], at = _record(field.inner, data, at)
         elif kind == _ARRAY:
-            record[name], at = _array(inner, data, at)
+            record[name], at = _array(field.inner, data, at)
         elif kind == _MAP:
             record[name], at = _map(data, at)
         else:
@@ -186,10 +207,10 @@ def _written(inside: _Inner, header: bytes, record: dict[str, Any]) -> bytes:
 
 
 def _put_record(inside: _Inner, record: dict[str, Any], parts: list[bytes]) -> None:
-    fields, _empty = inside
-    for name, kind, inner, nullable in fields:
-        value = record[name]
-        if nullable:
+    for field in inside.fields:
+        kind = field.kind
+        value = record[field.name]
+        if field.nullable:
             if value is None:
                 parts.append(b"\0")
                 continue
@@ -206,9 +227,9 @@ def _put_record(inside: _Inner, record: dict[str, Any], parts: list[bytes]) -> N
                 raise Unreadable
             parts.append(_varint(n << 1 if n >= 0 else ~(n << 1)))
         elif kind == _RECORD:
-            _put_record(inner, value, parts)
+            _put_record(field.inner, value, parts)
         elif kind == _ARRAY:
-            _put_array(inner, value, parts)
+            _put_array(field.inner, value, parts)
         elif kind == _MAP:
             _put_map(value, parts)
         else:

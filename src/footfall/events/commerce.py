@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from footfall.events import amount
 from footfall.events.fields import Document, FieldError, kind_of, label
 from footfall.events.interaction import Commerce, Line
 
 #: Products of one cart or order.
-LINES_MAX = 250
+LINES_MAX: Final = 250
 #: Pieces of one product; more is taken for a mistake.
-QUANTITY_MAX = 1_000_000
+QUANTITY_MAX: Final = 1_000_000
 
 #: Object and action of each event. Those of `_ONE` name their product in `properties` itself.
 _EVENTS = (
@@ -33,7 +33,7 @@ _EVENTS = (
     ("wishlist product", "added to cart"),
 )
 _ONE = frozenset({"product_added", "product_removed", "wishlist_product_added_to_cart"})
-_ABSOLUTE_CART = "cart_viewed"
+_ABSOLUTE_CART: Final = "cart_viewed"
 #: Field of the commerce record -> the properties that may state it, in the order they are asked.
 _STATED = {
     "cart_id": ("cart_id", "cartId"), "order_id": ("order_id", "orderId"),

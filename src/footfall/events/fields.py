@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from footfall.errors import Found
 
 #: Every text that the envelope or the customer key holds, in characters.
-TEXT_CHARS_MAX = 500
+TEXT_CHARS_MAX: Final = 500
 
 Document = Mapping[str, Any]
 

@@ -13,18 +13,18 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from footfall.events.fields import FieldError, kind_of
 
 #: Corrections are whole multiples of this; half of it is the error that is left alone.
-STEP_MS = 5 * 60 * 1000
+STEP_MS: Final = 5 * 60 * 1000
 #: A time further ahead of the time of receipt than this is replaced by it.
-FUTURE_MS_MAX = 10 * 60 * 1000
+FUTURE_MS_MAX: Final = 10 * 60 * 1000
 #: 2000-01-01T00:00:00Z. Older is a wrong unit or an unset clock, not a visit to a shop.
-OLDEST_MS = 946_684_800_000
+OLDEST_MS: Final = 946_684_800_000
 #: The last millisecond of the year 9999.
-NEWEST_MS = 253_402_300_799_999
+NEWEST_MS: Final = 253_402_300_799_999
 
 _RFC_3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
@@ -32,7 +32,7 @@ _RFC_3339 = re.compile(
     re.ASCII,
 )
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_ADVICE = "send RFC 3339 (2026-01-31T12:00:00.123Z) or whole milliseconds since 1970"
+_ADVICE: Final = "send RFC 3339 (2026-01-31T12:00:00.123Z) or whole milliseconds since 1970"
 
 
 def event_time(stated: Any, path: str, sent_at: Any, received_at: int) -> int:

@@ -37,17 +37,18 @@ class RowCodec:
         """Facts and told of a row: decoded, upgraded, or new."""
         if row is None:
             return self.table.facts(), self.table.told()
-        if isinstance(row, Row):
+        if type(row) is Row:
             return row.facts, row.told
+        raw: Any = row
         try:
-            version, facts, told = self._decode(row)
+            version, facts, told = self._decode(raw)
         except msgspec.ValidationError:  # of another version, perhaps
-            version = _version.decode(row).version
+            version = _version.decode(raw).version
             if version == self._version:
                 raise
         if version == self._version:
             return facts, told
-        return self._upgraded(version, row)
+        return self._upgraded(version, raw)
 
     def make(self, facts: Any, told: Any) -> Kept:
         """A row to be put into a record; raises what msgspec raises where it cannot be stored."""
