@@ -1,7 +1,7 @@
 """Keeps Python's cycle collector from walking the customers' records again and again.
 
 The records are hundreds of thousands of objects without a cycle among them; collecting them by
-default costs a sixth of a worker's time. Decides when: young objects as usual, but rarely; what has
+default costs a sixth of a worker's time. Decides when: young objects hardly ever; what has
 survived a checkpoint is frozen (reference counts still free it); everything once in ten minutes.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 import time
 
-THRESHOLDS = (100_000, 20, 20)
+#: More than a checkpoint leaves behind: freezing begins the count anew.
+THRESHOLDS = (1_000_000, 20, 20)
 FULL_INTERVAL_S = 600.0
 
 
