@@ -27,7 +27,7 @@ from lab import lab, machine
 
 from footfall.errors import FootfallError
 
-NAMES = ("throughput", "siv", "recovery", "memory", "scale", "latency", "ingest", "sdk")
+NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "sdk")
 
 
 def main() -> int:
