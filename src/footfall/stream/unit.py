@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
 
 #: Customers whose timers are stepped in one go: some 20 ms.
-FIRED_MAX = 500
+FIRED_MAX = 250
 #: Messages that may wait for the broker before the next piece.
 WAITING_MAX = 20_000
 WAIT_S = 0.01
