@@ -87,11 +87,13 @@ def encoded(dice: random.Random, customer: int, at: int, name: str = "") -> tupl
     return outcome.key, codecs.interaction.encode(outcome.event)
 
 
-def visits(customers: int, seed: int = 7) -> Iterator[Entry]:
-    """The log of so many customers: five days, a visit of ten events each day."""
+def visits(customers: int, seed: int = 7, ago_ms: int = 0) -> Iterator[Entry]:
+    """The log of so many customers: five days, a visit of ten events each day; the last `ago_ms`
+    before now.
+    """
     dice = random.Random(seed)
     offset = 0
-    begin = int(time.time() * 1000) - VISITS * DAY_MS
+    begin = int(time.time() * 1000) - VISITS * DAY_MS - ago_ms
     everybody = list(range(customers))
     step = DAY_MS / (customers * EVENTS_A_VISIT)
     for day in range(VISITS):
@@ -121,10 +123,12 @@ def fold_all(fold: Fold, entries: Iterator[Entry] | Sequence[Entry], records: in
     return n
 
 
-def samples(count: int) -> Fold:
-    """A fold with so many customers of 50 events each, and a cart for each, whose timer waits."""
+def samples(count: int, ago_ms: int = 0) -> Fold:
+    """A fold with so many customers of 50 events each, and a cart for each, whose timer waits; it
+    was filled `ago_ms` before now.
+    """
     fold = new_fold()
-    fold_all(fold, visits(count))
+    fold_all(fold, visits(count, ago_ms=ago_ms))
     dice = random.Random(count)
     at = fold.clock
     fold_all(fold, [Entry(fold.next_offset + n, at, *encoded(dice, n, at, "Product Added"))

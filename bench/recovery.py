@@ -37,7 +37,7 @@ _RECOVERED = re.compile(rb"recovered \d+ partitions, (\d+) customers, in ([0-9.]
 def run(lab: Lab, n: int, rounds: int, _only: set[str]) -> dict[str, Any]:
     """`n` records; the worker is started once a round."""
     ensure(lab.bootstrap, PARTITIONS, 1)
-    written = _write(lab, n)
+    written = write(lab, n)
     starts = []
     for number in range(rounds):
         found = _start(lab, n, lab.folder / f"worker-{number}.log")
@@ -61,8 +61,9 @@ def run(lab: Lab, n: int, rounds: int, _only: set[str]) -> dict[str, Any]:
     return {"customers": n, **written, "starts": starts}
 
 
-def _write(lab: Lab, n: int) -> dict[str, float]:
-    fold = samples(SAMPLES)
+def write(lab: Lab, n: int, ago_ms: int = 0) -> dict[str, float]:
+    """A changelog of `n` customers as a worker left it, `ago_ms` before now; their size."""
+    fold = samples(SAMPLES, ago_ms)
     values = []
     timers = 0
     for data in fold.store.values():

@@ -27,7 +27,8 @@ from lab import lab, machine
 
 from footfall.errors import FootfallError
 
-NAMES = ("throughput", "siv", "recovery", "memory", "scale", "latency", "ingest", "soak", "sdk")
+NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "soak",
+         "sdk")
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings
-from footfall.stream import engine as module
+from footfall.stream import unit
 from footfall.stream.engine import LOG_APPEND_TIME, Engine, Partition
 from footfall.stream.poison import PoisonLimit
 from footfall.tables.fold import Fold
@@ -54,7 +54,7 @@ def test_a_record_an_hour_ahead_is_held_with_all_that_follows(
         assert 1 == fold.next_offset
         assert {LOG} == engine.consumer.held
         assert [] == partition.applied
-        monkeypatch.setattr(module, "AHEAD_MS_MAX", 2 * HOUR_MS)
+        monkeypatch.setattr(unit, "AHEAD_MS_MAX", 2 * HOUR_MS)
         await engine.release(partition)
 
     with caplog.at_level(logging.ERROR):

@@ -15,13 +15,14 @@ way; `crash` loses all that was not. `fold_again` reads the same log from its st
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 from footfall.events.reserved import ConfigPayload
 from footfall.stream.partition import partition_of
-from footfall.tables.fold import Fold
+from footfall.tables.fold import EVERY_TIMER, Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import decode_partition, header
 from footfall.tables.records import Best
@@ -45,8 +46,11 @@ class Log:
     """Partitions of one log, each with a worker of its own.
 
     `now` is the append time of the last record. Handoffs are appended `hop_ms` after it; `echo` is
-    off where a log is folded again: its handoffs are in it already.
+    off where a log is folded again: its handoffs are in it already. `fired_max` is how many timers
+    a worker steps in one go; new folds then keep no more than one record decoded.
     """
+
+    fired_max = EVERY_TIMER
 
     def __init__(self, specs: Sequence[AnyTable], partitions: int = 1, *, hop_ms: int = 1,
                  entries: list[list[Entry]] | None = None) -> None:
@@ -179,11 +183,18 @@ class Worker:
         entries = self._log.entries[self.number]
         if self.fold.next_offset >= len(entries):
             return False
-        self.fold.apply(entries[self.fold.next_offset])
+        entry = entries[self.fold.next_offset]
+        while not self.fold.apply_all([entry], math.inf, self._log.fired_max):
+            assert self.fold.open
+            self._deliver()
+        assert not self.fold.open
+        self._deliver()
+        return True
+
+    def _deliver(self) -> None:
         outputs, self.fold.outputs = self.fold.outputs, []
         for output in outputs:
             self._log.deliver(self.number, output)
-        return True
 
     def run(self) -> bool:
         """Apply all that waits; whether there was anything."""
@@ -214,4 +225,5 @@ class Worker:
         if self.partition_record is not None:
             state = decode_partition(self.partition_record)
         return Fold(self.number, self._log.specs, codecs=CODECS, keys=KEYS, reserved=RESERVED,
-                    topic=TOPIC, state=state, best=Best(self.changelog))
+                    topic=TOPIC, state=state, best=Best(self.changelog),
+                    hot_records_max=100_000 if self._log.fired_max == EVERY_TIMER else 1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from footfall import tables
 from footfall.errors import StateRefused
+from footfall.tables.fold import EVERY_TIMER
 from footfall.tables.outputs import TRIGGER
 from footfall.tables.record import header
 from footfall.tables.stored import NEVER
@@ -138,6 +139,30 @@ def test_folding_again_gives_the_same_bytes(records: list[tuple[str, Any]]) -> N
 
 
 @quick
+@given(_records(), st.integers(1, 3), st.lists(st.integers(0, 12), max_size=4))
+def test_a_unit_in_pieces_is_the_same_unit(records: list[tuple[str, Any]], fired_max: int,
+                                           crashes: list[int]) -> None:
+    """Same outputs in the same order and the same records, byte for byte, wherever a fold stops
+    among the timers of one record, and whatever it lets go of there.
+    """
+    expected = written(records).run()
+    log = written(records)
+    log.fired_max = fired_max
+    worker = log.workers[0]
+    for steps in [0, *crashes]:
+        worker.checkpoint()
+        worker.crash()  # the next fold keeps hardly a record decoded
+        for _ in range(steps):
+            worker.step()
+    worker.run()
+    assert expected.records() == log.records()
+    assert expected.outputs() == log.outputs()
+    assert crashes or expected.sent == log.sent
+    assert expected.workers[0].fold.state() == worker.fold.state()
+    assert expected.workers[0].fold.counts == worker.fold.counts or crashes
+
+
+@quick
 @given(_records())
 def test_no_timer_is_lost_and_none_is_early(records: list[tuple[str, Any]]) -> None:
     """Against a scan of all records: what was due before the clock has fired or settles, what told
@@ -182,10 +207,15 @@ def test_a_record_and_its_timers_are_one_unit() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"junk", "repeat", "rejected"])
-def test_a_timer_released_by_a_record_that_is_not_applied(value: Any) -> None:
+@pytest.mark.parametrize("fired_max", [EVERY_TIMER, 1])
+def test_a_timer_released_by_a_record_that_is_not_applied(value: Any, fired_max: int) -> None:
     """The customer's watermark is that of the record that moved the clock, applied or not."""
     log = Log([PULSE, TALLY, faulty("faulty")])
+    log.fired_max = fired_max
+    log.workers[0].crash()
     log.append(ANNA, events.plain(START, "m1"), START)
+    for n in range(5):  # their timers come after hers, so that she is let go of before her record
+        log.append(KEYS.of("user_id", f"u{n}"), events.plain(START + 1, f"u{n}"), START + 1)
     if value == "repeat":
         log.append(ANNA, events.plain(START, "m1"), seconds(11))
     elif value == "rejected":
@@ -195,7 +225,8 @@ def test_a_timer_released_by_a_record_that_is_not_applied(value: Any) -> None:
     log.run()
     record = log.fold_of(ANNA).records.peek(ANNA)
     assert record is not None
-    assert (1, 1) == (record.watermark, len(log.triggers()))
+    assert (6, 6) == (record.watermark, len(log.triggers()))
+    assert (6, NEVER) == header(log.records()[ANNA])[:2]
     assert log.records() == log.fold_again().records()
 
 
@@ -329,6 +360,7 @@ def test_handoffs_are_applied_once_through_any_crashes(data: st.DataObject) -> N
     record is what its log gives, and every trigger was told by the same id.
     """
     log = Log(_MOVING, partitions=3, hop_ms=data.draw(st.sampled_from([0, 1, 3_000])))
+    log.fired_max = data.draw(st.sampled_from([EVERY_TIMER, 1, 2]))
     numbers = itertools.count()
     sent: set[str] = set()
     at = START

@@ -27,8 +27,7 @@ async def keep_time(engine: Engine) -> None:
     engine.alive_at = time.monotonic()
     while True:
         await asyncio.sleep(LOOP_S)
-        engine.check_alive()
-        engine.alive_at = time.monotonic()
+        engine.alive()
         now = engine.broker_now()
         for partition in list(engine.partitions.values()):
             if partition.held:
@@ -43,7 +42,8 @@ def _due(engine: Engine, partition: Partition, now: int) -> bool:
     tp = TP(engine.log_topic, partition.number)
     consumer = engine.consumer
     return (
-        partition.fold.timer_before(now)
+        not partition.fold.open
+        and partition.fold.timer_before(now)
         and consumer.at_end(tp)
         and consumer.delivered.get(tp) == partition.fold.next_offset
     )

@@ -28,7 +28,7 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import HANDOFF
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings
-from footfall.stream import chain, checkpoint, publishing
+from footfall.stream import chain, checkpoint, publishing, unit
 from footfall.stream.crash import CrashPoints
 from footfall.stream.garbage import Garbage
 from footfall.stream.outbox import Outbox
@@ -44,8 +44,6 @@ from footfall.tables.stored import PartitionState
 logger = logging.getLogger(__name__)
 
 LOG_APPEND_TIME = 1
-#: A record appended further ahead of our clock is held, unapplied, and alarmed (law 4).
-AHEAD_MS_MAX = 60_000
 #: Share of the session timeout after which a worker that stood still must not write any more.
 STANDSTILL = 0.8
 
@@ -95,6 +93,7 @@ class Engine:
         self._decode = fold_options.get("decode") or codecs.interaction.decode
         self.garbage = Garbage()
         self._money = publishing.Money()
+        self._applying = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
         self._finished = False
         self._member = ""
@@ -170,14 +169,15 @@ class Engine:
     async def process(self, event: Any) -> None:
         """Apply one batch; returns before anything is durable (`checkpoint` sees to that)."""
         batch: Batch = event.value
-        partition = self.partitions.get(event.message.partition)
-        if partition is None or batch.epoch != self.consumer.epoch:
-            event.ack()
-            return
-        if partition.held:
-            partition.held.append((event, batch.records))
-        else:
-            await self._apply(partition, event, batch.records)
+        async with self._applying:
+            partition = self.partitions.get(event.message.partition)
+            if partition is None or batch.epoch != self.consumer.epoch:
+                event.ack()
+                return
+            if partition.held:
+                partition.held.append((event, batch.records))
+            else:
+                await self._apply(partition, event, batch.records)
         while self.pending > self.settings.checkpoint_records_max:
             await self.checkpoint()
 
@@ -194,7 +194,10 @@ class Engine:
             if epoch != self.consumer.epoch:
                 event.ack()
                 return
-        applied = fold.apply_all(records, time.time() * 1000 + AHEAD_MS_MAX)
+        applied = await unit.apply(self, partition, records)
+        if applied is None:
+            event.ack()
+            return
         if applied < len(records):
             self._hold(partition, event, records[applied:])
         else:
@@ -202,7 +205,7 @@ class Engine:
         partition.moved = True
         self.pending += len(records)
         if fold.outputs:
-            self._send(partition, first.timestamp)
+            self.send(partition, first.timestamp)
         ends = (first, records[-1])
         publishing.sample([r for r in ends if r.offset < fold.next_offset], self._decode)
 
@@ -218,19 +221,22 @@ class Engine:
 
     async def release(self, partition: Partition) -> None:
         """Go on with what is held back, once our clock has come near it."""
-        if partition.held[0][1][0].timestamp > time.time() * 1000 + AHEAD_MS_MAX:
-            return
-        held, partition.held = partition.held, deque()
-        self.consumer.held.discard(TP(self.log_topic, partition.number))
-        telemetry.HELD.labels(partition.number).set(0)
-        while held:
-            event, records = held.popleft()
-            await self._apply(partition, event, records)
-            if partition.held:
-                partition.held.extend(held)
+        async with self._applying:
+            until = time.time() * 1000 + unit.AHEAD_MS_MAX
+            if not partition.held or partition.held[0][1][0].timestamp > until:
                 return
+            held, partition.held = partition.held, deque()
+            epoch = self.consumer.epoch
+            self.consumer.held.discard(TP(self.log_topic, partition.number))
+            telemetry.HELD.labels(partition.number).set(0)
+            while held and epoch == self.consumer.epoch:
+                event, records = held.popleft()
+                await self._apply(partition, event, records)
+                if partition.held:
+                    partition.held.extend(held)
+                    return
 
-    def _send(self, partition: Partition, since: int) -> None:
+    def send(self, partition: Partition, since: int) -> None:
         """Outputs leave at once; the checkpoint waits for their acknowledgement. `since`: when the
         batch's first record was appended.
         """
@@ -256,6 +262,8 @@ class Engine:
 
     async def finish(self) -> None:
         """The last checkpoint before the partitions go; nothing is written without membership."""
+        for partition in [p for p in self.partitions.values() if p.fold.open]:
+            del self.partitions[partition.number]  # its unit begins again, wherever it goes
         if self.partitions and self.consumer.is_member():
             bound = 0.8 * self.settings.session_timeout_s
             try:
@@ -273,6 +281,11 @@ class Engine:
         if still > STANDSTILL * self.settings.session_timeout_s:
             self.fail(BrokerError(f"this worker stood still for {still:.1f} s: another one may own "
                                   "its partitions"))
+
+    def alive(self) -> None:
+        """The event loop has come round."""
+        self.check_alive()
+        self.alive_at = time.monotonic()
 
     def _learn_time(self, metadata: Any) -> None:
         if metadata.timestamp_type == LOG_APPEND_TIME and metadata.timestamp > 0:

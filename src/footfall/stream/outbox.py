@@ -59,6 +59,10 @@ class Lane:
         """Keys and values that wait here, and batches on their way."""
         return self._sending_bytes + sum(len(k or b"") + len(v or b"") for k, v in self._waiting)
 
+    def unacknowledged(self) -> int:
+        """Messages that wait here or are on their way."""
+        return self._put - self._acked
+
     async def barrier(self) -> None:
         """Wait until all that was put in before has been acknowledged."""
         mark = self._put
@@ -159,6 +163,10 @@ class Outbox:
     def unacknowledged_bytes(self) -> int:
         """What all lanes still wait for."""
         return sum(lane.unacknowledged_bytes() for lane in self._lanes.values())
+
+    def waiting(self) -> int:
+        """Messages in all lanes that are not acknowledged yet."""
+        return sum(lane.unacknowledged() for lane in self._lanes.values())
 
     async def barrier(self) -> None:
         """Wait until everything put into any lane before has been acknowledged."""

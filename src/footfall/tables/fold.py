@@ -29,6 +29,10 @@ from footfall.tables.step import Staged, Step
 from footfall.tables.stored import PartitionState, Row, Timer
 
 
+#: `apply_all` stops for no number of timers.
+EVERY_TIMER = -1
+
+
 class LogRecord(Protocol):
     """What the fold needs of a Kafka record; `timestamp` is the log-append time in ms."""
 
@@ -91,8 +95,12 @@ class Fold:
         self._lay_out()
         self._ids = next((t for t in self.tables if t.ids is not None), None)
         self._handoffs: Counter[bytes] = Counter()
-        self._fired_own: CustomerRecord | None = None
+        self._fired_own: bytes | None = None
         self._timers = timers.Timers(best.wakes)
+        #: Whether the last record's unit has timers left: the fold stands between two instants.
+        self.open = False
+        self._stepped: set[bytes] = set()
+        self._fired_left = EVERY_TIMER
 
     def _lay_out(self) -> None:
         """What each event needs of the configuration in force, and of each table under it."""
@@ -104,20 +112,26 @@ class Fold:
 
     # -- the log -------------------------------------------------------------------------------
 
-    def apply_all(self, entries: Sequence[LogRecord], appended_until: float) -> int:
+    def apply_all(self, entries: Sequence[LogRecord], appended_until: float,
+                  fired_max: int = EVERY_TIMER) -> int:
         """Apply log records in order, up to the first that was appended later (ms) than given; how
-        many were.
+        many were. Stops after the timers of `fired_max` customers: then `open` is true, no snapshot
+        may be taken, and the next call must begin with the same record.
         """
+        self._fired_left = fired_max
         n = 0
         for entry in entries:
-            if entry.timestamp > appended_until:
+            if entry.timestamp > appended_until or not self._apply(entry):
                 break
-            self.apply(entry)
             n += 1
         return n
 
     def apply(self, entry: LogRecord) -> None:
         """Apply one log record and the timers it releases: one unit, no snapshot between them."""
+        self._fired_left = EVERY_TIMER
+        self._apply(entry)
+
+    def _apply(self, entry: LogRecord) -> bool:
         offset = entry.offset
         appended_at = entry.timestamp
         key = entry.key
@@ -125,13 +139,15 @@ class Fold:
             self.clock = appended_at
         self.next_offset = offset + 1
         self._last = entry
-        if self._handoffs:
+        if self._handoffs and not self.open:
             self._handoffs.clear()
         index = self._timers
         if index.ahead:
             index.catch_up(offset)
-        if index.heap and index.heap[0][0] < self.clock:
-            self._fire(offset, key)
+        if index.heap and index.heap[0][0] < self.clock and not self._fire(offset, key):
+            self.open = True
+            return False
+        self.open = False
         try:
             event = self._decode(entry.value)
             kind = event["type"]
@@ -146,8 +162,11 @@ class Fold:
         except DecodeError as error:
             self._reject(error.reason, error.detail)
         if self._fired_own is not None:
-            self._fired_own.watermark = offset
+            record = self.records.get(self._fired_own)
+            record.watermark = offset
+            self.records.touch(self._fired_own, record)
             self._fired_own = None
+        return True
 
     def _apply_interaction(self, event: Interaction, offset: int, appended_at: int, key: bytes
                            ) -> None:
@@ -299,11 +318,17 @@ class Fold:
 
     # -- timers --------------------------------------------------------------------------------
 
-    def _fire(self, offset: int, own: bytes | None) -> None:
-        """Step all timers that lie before the clock, in the order (wake_at, key, table)."""
+    def _fire(self, offset: int, own: bytes | None) -> bool:
+        """Step all timers that lie before the clock, in the order (wake_at, key, table); False
+        while some are left.
+        """
         index = self._timers
-        stepped: set[bytes] = set()
+        stepped = self._stepped
         while (first := index.peek(self.clock)) is not None:
+            if not self._fired_left:
+                self.records.make_room()
+                return False
+            self._fired_left -= 1
             wake_at, key = first
             record = self.records.get(key)
             if record.watermark >= offset and key not in stepped:
@@ -318,10 +343,12 @@ class Fold:
                         self._fire_one(key, record, self._known(name), timer)
                 self.records.touch(key, record)
                 if key == own:
-                    self._fired_own = record
+                    self._fired_own = key
                 else:
                     record.watermark = offset
             index.arm_next(key, record)
+        self._stepped = set()
+        return True
 
     def _fire_one(self, key: bytes, record: CustomerRecord, step: Step, timer: Timer) -> None:
         config = self.config

@@ -1,7 +1,8 @@
 """The customer records of one partition: encoded in `store`, decoded while they are in use.
 
 Decides which records stay decoded (those stepped since the checkpoint before last, once there are
-more than `hot_max`), and what a checkpoint writes: every changed record, once. Also takes a
+more than `hot_max`), and what a checkpoint writes: every changed record, once, though one unit of
+the log may step more than may be decoded at a time. Also takes a
 changelog in: of each key the record with the highest watermark, not the last one (law 2), because a
 stale row of a worker that had been replaced may lie behind the owner's. Must never change what a
 record says.
@@ -32,6 +33,8 @@ class Records:
         self._is_key = is_key
         self._hot: dict[bytes, CustomerRecord] = {}
         self._cooling: dict[bytes, CustomerRecord] = {}
+        #: Encoded since the last snapshot, for the next one.
+        self._encoded: dict[bytes, bytes] = {}
         #: How many records have which marks.
         self._marks = best.marks
 
@@ -53,28 +56,43 @@ class Records:
         record = self._hot.get(key)
         if record is None:
             record = self._cooling.get(key)
-        if record is None and key in self.store:
-            record = self.codec.decode(self.store[key])
+        if record is None:
+            data = self._encoded.get(key) or self.store.get(key)
+            record = None if data is None else self.codec.decode(data)
         return record
 
     def snapshot(self) -> list[tuple[bytes, bytes]]:
         """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
+        self._encode()
+        encoded, self._encoded = self._encoded, {}
+        self.store.update(encoded)
+        self._cool()
+        return list(encoded.items())
+
+    def make_room(self) -> None:
+        """Let go of decoded records in the middle of a unit that steps more than may be hot: what
+        changed is encoded for the snapshot to come.
+        """
+        if len(self._hot) > self.hot_max:
+            self._encode()
+            self._cool()
+
+    def _encode(self) -> None:
         encode = self.codec.encode
-        store = self.store
-        changed = []
+        encoded = self._encoded
         for key, record in self.dirty.items():
             record.changed = False
-            changed.append((key, encode(record)))
+            encoded[key] = encode(record)
             if record.marks != record.counted:
                 if record.counted is not None:
                     self._marks[record.counted] -= 1
                 self._marks[record.marks] += 1
                 record.counted = record.marks
-        store.update(changed)
         self.dirty = {}
+
+    def _cool(self) -> None:
         if len(self._hot) > self.hot_max:
             self._cooling, self._hot = self._hot, {}
-        return changed
 
     def levels(self) -> dict[tuple[str, str], int]:
         """(table, level last announced or "") -> customers, as of the last snapshot."""
@@ -87,7 +105,7 @@ class Records:
     def _load(self, key: bytes) -> CustomerRecord:
         record = self._cooling.pop(key, None)
         if record is None:
-            data = self.store.get(key)
+            data = self._encoded.get(key) or self.store.get(key)
             if data is not None:
                 record = self.codec.decode(data)
             elif self._is_key(key):
