@@ -28,7 +28,6 @@ from footfall.tables.spec import AnyTable, Output
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import PartitionState, Row, Timer
 
-
 #: `apply_all` stops for no number of timers.
 EVERY_TIMER = -1
 
