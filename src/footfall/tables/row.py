@@ -16,6 +16,8 @@ from footfall.tables.stored import Kept, Row, Versioned
 
 MARK_BITS: Final = 4
 MARK: Final = (1 << MARK_BITS) - 1
+#: Of a table without a slot.
+NEVER_MARKED: Final = -1
 
 
 class RowCodec:
@@ -23,7 +25,7 @@ class RowCodec:
 
     def __init__(self, table: AnyTable, encoder: msgspec.msgpack.Encoder) -> None:
         self.table = table
-        #: Where the table's mark begins; NEVER_MARKED: it has none.
+        #: Where the table's mark begins.
         self.shift = NEVER_MARKED if table.slot is None else table.slot * MARK_BITS
         self._version = table.version
         self._kept_decoded = table.kept_decoded
@@ -85,6 +87,5 @@ class RowCodec:
         return table.upgrade(version, bytes(facts), bytes(told))
 
 
-NEVER_MARKED: Final = -1
 _version = msgspec.msgpack.Decoder(Versioned)
 _parts = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, msgspec.Raw])
