@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from footfall.collector import shortcut
+from footfall.collector.answers import Answer
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
 from footfall.collector.serving import Runner
@@ -78,10 +80,21 @@ async def serving(sink: MemorySink, write_keys: WriteKeys | None = None, port: i
     collector = Collector(sink, KEYS, known, CODECS, lambda: NOW, **options)
     app, asked = collector.application(), []
 
-    async def note(request: web.Request, _response: web.StreamResponse) -> None:
+    async def note(request: web.BaseRequest, _response: object = None) -> None:
         asked.append(f"{request.method} {request.path_qs}")
 
+    def noting(call: shortcut.Call) -> shortcut.Call:
+        async def noted(request: web.BaseRequest) -> Answer:
+            answer = await call(request)
+            await note(request)
+            return answer
+
+        return noted
+
     app.on_response_prepare.append(note)
+    shortcuts = app[shortcut.KEY]
+    app[shortcut.KEY] = shortcuts._replace(
+        calls={path: noting(call) for path, call in shortcuts.calls.items()})
     async with TestClient(Server(app, port=port)) as made:
         made.collector = collector  # type: ignore[attr-defined]
         made.asked = asked  # type: ignore[attr-defined]
