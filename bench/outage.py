@@ -31,7 +31,7 @@ from footfall.events import topics
 from footfall.up.ports import free_port
 
 AGO_MS = 3 * 3_600_000
-DONE_S_MAX = 300
+DONE_S_MAX = 900
 ASK_S = 0.05
 TOLD = "cart_abandoned"
 
