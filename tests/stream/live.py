@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from footfall import tables
 from footfall.settings import Settings
-from footfall.stream.engine import Engine
+from footfall.stream.engine import LOG_APPEND_TIME, Engine
 from footfall.stream.partition import partition_of
 from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable
 from tests.tables.logs import CODECS, KEYS, RESERVED, Appended, Entry
+
+
+class Tick(NamedTuple):
+    """A `$tick` as the log has it."""
+
+    offset: int
+    timestamp: int
+    key: bytes = b"$tick"
+    value: bytes = CODECS.interaction.encode(RESERVED.tick(0))
+    timestamp_type: int = LOG_APPEND_TIME
 
 
 def fail(error: BaseException) -> None:

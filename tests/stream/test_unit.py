@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from footfall.stream import checkpoint, unit
-from footfall.stream.engine import LOG_APPEND_TIME, Engine
+from footfall.stream.engine import Engine
 from tests.stream import live
 from tests.tables import events
-from tests.tables.logs import CODECS, KEYS, RESERVED, START, Appended
+from tests.tables.logs import KEYS, START, Appended
 from tests.tables.made import PULSE
 
 CUSTOMERS = 3_000
 PIECES_MIN = CUSTOMERS // unit.FIRED_MAX
 PARTITION = 0
-
-
-class Record(NamedTuple):
-    offset: int
-    timestamp: int
-    key: bytes = b"$tick"
-    value: bytes = CODECS.interaction.encode(RESERVED.tick(0))
-    timestamp_type: int = LOG_APPEND_TIME
 
 
 class Outbox:
@@ -55,7 +47,7 @@ def engine() -> Engine:
     live.feed(made, [Appended(START, KEYS.of("user_id", f"u{n}"), events.plain(START, f"m{n}"))
                      for n in range(CUSTOMERS)])
     fold = made.partitions[PARTITION].fold
-    fold.apply(Record(fold.next_offset, START + 3_600_000))
+    fold.apply(live.Tick(fold.next_offset, START + 3_600_000))
     fold.snapshot()
     return made
 
@@ -63,8 +55,9 @@ def engine() -> Engine:
 def fire(engine: Engine) -> Any:
     """The batch that releases all timers."""
     fold = engine.partitions[PARTITION].fold
-    return live.batch(engine, PARTITION, [Record(fold.next_offset, fold.clock + 10_001),
-                                          Record(fold.next_offset + 1, fold.clock + 10_002)])
+    return live.batch(engine, PARTITION, [
+        live.Tick(fold.next_offset, fold.clock + 10_001),
+        live.Tick(fold.next_offset + 1, fold.clock + 10_002)])
 
 
 async def _among(engine: Engine, what: Any, times: int = 1) -> None:
@@ -167,7 +160,7 @@ def test_a_batch_that_follows_waits_for_the_unit(engine: Engine) -> None:
     partition = engine.partitions[PARTITION]
     first, second = fire(engine), fire(engine)
     end = second.value.records[-1]
-    second.value.records[:] = [Record(end.offset + 1, end.timestamp + 1)]
+    second.value.records[:] = [live.Tick(end.offset + 1, end.timestamp + 1)]
     partition.held.append((first, first.value.records))
 
     async def act() -> None:
