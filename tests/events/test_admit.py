@@ -18,8 +18,8 @@ from footfall.events.arrival import ITEM_BYTES_MAX, Admitted, Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.fields import TEXT_CHARS_MAX
+from footfall.events.identifiers import identifiers
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
-from footfall.events.personal import identifiers
 
 NOW = 1_795_428_000_000
 KEYS = CustomerKeys(b"a secret of sixteen bytes or more")

@@ -13,8 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-#: Highest first.
-KINDS = ("user_id", "anonymous_id")
+#: Highest first; between phone and device rank all external ids (`is_kind`), by their keys alone.
+KINDS: Final = ("user_id", "email", "phone", "device", "anonymous_id")
+_RANKS: Final = {b"user_id": 5, b"email": 4, b"phone": 3, b"device": 1, b"anonymous_id": 0}
+_EXTERNAL: Final = 2
 SECRET_BYTES_MIN: Final = 16
 _HASH_BYTES: Final = 16
 _KEY = re.compile(rb"[a-z][a-z0-9_]{0,31}:[A-Za-z0-9_-]{22}")
@@ -24,11 +26,15 @@ BLOCKED = frozenset(
     {"", "-1", "null", "undefined", "none", "nan", "true", "false", "guest", "anonymous", "unknown",
      "[object object]"}
 )
+_LONGEST: Final = max(map(len, BLOCKED))
 _ZEROS = re.compile(r"[0-]*")
 
 
 def is_blocked(value: str) -> bool:
     """Whether an identifier's value stands for nobody in particular."""
+    if (len(value) > _LONGEST and value[0] not in "0-" and not value[0].isspace()
+            and not value[-1].isspace()):
+        return False
     value = value.strip().lower()
     return value in BLOCKED or _ZEROS.fullmatch(value) is not None
 
@@ -71,6 +77,23 @@ class CustomerKeys:
         state = self._new_message()
         state.update(message_id.encode())
         return state.digest()
+
+
+def order(key: bytes) -> tuple[int, bytes]:
+    """The fixed order over content alone in which owners stand above what they own: by kind, then
+    by key (design.md, section 4).
+    """
+    return _RANKS.get(key[:key.index(b":")], _EXTERNAL), key
+
+
+def is_user(key: bytes) -> bool:
+    """Whether a customer_key is a user_id's: two of them are one customer only by an alias."""
+    return key.startswith(b"user_id:")
+
+
+def kind_of(key: bytes) -> str:
+    """The kind of identifier that a customer_key was made of."""
+    return key[:key.index(b":")].decode()
 
 
 def is_customer_key(key: bytes | None) -> bool:

@@ -32,13 +32,6 @@ def read(event: Interaction) -> Personal:
     return personal
 
 
-def identifiers(event: Interaction) -> dict[str, str]:
-    """Identifier kind -> value, as this event names them."""
-    ids = read(event)
-    named = (("user_id", ids.user_id), ("anonymous_id", ids.anonymous_id))
-    return {kind: value for kind, value in named if value}
-
-
 def properties(event: Interaction, kind: type[S]) -> S:
     """The properties that a struct names (all its members optional); others are passed over."""
     raw = read(event).properties
@@ -55,10 +48,7 @@ def _tolerant(data: bytes) -> Personal:
         value = _any.decode(data)
     except msgspec.DecodeError:
         return _NONE
-    personal = _fitting(value, Personal)
-    if isinstance(value, dict) and "properties" in value:
-        personal.properties = msgspec.Raw(msgspec.json.encode(value["properties"]))
-    return personal
+    return _fitting(value, Personal)
 
 
 def _fitting(value: Any, kind: type[S]) -> S:
@@ -69,6 +59,9 @@ def _fitting(value: Any, kind: type[S]) -> S:
     for field in msgspec.structs.fields(kind):
         given = value.get(field.encode_name)
         if given is None:
+            continue
+        if field.type is msgspec.Raw:
+            setattr(fitting, field.name, msgspec.Raw(msgspec.json.encode(given)))
             continue
         try:
             setattr(fitting, field.name, msgspec.convert(given, field.type))

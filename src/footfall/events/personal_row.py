@@ -29,12 +29,17 @@ class Context(msgspec.Struct, rename="camel"):
     os: System | None = None
     ip: str | None = None
     user_agent: str | None = None
+    #: As they were sent.
+    traits: msgspec.Raw = msgspec.Raw(b"null")
+    external_ids: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Personal(msgspec.Struct, rename="camel"):
-    """The members that tables read; `properties` stays as it was sent, for `properties`."""
+    """The members that tables read; `properties` and `traits` stay as they were sent."""
 
     user_id: str | None = None
     anonymous_id: str | None = None
+    previous_id: str | None = None
     context: Context | None = None
+    traits: msgspec.Raw = msgspec.Raw(b"null")
     properties: msgspec.Raw = msgspec.Raw(b"null")

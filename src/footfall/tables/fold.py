@@ -18,9 +18,11 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
 from footfall.events.reserved import Handoff, Reserved
-from footfall.tables import timers
+from footfall.tables import links, timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import merged
+from footfall.tables.linking import Linking, Rows
+from footfall.tables.links_row import Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
@@ -86,6 +88,7 @@ class Fold:
         self._encode = Outputs(codecs, reserved, topic, partition)
         self._decode = decode or codecs.interaction.decode
         self._hash = keys.message_hash
+        self._key_of = keys.of
         self._fingerprint = keys.fingerprint
         self._reserved = reserved
         self._passed = passed
@@ -108,6 +111,11 @@ class Fold:
         self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name])
                        for t in self.tables]
         self._by_name = {step.name: step for step in self._steps}
+        step = self._by_name.get(links.NAME)
+        self._linking: Linking | None = None
+        if step is not None:
+            self._steps.remove(step)  # it takes letters, never events
+            self._linking = Linking(step, self._steps, self._key_of)
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -182,6 +190,12 @@ class Fold:
         if when > appended_at:
             when = appended_at
         clock = self.clock
+        linking = self._linking
+        if linking is not None and linking.is_pointer(record):
+            self._observe_for_owner(linking, key, record, event, when)
+            self._applied(key, record, event, when, digest)
+            return
+        names_new = False
         rows = record.rows
         staged: list[Staged] = []
         told: list[Output] | None = None
@@ -199,17 +213,34 @@ class Fold:
                         row = None
                     else:
                         row = step.rows.make(facts, said.told)
+                        if step.table is self._ids and facts is not before:
+                            names_new = True
                     staged.append((step, row, facts, said))
                     if said.triggers or said.moves:
                         told = []
+            if linking is not None and (names_new or linking.is_alert(record)):
+                name = links.NAME
+                linked = linking.of_event(key, record, event, clock)
+                if linked is not None:
+                    staged.append(linked)
+                    told = []
             if told is not None:
                 told = self._told(key, record, staged, clock)
         except (DecodeError, StateRefused):
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
             raise DecodeError("step_failed", f"{name}: {type(error).__name__}") from error
-        memory.add(digest, clock)
-        record.watermark = offset
+        self._applied(key, record, event, when, digest)
+        self._commit(key, record, staged)
+        if told is not None:
+            self._tell(key, record, staged, told)
+
+    def _applied(self, key: bytes, record: CustomerRecord, event: Interaction, when: int,
+                 digest: bytes) -> None:
+        """Note that an interaction is taken: what is left to do cannot fail."""
+        clock = self.clock
+        record.message_ids.add(digest, clock)
+        record.watermark = self.next_offset - 1
         self.records.touch(key, record)
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
@@ -217,9 +248,27 @@ class Fold:
             self._counts["late", kind] += 1
             if record.timers:
                 timers.rearm(record.timers, clock, self.config)
-        self._commit(key, record, staged)
-        if told is not None:
-            self._tell(key, record, staged, told)
+
+    def _observe_for_owner(self, linking: Linking, key: bytes, record: CustomerRecord,
+                           event: Interaction, when: int) -> None:
+        """An event at a customer whose rows are at its owner."""
+        try:
+            rows = linking.observed(event, when)
+            letters = links.letters(event, key, self._key_of, self._by_name[links.NAME].config)
+            linked = linking.of_letters(key, record, letters, self.clock)
+        except Exception as error:
+            raise DecodeError("step_failed", f"{links.NAME}: {type(error).__name__}") from error
+        self._pass_on(linking, key, record, linked, rows)
+
+    def _pass_on(self, linking: Linking, key: bytes, record: CustomerRecord, linked: Staged,
+                 rows: Rows) -> None:
+        """Send rows through a pointer, and the letters that it writes meanwhile."""
+        said = linked[3]
+        self._commit(key, record, [linked])
+        for move in said.moves:
+            if move.to != said.told.owner:
+                self._hand_off(key, move.to, linking.mail(move.letters))
+        self._hand_off(key, said.told.owner, rows | linking.mail(linking.passed(key, said)))
 
     def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
@@ -312,8 +361,13 @@ class Fold:
                 self._counts["trigger", trigger.name] += 1
             for move in said.moves:
                 if move.to != key:  # to oneself it would come back for ever
-                    names = move.tables or tuple(self._by_name)
-                    self._send(key, record, move.to, names, step.name)
+                    names = tuple(self._by_name) if move.tables is None else move.tables
+                    rows: Rows = {
+                        name: (self._codec.take(record, name), record.timers.pop(name, None))
+                        for name in names if name in record.rows and name != step.name}
+                    if move.letters and self._linking is not None:
+                        rows |= self._linking.mail(move.letters)
+                    self._hand_off(key, move.to, rows)
 
     # -- timers --------------------------------------------------------------------------------
 
@@ -392,15 +446,9 @@ class Fold:
 
     # -- handoffs ------------------------------------------------------------------------------
 
-    def _send(self, key: bytes, record: CustomerRecord, to: bytes, names: tuple[str, ...],
-              keep: str) -> None:
-        """Move rows to another customer: through the log, with coordinates (law 5)."""
+    def _hand_off(self, key: bytes, to: bytes, rows: Rows) -> None:
+        """Send rows to another customer: through the log, with coordinates (law 5)."""
         assert self._last is not None
-        rows = {
-            name: (self._codec.take(record, name), record.timers.pop(name, None))
-            for name in names
-            if name in record.rows and name != keep
-        }
         n = self._handoffs[to]
         self._handoffs[to] += 1
         move = Handoff(key, self.partition, self._last.offset, n, self._last.timestamp)
@@ -416,12 +464,25 @@ class Fold:
         if record.senders.get(move.partition, (-1, -1)) >= (move.offset, move.n):
             self._counts["repeat", "handoff"] += 1
             return False
+        linking = self._linking
+        passing: Staged | None = None
+        staged: list[Staged] = []
+        waiting = record.timers
         try:
             moved = self._codec.unpack(rows)
+            letters: Sequence[Letter] = () if linking is None else linking.opened(moved)
             for name in sorted(moved):
                 self._known(name)
-            staged, waiting = merged(record, moved, self._steps, clock=self.clock,
-                                     config=self.config)
+            if linking is not None and linking.is_pointer(record):
+                linked = linking.of_letters(key, record, letters, self.clock)
+                if linked[3].told.owner:
+                    passing = linked
+            if passing is None:
+                if moved or not letters:
+                    staged, waiting = merged(record, moved, self._steps, clock=self.clock,
+                                             config=self.config)
+                if linking is not None and letters:
+                    staged.append(linking.of_letters(key, record, letters, self.clock))
             told = self._told(key, record, staged, self.clock)
         except StateRefused:
             raise
@@ -431,6 +492,12 @@ class Fold:
         record.senders[move.partition] = (move.offset, move.n)
         record.watermark = offset
         self.records.touch(key, record)
+        if linking is not None and passing is not None:
+            parts: Rows = {name: (part.row, part.timer) for name, part in moved.items()}
+            if parts:
+                self._pass_on(linking, key, record, passing, parts)
+                return True
+            staged = [passing]
         self._commit(key, record, staged)
         self._tell(key, record, staged, told)
         self._timers.arm_next(key, record)

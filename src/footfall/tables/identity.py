@@ -1,9 +1,9 @@
 """The identifiers of a customer, as its own events named them.
 
 Keeps of each (kind, value) when it was first named; shown in triggers is, of each kind, the value
-that was named first most recently. No order of events and no split over identities gives another,
-and an event that names what is known changes nothing: most do. It links nobody: that is the work
-of the log (design.md, section 4). It announces nothing.
+that was named first most recently, and of user_ids the one that the newest alias call gave. No
+order of events and no split over identities gives another, and an event that names what is known changes
+nothing: most do. It links nobody: `links.py` does. It announces nothing.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
+from footfall.events.identifiers import VALUE_CHARS_MAX, identifiers
 from footfall.events.interaction import Interaction
-from footfall.events.personal import identifiers
 from footfall.tables.cart_triggers import instant
 from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
 from footfall.tables.spec import Announcement, NoConfig, Reads, TableSpec, wants_all
 
-#: Characters of an identifier that are kept; longer ones are cut.
-VALUE_CHARS_MAX: Final = 512
 #: Values of one kind that are kept: those named first most recently.
 VALUES_MAX: Final = 8
 
 
 def ids(facts: IdentityFacts) -> dict[str, str]:
-    """Identifier kind -> value, for `ids` in triggers: of each kind the last in the order."""
-    return {named.kind: named.value for named in facts.named}
+    """Identifier kind -> value, for `ids` in triggers: of each kind the last in the order; an alias
+    call says which user_id is shown.
+    """
+    shown = {named.kind: named.value for named in facts.named}
+    if facts.alias[2]:
+        shown["user_id"] = facts.alias[2]
+    return shown
 
 
 def observe(facts: IdentityFacts, event: Interaction, when: int) -> IdentityFacts:
@@ -38,12 +43,18 @@ def observe(facts: IdentityFacts, event: Interaction, when: int) -> IdentityFact
                 break
         else:
             new.append(Named(kind, when, value))
-    return _with(facts.named, new, facts.limited) if new else facts
+    alias = facts.alias
+    if event["type"] == "alias":
+        alias = max(alias, (when, event["message_id"], identifiers(event).get("user_id", "")))
+    if not new and alias == facts.alias:
+        return facts
+    return _with(facts.named, new, facts.limited, alias)
 
 
 def merge_facts(mine: IdentityFacts, theirs: IdentityFacts) -> IdentityFacts:
     """What either names, since the earlier time."""
-    return _with(mine.named, theirs.named, mine.limited or theirs.limited)
+    return _with(mine.named, theirs.named, mine.limited or theirs.limited,
+                 max(mine.alias, theirs.alias))
 
 
 def view(facts: IdentityFacts, _told: IdentityTold, _now: int, _config: NoConfig
@@ -57,7 +68,8 @@ def view(facts: IdentityFacts, _told: IdentityTold, _now: int, _config: NoConfig
     }
 
 
-def _with(known: Iterable[Named], more: Iterable[Named], limited: bool) -> IdentityFacts:
+def _with(known: Iterable[Named], more: Iterable[Named], limited: bool,
+          alias: tuple[int, str, str]) -> IdentityFacts:
     least: dict[tuple[str, str], int] = {}
     for kind, since, value in (*known, *more):
         least[kind, value] = min(since, least.get((kind, value), since))
@@ -67,7 +79,7 @@ def _with(known: Iterable[Named], more: Iterable[Named], limited: bool) -> Ident
         of_kind = [one for one in named if one.kind == kind]
         kept += of_kind[-VALUES_MAX:]
         limited = limited or len(of_kind) > VALUES_MAX
-    return IdentityFacts(tuple(kept), limited)
+    return IdentityFacts(tuple(kept), limited, alias)
 
 
 def _announce(
@@ -80,9 +92,15 @@ def _merge_told(mine: IdentityTold, _theirs: IdentityTold) -> IdentityTold:
     return mine
 
 
+def _upgrade(_version: int, facts: bytes, told: bytes) -> tuple[IdentityFacts, IdentityTold]:
+    """Version 1 knew no alias."""
+    return (msgspec.msgpack.decode(facts, type=IdentityFacts),
+            msgspec.msgpack.decode(told, type=IdentityTold))
+
+
 TABLE = TableSpec(
     name="identity",
-    version=1,
+    version=2,
     slot=2,
     facts=IdentityFacts,
     told=IdentityTold,
@@ -97,4 +115,5 @@ TABLE = TableSpec(
     ids=ids,
     view=view,
     limited=lambda facts: facts.limited,
+    upgrade=_upgrade,
 )

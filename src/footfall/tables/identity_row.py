@@ -20,10 +20,13 @@ class Named(NamedTuple):
 
 
 class IdentityFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """All that is kept, sorted. `limited`: older values were dropped."""
+    """All that is kept, sorted. `limited`: older values were dropped. `alias`: the newest alias
+    call, as (event time, messageId, the user_id that it gives).
+    """
 
     named: tuple[Named, ...] = ()
     limited: bool = False
+    alias: tuple[int, str, str] = (0, "", "")
 
 
 class IdentityTold(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -40,10 +40,13 @@ class Trigger(NamedTuple):
 
 
 class Move(NamedTuple):
-    """Hands rows off to another customer: of the tables named, or of all (None)."""
+    """Hands rows off to another customer: of the tables named, or of all (None) but the one that
+    says so. `letters` go along, for the same table there.
+    """
 
     to: bytes
     tables: tuple[str, ...] | None = None
+    letters: tuple[Any, ...] = ()
 
 
 class Output(NamedTuple):

@@ -1,0 +1,100 @@
+"""Where links meet the fold: which events are worth letters, what a pointer does with what comes.
+
+An event at a customer who is owned is observed into rows of its own and sent on: nothing is
+announced there, for what is to be told depends on all of the customer. Decides nothing about who
+owns whom (`links_letters.py`) and changes no record: the fold does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from footfall.errors import StateRefused
+from footfall.events.interaction import Interaction
+from footfall.tables import links
+from footfall.tables.links_letters import THROUGH, settle
+from footfall.tables.links_row import Here, Letter, LinksFacts, LinksTold, Mail
+from footfall.tables.record import CustomerRecord
+from footfall.tables.spec import Announcement
+from footfall.tables.step import Staged, Step
+from footfall.tables.stored import Kept, MovedRow, Timer
+
+#: Rows on their way: table -> row and timer.
+Rows = dict[str, tuple[Kept, Timer | None]]
+
+
+class Linking:
+    """The links of one partition's customers, under the configuration in force."""
+
+    def __init__(self, step: Step, steps: Sequence[Step], key_of: Callable[[str, str], bytes]
+                 ) -> None:
+        self._step = step
+        self._steps = steps
+        self._key_of = key_of
+        self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
+        self._mail = msgspec.msgpack.Decoder(Mail)
+        self._nothing = LinksFacts()
+        self.pointer = step.rows.marked(0, LinksTold(owner=b"-"))
+        self.alert = step.rows.marked(0, LinksTold(lost=(b"-",)))
+        self.mask = -1 ^ step.rows.unmarked(-1)
+
+    def is_pointer(self, record: CustomerRecord) -> bool:
+        """Whether all that comes to this customer belongs to another one."""
+        return record.marks & self.mask == self.pointer
+
+    def is_alert(self, record: CustomerRecord) -> bool:
+        """Whether each event must be asked whom it names."""
+        return record.marks & self.mask == self.alert
+
+    def of_event(self, key: bytes, record: CustomerRecord, event: Interaction, clock: int
+                 ) -> Staged | None:
+        """What follows for links from an event; None where it names nobody else."""
+        letters = links.letters(event, key, self._key_of, self._step.config)
+        return self.of_letters(key, record, letters, clock) if letters else None
+
+    def of_letters(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int
+                   ) -> Staged:
+        """What follows from letters."""
+        step = self._step
+        _facts, told = step.rows.read(record.rows.get(links.NAME))
+        said: Announcement[LinksTold] = settle(
+            told, Here(key, clock, step.config, not record.rows.keys() - {links.NAME}), letters)
+        row = None if said.told is told else step.rows.make(self._nothing, said.told)
+        return step, row, self._nothing, said
+
+    def observed(self, event: Interaction, when: int) -> Rows:
+        """An event as rows for the owner."""
+        rows: Rows = {}
+        for step in self._steps:
+            if step.wants is None or step.wants(event):
+                empty, told = step.rows.read(None)
+                facts = step.observe(empty, event, when)
+                if facts is not empty:
+                    rows[step.name] = (step.rows.make(facts, told), None)
+        return rows
+
+    def passed(self, key: bytes, said: Announcement[LinksTold]) -> tuple[Letter, ...]:
+        """The letters that go with what passes through `key` to its owner."""
+        own: tuple[Letter, ...] = ()
+        for move in said.moves:
+            if move.to == said.told.owner:
+                own = move.letters
+        return (*own, Letter(THROUGH, key))
+
+    def mail(self, letters: Sequence[Letter]) -> Rows:
+        """Letters as a row of their `$handoff`."""
+        mail = Mail(self._step.table.version, tuple(letters))
+        return {links.NAME: (msgspec.Raw(self._encode(mail)), None)}
+
+    def opened(self, moved: dict[str, MovedRow]) -> tuple[Letter, ...]:
+        """The letters of a `$handoff`, taken out of its rows."""
+        part = moved.pop(links.NAME, None)
+        if part is None:
+            return ()
+        mail = self._mail.decode(part.row)
+        if mail.version > self._step.table.version:
+            raise StateRefused("letters of a newer version are here: run the newer Footfall that "
+                               "wrote them")
+        return mail.letters

@@ -1,0 +1,84 @@
+"""Links: whom an identifier belongs to, and which others belong to it (design.md, section 4).
+
+Each identifier is a customer of its own until it is owned: then its rows are at its owner, and what
+comes to it goes on there. Its record keeps this row, its watermark and its memory of messageIds.
+All of it is told: what the order of the log made of it (law 3 excepts it from the facts). Decides
+when an event is worth letters; what becomes of them is in `links_letters.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from footfall.events.identifiers import identifiers, previous
+from footfall.events.interaction import Interaction
+from footfall.tables.cart_triggers import instant
+from footfall.tables.links_letters import named
+from footfall.tables.links_row import Letter, LinksConfig, LinksFacts, LinksTold
+from footfall.tables.spec import Announcement, TableSpec
+
+NAME: Final = "links"
+ROOT, ALERT, POINTER = "root", "alert", "pointer"
+#: Kinds that link whatever the configuration says.
+_ALWAYS: Final = ("user_id", "anonymous_id")
+
+
+def letters(event: Interaction, me: bytes, key_of: Callable[[str, str], bytes],
+            config: LinksConfig) -> list[Letter]:
+    """What an event at `me` gives to settle: it may name others."""
+    kinds = config.kinds
+    keys = [(kind, key_of(kind, value)) for kind, value in identifiers(event).items()
+            if kind in _ALWAYS or kind in kinds]
+    before = previous(event)
+    return named(event, me, keys, [key_of(kind, before) for kind in _ALWAYS] if before else ())
+
+
+def level(told: LinksTold) -> str:
+    """What the fold must know of a customer without reading this row: `pointer` sends all on;
+    `alert` has lost an identifier to somebody else and claims it again when an event names it.
+    """
+    if told.owner:
+        return POINTER
+    return ALERT if told.lost else ROOT
+
+
+def view(_facts: LinksFacts, told: LinksTold, _now: int, _config: LinksConfig) -> dict[str, Any]:
+    """Owner, what is owned, and the record of links, merges and refusals, newest first."""
+    return {
+        "owner": told.owner.decode() or None,
+        "owns": [{"customer_key": link.key.decode(), "since": instant(link.since)}
+                 for link in told.owned],
+        "refused": [key.decode() for key in told.refused],
+        "shared": told.shared,
+        "record": [{"at": instant(one.at), "what": one.what, "customer_key": one.key.decode(),
+                    "message_id": one.cause} for one in reversed(told.happened)],
+    }
+
+
+def _observe(facts: LinksFacts, _event: Interaction, _when: int) -> LinksFacts:
+    return facts
+
+
+def _announce(told: LinksTold, _facts: LinksFacts, _now: int, _config: LinksConfig,
+              _fired: int | None) -> Announcement[LinksTold]:
+    return Announcement(told)
+
+
+TABLE: TableSpec[LinksFacts, LinksTold, LinksConfig] = TableSpec(
+    name=NAME,
+    version=1,
+    slot=5,
+    facts=LinksFacts,
+    told=LinksTold,
+    config=LinksConfig,
+    wants=lambda _event: False,
+    observe=_observe,
+    announce=_announce,
+    merge_facts=lambda mine, _theirs: mine,
+    merge_told=lambda mine, _theirs: mine,
+    triggers=("customer_identified", "customers_merged", "merge_refused"),
+    levels=(ROOT, ALERT, POINTER),
+    level=level,
+    view=view,
+)

@@ -1,0 +1,294 @@
+"""What a customer makes of the letters of others: who is whose, by claims alone (design.md, 4).
+
+Two layers. Identifiers that are no user_id form trees by the links of events; a tree belongs to the
+user whom an event named with one of its members, as soon as there is one. user_ids form trees by
+alias alone. In both an owner stands above what it owns in one fixed order over content
+(`customer_key.order`), so pointers never cycle and the root of a tree is its highest member, in
+whichever order letters come: this is Rem's union-find (E. W. Dijkstra, A Discipline of Programming,
+1976, chapter 23), each step of it local to one customer. Where two users claim one identifier, the
+last event that names both a user and it decides.
+
+Only a root claims, so only a root decides by the limits: a user refuses what is too much; any other
+root that has too much is a shared value (an office's mailbox, a till) and lets go of all it linked.
+
+    meet    the two are one customer: the higher root claims the lower
+    claim   be mine                        join   my rows come with this, and what I owned (strong:
+                                                  I had been seen)
+    moved   your owner is now another      pass   my rows come with this, through me
+    lost    somebody else has it now       refused, released
+
+Pure. Must never compare times: what log order made of it is all there is to know.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from footfall.events.customer_key import is_user, kind_of, order
+from footfall.events.interaction import Interaction
+from footfall.tables.links_row import (
+    ALIAS,
+    STRONG,
+    WEAK,
+    Happened,
+    Here,
+    Letter,
+    Link,
+    LinksTold,
+)
+from footfall.tables.spec import Announcement, Move, Trigger
+
+MEET: Final = "meet"
+CLAIM: Final = "claim"
+JOIN: Final = "join"
+MOVED: Final = "moved"
+THROUGH: Final = "through"
+LOST: Final = "lost"
+REFUSED: Final = "refused"
+RELEASED: Final = "released"
+
+#: Of the record kept of links, the newest; what no longer needs a decision is cut the same way.
+HAPPENED_MAX: Final = 16
+OWNED_MAX: Final = 500
+REFUSED_MAX: Final = 32
+LOST_MAX: Final = 32
+#: An identifier of these kinds is nobody known: a browser, an app's install.
+_UNKNOWN: Final = frozenset({"device", "anonymous_id"})
+_LIMITED: Final = frozenset({"user_id", "email", "phone", "device", "anonymous_id"})
+
+
+def settle(told: LinksTold, here: Here, letters: Sequence[Letter]) -> Announcement[LinksTold]:
+    """Told after letters that came, with the letters that follow from them."""
+    actor = _Actor(told, here)
+    waiting = deque(letters)
+    while waiting:
+        actor.take(waiting.popleft())
+        waiting.extend(actor.letters.pop(here.key, ()))
+    return actor.announcement()
+
+
+class _Actor:
+    """One customer while it reads its letters."""
+
+    def __init__(self, told: LinksTold, here: Here) -> None:
+        self.letters: dict[bytes, list[Letter]] = {}
+        self._told = told
+        self._me, self._now, self._config, self._is_empty = here
+        self._is_user = is_user(here.key)
+        self._owner = told.owner
+        self._owned = {link.key: link.since for link in told.owned}
+        self._lost = list(told.lost)
+        self._refused = list(told.refused)
+        self._claimants = list(told.claimants)
+        self._shared = told.shared
+        self._happened = list(told.happened)
+        self._triggers: list[Trigger] = []
+        self._leaves = b""
+
+    def announcement(self) -> Announcement[LinksTold]:
+        """What has changed, what to tell, what to send; rows go with the letter to the owner."""
+        told = LinksTold(
+            self._owner,
+            tuple(Link(key, since) for key, since in self._owned.items()),
+            tuple(self._lost[-LOST_MAX:]), tuple(self._refused[-REFUSED_MAX:]),
+            tuple(self._claimants), self._shared,
+            tuple(sorted(self._happened)[-HAPPENED_MAX:]))
+        moves = [Move(to, None if to == self._leaves else (), tuple(letters))
+                 for to, letters in self.letters.items()]
+        return Announcement(self._told if told == self._told else told, None,
+                            tuple(self._triggers), tuple(moves))
+
+    def take(self, letter: Letter) -> None:
+        """Read one letter."""
+        what, key = letter.what, letter.key
+        if what == MEET:
+            self._meet(key, letter.strength, letter.cause)
+        elif what == CLAIM:
+            self._claimed(key, letter.strength, letter.cause)
+        elif what == MOVED:  # from `key` to the first of `owned`
+            if self._owner == key:
+                self._owner = letter.owned[0].key
+        elif what == RELEASED:
+            if self._owner == key:
+                self._owner = b""
+                self._note("released", key, letter.cause)
+        elif what == THROUGH:
+            if self._owner:
+                self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
+        elif self._owner:  # the rest is for whoever owns
+            self._send(self._owner, letter)
+        elif what == JOIN:
+            self._joined(letter)
+        elif what == LOST:
+            if self._owned.pop(key, None) is not None:
+                self._note("lost", key, letter.cause)
+            if key not in self._lost:
+                self._lost.append(key)
+        elif what == REFUSED:
+            self._refuse(key, "shared", letter.cause)
+
+    # -- as a root ---------------------------------------------------------------------------------
+
+    def _meet(self, other: bytes, strength: int, cause: str) -> None:
+        me = self._me
+        if other == me:
+            return
+        if is_user(other):
+            if not self._is_user:
+                self._send(other, Letter(MEET, me, strength, cause))
+                return
+            if strength != ALIAS:
+                return  # two users are one customer by an alias alone
+        if self._owner:
+            if self._owner != other:
+                self._send(self._owner, Letter(MEET, other, strength, cause))
+        elif order(other) > order(me):
+            self._send(other, Letter(MEET, me, strength, cause))
+        elif not self._shared:
+            self._claim(other, strength, cause)
+
+    def _claim(self, other: bytes, strength: int, cause: str) -> None:
+        if other in self._owned or other in self._refused:
+            return
+        if self._is_full(other):
+            if self._is_user:
+                self._refuse(other, "limit", cause)
+            else:
+                self._share(other, cause)
+            return
+        self._owned[other] = self._now
+        if other in self._lost:
+            self._lost.remove(other)
+        self._note("linked", other, cause)
+        self._send(other, Letter(CLAIM, self._me, strength, cause))
+
+    def _joined(self, letter: Letter) -> None:
+        """The rows of `letter.key` have come with this, and what it owned is ours to claim."""
+        other = letter.key
+        if other not in self._lost and not self._shared:
+            self._owned.setdefault(other, self._now)
+        was_known = kind_of(other) not in _UNKNOWN
+        self._note("merged", other, letter.cause)
+        name = "customers_merged" if was_known else "customer_identified"
+        if letter.strength and (was_known or kind_of(self._me) not in _UNKNOWN):
+            self._tell(name, other, letter.cause)
+        self._happened += letter.happened
+        self._lost += [key for key in letter.lost if key not in self._lost]
+        for link in letter.owned:
+            if self._shared or link.key in self._owned or link.key in self._refused:
+                continue
+            if self._is_full(link.key):
+                self._refuse(link.key, "limit", letter.cause)
+                self._send(link.key, Letter(RELEASED, other, cause=letter.cause))
+                continue
+            self._owned[link.key] = link.since
+            self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),)))
+
+    def _is_full(self, other: bytes) -> bool:
+        if len(self._owned) >= OWNED_MAX:
+            return True
+        kind = kind_of(other)
+        name = kind if kind in _LIMITED else "external"
+        since = self._now - self._config.window_s * 1000 if self._config.window_s else 0
+        known = sum(1 for key, at in self._owned.items()
+                    if at >= since and kind_of(key) == kind)
+        at_most: int = getattr(self._config, f"{name}_max")
+        return known + (kind_of(self._me) == kind) >= at_most
+
+    def _refuse(self, other: bytes, why: str, cause: str) -> None:
+        self._owned.pop(other, None)
+        if other not in self._refused:
+            self._refused.append(other)
+            self._note(f"refused: {why}", other, cause)
+            self._tell("merge_refused", other, cause, why)
+
+    def _share(self, other: bytes, cause: str) -> None:
+        """Too much for one person: what was linked by this value is unlinked from now on."""
+        self._shared = True
+        for key in self._owned:
+            self._send(key, Letter(RELEASED, self._me, cause=cause))
+        self._owned = {}
+        self._note("shared", other, cause)
+        self._tell("merge_refused", other, cause, "shared")
+
+    # -- as one that is claimed --------------------------------------------------------------------
+
+    def _claimed(self, owner: bytes, strength: int, cause: str) -> None:
+        mine = self._owner
+        if self._shared:
+            self._send(owner, Letter(REFUSED, self._me, cause=cause))
+        elif mine == owner:
+            return
+        elif not mine:
+            self._join(owner, cause)
+        elif is_user(mine) == is_user(owner) and (self._is_user or not is_user(owner)):
+            low, high = sorted((mine, owner), key=order)
+            self._owner = high
+            self._send(high, Letter(MEET, low, ALIAS if self._is_user else WEAK, cause))
+        elif not is_user(mine):  # as soon as a user is known
+            self._owner = owner
+            self._send(owner, Letter(MEET, mine, WEAK, cause))
+        elif not is_user(owner):
+            self._send(mine, Letter(MEET, owner, WEAK, cause))
+        elif strength == WEAK:
+            self._send(owner, Letter(LOST, self._me, cause=cause))
+        else:
+            self._owner = owner
+            self._note("claimed", owner, cause)
+            self._send(mine, Letter(LOST, self._me, cause=cause))
+        if strength != WEAK and not self._is_user and not self._shared:
+            self._count(owner, cause)
+
+    def _join(self, owner: bytes, cause: str) -> None:
+        self._owner = self._leaves = owner
+        self._note("joined", owner, cause)
+        self._send(owner, Letter(
+            JOIN, self._me, WEAK if self._is_empty else STRONG, cause,
+            owned=tuple(Link(key, since) for key, since in self._owned.items()),
+            lost=tuple(self._lost), happened=tuple(self._happened)))
+        self._owned = {}
+        self._lost = []
+
+    def _count(self, user: bytes, cause: str) -> None:
+        """One identifier that too many users name is nobody's: it belongs to none from then on."""
+        window_ms = self._config.window_s * 1000
+        since = self._now - window_ms if window_ms else 0
+        known = {link.key: link.since for link in self._claimants if link.since >= since}
+        known[user] = self._now
+        if len(known) > self._config.users_max:
+            self._shared = True
+            self._note("shared", user, cause)
+            self._send(self._owner, Letter(REFUSED, self._me, cause=cause))
+            self._owner = b""
+            known = {}
+        self._claimants = [Link(key, at) for key, at in known.items()]
+
+    # -- outputs -----------------------------------------------------------------------------------
+
+    def _send(self, to: bytes, letter: Letter) -> None:
+        self.letters.setdefault(to, []).append(letter)
+
+    def _note(self, what: str, key: bytes, cause: str) -> None:
+        self._happened.append(Happened(self._now, what, key, cause))
+
+    def _tell(self, name: str, other: bytes, cause: str, why: str = "") -> None:
+        data = {"customer_key": other.decode(), "kind": kind_of(other)}
+        evidence = {"message_id": cause}
+        if why:
+            data["why"] = why
+        self._triggers.append(Trigger(name, (other.decode(),), self._now, data, evidence))
+
+
+def named(event: Interaction, me: bytes, keys: Sequence[tuple[str, bytes]], before: Sequence[bytes]
+          ) -> list[Letter]:
+    """The letters of an event at `me`: of all that it names `keys` (kind, customer_key), and of an
+    alias call what its user was called `before`.
+    """
+    cause = event["message_id"]
+    strength = STRONG if any(kind == "user_id" for kind, _key in keys) else WEAK
+    letters = [Letter(MEET, key, strength, cause)
+               for kind, key in keys if key != me and not (kind == "user_id" and is_user(me))]
+    letters += [Letter(MEET, key, ALIAS, cause) for key in before if key != me]
+    return letters

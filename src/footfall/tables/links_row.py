@@ -1,0 +1,102 @@
+"""The row of links as data, the letters between customers, and the limits on both.
+
+Decides fields and their order, which is that of the stored bytes. What is done with them is in
+`links_letters.py`. Stays interpreted (setup.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+#: Strength of a claim: learnt from others; named in one event with a user; by an alias call.
+WEAK, STRONG, ALIAS = 0, 1, 2
+
+
+class Link(NamedTuple):
+    """Another identifier and the log's clock (ms) when it was first linked."""
+
+    key: bytes
+    since: int
+
+
+class Happened(NamedTuple):
+    """One entry of the record: what became of a link, when (ms of the log's clock) and why.
+    `cause` is the messageId of the event that brought it about.
+    """
+
+    at: int
+    what: str
+    key: bytes
+    cause: str
+
+
+class Letter(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What one customer's step tells another customer (law 5), beside the rows of a `$handoff`."""
+
+    what: str
+    key: bytes
+    strength: int = WEAK
+    cause: str = ""
+    owned: tuple[Link, ...] = ()
+    lost: tuple[bytes, ...] = ()
+    happened: tuple[Happened, ...] = ()
+
+
+class Mail(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The letters of one `$handoff`, and the version of the table that wrote them."""
+
+    version: int
+    letters: tuple[Letter, ...]
+
+
+class LinksFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Links have no facts: who owns whom is what the order of the log made of it."""
+
+
+class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """`owner`: where this customer's rows are and its events go, b"" for a root. `owned`: what
+    points here. `lost`: owned before, claimed by somebody else since. `refused`: not to be claimed.
+    `claimants`: users who named this identifier. `shared`: links nobody any more.
+    """
+
+    owner: bytes = b""
+    owned: tuple[Link, ...] = ()
+    lost: tuple[bytes, ...] = ()
+    refused: tuple[bytes, ...] = ()
+    claimants: tuple[Link, ...] = ()
+    shared: bool = False
+    happened: tuple[Happened, ...] = ()
+
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class LinksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which kinds link beside user_id and anonymous_id (email, phone, device, or the types of
+    external ids), and how many values of a kind one customer may have, or users one value, within
+    `window_s` (0: ever).
+    """
+
+    kinds: Annotated[tuple[Kind, ...], msgspec.Meta(max_length=8)] = ("email", "phone")
+    user_id_max: Count = 10
+    email_max: Count = 5
+    phone_max: Count = 5
+    external_max: Count = 5
+    device_max: Count = 25
+    anonymous_id_max: Count = 100
+    users_max: Count = 10
+    window_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)] = 0
+
+
+class Here(NamedTuple):
+    """Where letters are read: whose they are, the log's clock (ms), the limits, and whether no
+    event of this customer has been applied: then whoever is merged with it merges with nobody.
+    """
+
+    key: bytes
+    now: int
+    config: LinksConfig
+    is_empty: bool
