@@ -179,7 +179,8 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
                           timeout=60, check=False)
 
 
-@pytest.mark.parametrize("identifier", ["email:a@b", "user_id", "user_id:", ":x", "user_id:guest"])
+@pytest.mark.parametrize("identifier", [
+    "Email:a@b", "email:a", "phone:030", "user_id", "user_id:", ":x", "user_id:guest"])
 def test_what_names_nobody_is_wrong_usage(identifier: str, tmp_path: Path) -> None:
     """Exit code 2, with the kinds there are."""
     done = run(identifier, "--data-dir", str(tmp_path))

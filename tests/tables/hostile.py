@@ -14,10 +14,12 @@ from typing import Any
 
 from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
+from footfall.tables.links_letters import settle
+from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
 from tests.tables import events
-from tests.tables.logs import START
+from tests.tables.logs import ANNA, KEYS, START
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 #: The last millisecond of a day, so that every window has all its buckets.
@@ -128,10 +130,37 @@ def _visits(instants: list[int]) -> Iterator[Interaction]:
 
 
 def identity() -> Row:
-    """More identifiers than are kept."""
-    return row_of(TABLES["identity"], (
-        events.plain(START + n, "m", {"userId": wide(n, 600), "anonymousId": wide(n, 600)})
-        for n in range(10)))
+    """More identifiers than are kept, of more kinds."""
+    return row_of(TABLES["identity"], (_named(n) for n in range(10)))
+
+
+def _named(n: int) -> Interaction:
+    event = events.plain(START + n, message_id(n), {
+        "userId": wide(n, 600), "anonymousId": wide(n, 600), "context": {
+            "traits": {"email": f"{wide(n, 60)}@{wide(n, 180)}.example", "phone": f"+4930{n:07}"},
+            "device": {"id": wide(n, 128)},
+            "externalIds": [{"id": wide(n, 128), "type": f"{kind}{'x' * 31}"}
+                            for kind in "bcdefgh"]}})
+    event["type"] = "alias"
+    return event
+
+
+# -- links -----------------------------------------------------------------------------------------
+
+
+def links() -> Row:
+    """More of everything that is owned, lost, refused and remembered; far-reaching limits."""
+    config = LinksConfig(**{f"{kind}_max": 100 for kind in (
+        "user_id", "email", "phone", "external", "device", "anonymous_id", "users")})
+    here = Here(ANNA, NEWEST, config, is_empty=False)
+    told = LinksTold()
+    kinds = ["email", "phone", "device", "anonymous_id", *(f"{c}{'x' * 31}" for c in "bcde")]
+    for what, low, high in (("meet", 0, 120), ("lost", 0, 40), ("meet", 200, 340),
+                            ("refused", 400, 440)):
+        for n in range(low, high):
+            told = settle(told, here, [
+                Letter(what, KEYS.of(kind, f"{n}"), cause=message_id(n)) for kind in kinds]).told
+    return Row(TABLES["links"].version, TABLES["links"].facts(), told)
 
 
 # -- orders ----------------------------------------------------------------------------------------
@@ -202,6 +231,7 @@ ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "cart": (cart,),
     "engagement": (engagement,),
     "identity": (identity,),
+    "links": (links,),
     "orders": (orders, orders_of_long_texts),
     "risk": (risk,),
 }

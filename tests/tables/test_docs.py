@@ -8,7 +8,8 @@ from typing import Any
 
 from footfall import tables
 from tests.tables.events import added, commerce, ordered, plain
-from tests.tables.logs import ANNA, START, Appended, config, fold, tick, triggers
+from tests.tables.log import Log
+from tests.tables.logs import ANNA, KEYS, START, Appended, config, fold, tick, triggers
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,13 +36,29 @@ def test_every_field_of_a_trigger_is_documented() -> None:
         log.append(Appended(START + 7_000, ANNA, failed))
     log += [tick(START + days * 86_400_000) for days in (20, 31, 32)]
     log += [tick(START + 32 * 86_400_000 + 20_000)]
-    told = {t["name"]: t for t in triggers(fold(log, tables.ALL))}
+    told = {t["name"]: t for t in (*triggers(fold(log, tables.ALL)), *linked().triggers())}
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert told.keys() == sections.keys()
     for name, trigger in told.items():
         documented = set(re.findall(r"`(\w+)`", sections[name]))
         assert set() == _fields(trigger["data"]) - documented
         assert set() == _fields(trigger["evidence"]) - documented
+
+
+def linked() -> Log:
+    """What links tell: a visitor becomes a user, is joined to another, and to no third one."""
+    log = Log(tables.ALL)
+    for n, item in enumerate((
+            {"anonymousId": "a"}, {"userId": "u", "anonymousId": "a"}, {"userId": "v"},
+            {"userId": "u", "previousId": "v"}, {"userId": "u", "previousId": "w"})):
+        log.config(log.now, 1 + n, links={"user_id_max": 2})
+        event = plain(START, f"l{n}", item)
+        event["type"] = "alias" if "previousId" in item else "page"
+        kind = "user_id" if "userId" in item else "anonymous_id"
+        log.append(KEYS.of(kind, item["userId" if "userId" in item else "anonymousId"]), event,
+                   log.now)
+        log.run()
+    return log
 
 
 def _fields(value: Any) -> set[str]:

@@ -18,9 +18,10 @@ import msgspec
 from footfall.events.customer_key import KINDS, is_blocked
 from footfall.events.interaction import Interaction
 from footfall.events.personal import read
+from footfall.events.personal_row import ABSENT
 
-#: A longer value is no identifier that somebody typed or an SDK made.
-VALUE_CHARS_MAX: Final = 512
+#: A longer device or external id is none.
+ID_CHARS_MAX: Final = 128
 #: Of one event.
 EXTERNAL_IDS_MAX: Final = 16
 #: RFC 5321, 4.5.3.1.3, less the angle brackets.
@@ -36,6 +37,7 @@ ROLES: Final = frozenset({
     "privacy", "reception", "root", "sales", "security", "service", "shop", "spam", "staff",
     "support", "team", "test", "undisclosed-recipients", "unsubscribe", "webmaster", "www"})
 _EMAIL: Final = re.compile(r"[^\s@\"<>,;:]{1,64}@[^\s@\"<>,;:]+\.[^\s@\"<>,;:]+")
+_SENT_AS_IS: Final = ("user_id", "anonymous_id")
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -56,10 +58,11 @@ def identifiers(event: Interaction) -> dict[str, str]:
         if context is not None:
             _contacts(context.traits, found)
     if context is not None:
-        if context.external_ids != _NULL:
+        if context.external_ids is not ABSENT:
             _externals(bytes(context.external_ids), found)
-        if context.device is not None and context.device.id and not is_blocked(context.device.id):
-            found["device"] = context.device.id
+        device = context.device
+        if device is not None and device.id and normalised("device", device.id) is not None:
+            found["device"] = device.id
     if personal.anonymous_id and not is_blocked(personal.anonymous_id):
         found["anonymous_id"] = personal.anonymous_id
     return found
@@ -79,7 +82,8 @@ def normalised(kind: str, value: str) -> str | None:
         return email(value)
     if kind == "phone":
         return phone(value)
-    return None if is_blocked(value) or len(value) > VALUE_CHARS_MAX else value
+    is_long = kind not in _SENT_AS_IS and len(value) > ID_CHARS_MAX
+    return None if is_long or is_blocked(value) else value
 
 
 @lru_cache(4096)
@@ -113,7 +117,7 @@ def is_kind(name: str) -> bool:
 
 def _contacts(raw: msgspec.Raw, found: dict[str, str]) -> None:
     """E-mail address and number from traits; what is neither is a trait all the same."""
-    if raw == _NULL:
+    if raw is ABSENT:
         return
     try:
         traits = _object.decode(raw)
@@ -145,6 +149,3 @@ def _externals(raw: bytes, found: dict[str, str]) -> None:
                 and one.get("encoding", "none") == "none"
                 and normalised(kind, value) is not None):
             found[kind] = value
-
-
-_NULL = msgspec.Raw(b"null")

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from footfall.events.interaction import Interaction
-from footfall.events.personal_row import Personal
+from footfall.events.personal_row import ABSENT, Personal
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _typed = msgspec.json.Decoder(Personal)
 _any = msgspec.json.Decoder()
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NONE = Personal()
 
 
@@ -48,7 +49,16 @@ def _tolerant(data: bytes) -> Personal:
         value = _any.decode(data)
     except msgspec.DecodeError:
         return _NONE
-    return _fitting(value, Personal)
+    personal = _fitting(value, Personal)
+    if isinstance(value, dict):
+        members = _members.decode(data)
+        personal.properties = members.get("properties", ABSENT)
+        personal.traits = members.get("traits", ABSENT)
+        if personal.context is not None and isinstance(value["context"], dict):
+            within = _members.decode(members["context"])
+            personal.context.traits = within.get("traits", ABSENT)
+            personal.context.external_ids = within.get("externalIds", ABSENT)
+    return personal
 
 
 def _fitting(value: Any, kind: type[S]) -> S:
@@ -59,9 +69,6 @@ def _fitting(value: Any, kind: type[S]) -> S:
     for field in msgspec.structs.fields(kind):
         given = value.get(field.encode_name)
         if given is None:
-            continue
-        if field.type is msgspec.Raw:
-            setattr(fitting, field.name, msgspec.Raw(msgspec.json.encode(given)))
             continue
         try:
             setattr(fitting, field.name, msgspec.convert(given, field.type))

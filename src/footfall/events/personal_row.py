@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+#: Stands for a member that was not sent, by identity; of free content null says no more.
+ABSENT = msgspec.Raw(b"null")
+
 
 class Device(msgspec.Struct):
     """`context.device`."""
@@ -29,9 +32,9 @@ class Context(msgspec.Struct, rename="camel"):
     os: System | None = None
     ip: str | None = None
     user_agent: str | None = None
-    #: As they were sent.
-    traits: msgspec.Raw = msgspec.Raw(b"null")
-    external_ids: msgspec.Raw = msgspec.Raw(b"null")
+    provenance: str | None = None
+    traits: msgspec.Raw = ABSENT
+    external_ids: msgspec.Raw = ABSENT
 
 
 class Personal(msgspec.Struct, rename="camel"):
@@ -41,5 +44,5 @@ class Personal(msgspec.Struct, rename="camel"):
     anonymous_id: str | None = None
     previous_id: str | None = None
     context: Context | None = None
-    traits: msgspec.Raw = msgspec.Raw(b"null")
-    properties: msgspec.Raw = msgspec.Raw(b"null")
+    properties: msgspec.Raw = ABSENT
+    traits: msgspec.Raw = ABSENT

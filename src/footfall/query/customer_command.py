@@ -14,7 +14,8 @@ from rich.console import Console
 
 from footfall import options
 from footfall.errors import FootfallError, SettingsError
-from footfall.events.customer_key import KINDS, CustomerKeys, is_blocked
+from footfall.events.customer_key import KINDS, CustomerKeys
+from footfall.events.identifiers import is_kind, normalised
 from footfall.query.customer import find
 from footfall.query.customer_text import text_of
 from footfall.query.rendering import line
@@ -29,13 +30,14 @@ class Identifier(click.ParamType):
                 ) -> tuple[str, str]:
         """(kind, value); fails (exit code 2) for a kind that is none."""
         kind, _, named = value.partition(":")
-        if kind not in KINDS or not named:
-            self.fail(f"expected KIND:VALUE with a KIND of {', '.join(KINDS)}, for example "
-                      f"{KINDS[0]}:u1", param, ctx)
-        if is_blocked(named):
-            self.fail("this value stands for nobody in particular; nothing is kept under it",
-                      param, ctx)
-        return kind, named
+        if not is_kind(kind) or not named:
+            self.fail(f"expected KIND:VALUE with a KIND of {', '.join(KINDS)} or an external id's "
+                      f"type, for example {KINDS[0]}:u1", param, ctx)
+        kept = normalised(kind, named)
+        if kept is None:
+            self.fail(f"this is no {kind}, or it stands for nobody in particular; nothing is kept "
+                      "under it", param, ctx)
+        return kind, kept
 
 
 @click.command()

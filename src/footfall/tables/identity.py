@@ -2,8 +2,8 @@
 
 Keeps of each (kind, value) when it was first named; shown in triggers is, of each kind, the value
 that was named first most recently, and of user_ids the one that the newest alias call gave. No
-order of events and no split over identities gives another, and an event that names what is known changes
-nothing: most do. It links nobody: `links.py` does. It announces nothing.
+order of events and no split over identities gives another, and an event that names what is known
+changes nothing: most do. It links nobody: `links.py` does. It announces nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,26 @@ from typing import Any, Final
 
 import msgspec
 
-from footfall.events.identifiers import VALUE_CHARS_MAX, identifiers
+from footfall.events.customer_key import KINDS
+from footfall.events.identifiers import identifiers
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_triggers import instant
 from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
 from footfall.tables.spec import Announcement, NoConfig, Reads, TableSpec, wants_all
 
+#: A group's traits are not its member's.
+_OF_PERSONS: Final = frozenset({"identify", "track", "page", "screen", "alias"})
+_CONTACTS: Final = ("email", "phone")
+READS: Final = (
+    Reads(frozenset({"userId", "anonymousId", "context.device.id", "context.externalIds"})),
+    Reads(frozenset(f"traits.{name}" for name in _CONTACTS), calls=frozenset({"identify"})),
+    Reads(frozenset(f"context.traits.{name}" for name in _CONTACTS), calls=_OF_PERSONS))
+#: Characters of a value that are kept; the customer_key is made of all of it.
+VALUE_CHARS_MAX: Final = 256
 #: Values of one kind that are kept: those named first most recently.
 VALUES_MAX: Final = 8
+#: Kinds of external ids that are kept: the first by name.
+EXTERNAL_MAX: Final = 4
 
 
 def ids(facts: IdentityFacts) -> dict[str, str]:
@@ -75,7 +87,12 @@ def _with(known: Iterable[Named], more: Iterable[Named], limited: bool,
         least[kind, value] = min(since, least.get((kind, value), since))
     named = sorted(Named(kind, since, value) for (kind, value), since in least.items())
     kept = []
-    for kind in dict.fromkeys(n.kind for n in named):
+    kinds = list(dict.fromkeys(n.kind for n in named))
+    external = [kind for kind in kinds if kind not in KINDS]
+    if len(external) > EXTERNAL_MAX:
+        limited = True
+        kinds = [kind for kind in kinds if kind not in external[EXTERNAL_MAX:]]
+    for kind in kinds:
         of_kind = [one for one in named if one.kind == kind]
         kept += of_kind[-VALUES_MAX:]
         limited = limited or len(of_kind) > VALUES_MAX
@@ -110,7 +127,7 @@ TABLE = TableSpec(
     announce=_announce,
     merge_facts=merge_facts,
     merge_told=_merge_told,
-    reads=(Reads(frozenset({"userId", "anonymousId"})),),
+    reads=READS,
     personal=True,
     ids=ids,
     view=view,

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from footfall.errors import StateRefused
 from footfall.events.interaction import Interaction
 from footfall.tables import links
 from footfall.tables.links_letters import THROUGH, settle
 from footfall.tables.links_row import Here, Letter, LinksFacts, LinksTold, Mail
 from footfall.tables.record import CustomerRecord
+from footfall.tables.row import too_new
 from footfall.tables.spec import Announcement
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import Kept, MovedRow, Timer
@@ -95,6 +95,5 @@ class Linking:
             return ()
         mail = self._mail.decode(part.row)
         if mail.version > self._step.table.version:
-            raise StateRefused("letters of a newer version are here: run the newer Footfall that "
-                               "wrote them")
+            raise too_new(self._step.table, mail.version)
         return mail.letters

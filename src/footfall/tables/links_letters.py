@@ -171,9 +171,11 @@ class _Actor:
             self._owned.setdefault(other, self._now)
         was_known = kind_of(other) not in _UNKNOWN
         self._note("merged", other, letter.cause)
-        name = "customers_merged" if was_known else "customer_identified"
-        if letter.strength and (was_known or kind_of(self._me) not in _UNKNOWN):
-            self._tell(name, other, letter.cause)
+        said = self._said(other, letter.cause)
+        if letter.strength and was_known:
+            self._triggers.append(Trigger("customers_merged", *said))
+        elif letter.strength and kind_of(self._me) not in _UNKNOWN:
+            self._triggers.append(Trigger("customer_identified", *said))
         self._happened += letter.happened
         self._lost += [key for key in letter.lost if key not in self._lost]
         for link in letter.owned:
@@ -202,7 +204,7 @@ class _Actor:
         if other not in self._refused:
             self._refused.append(other)
             self._note(f"refused: {why}", other, cause)
-            self._tell("merge_refused", other, cause, why)
+            self._triggers.append(Trigger("merge_refused", *self._said(other, cause, why)))
 
     def _share(self, other: bytes, cause: str) -> None:
         """Too much for one person: what was linked by this value is unlinked from now on."""
@@ -211,7 +213,7 @@ class _Actor:
             self._send(key, Letter(RELEASED, self._me, cause=cause))
         self._owned = {}
         self._note("shared", other, cause)
-        self._tell("merge_refused", other, cause, "shared")
+        self._triggers.append(Trigger("merge_refused", *self._said(other, cause, "shared")))
 
     # -- as one that is claimed --------------------------------------------------------------------
 
@@ -273,12 +275,13 @@ class _Actor:
     def _note(self, what: str, key: bytes, cause: str) -> None:
         self._happened.append(Happened(self._now, what, key, cause))
 
-    def _tell(self, name: str, other: bytes, cause: str, why: str = "") -> None:
+    def _said(self, other: bytes, cause: str, why: str = ""
+              ) -> tuple[tuple[str], int, dict[str, str], dict[str, str]]:
+        """Cause, instant, data and evidence of a trigger."""
         data = {"customer_key": other.decode(), "kind": kind_of(other)}
-        evidence = {"message_id": cause}
         if why:
             data["why"] = why
-        self._triggers.append(Trigger(name, (other.decode(),), self._now, data, evidence))
+        return (other.decode(),), self._now, data, {"message_id": cause}
 
 
 def named(event: Interaction, me: bytes, keys: Sequence[tuple[str, bytes]], before: Sequence[bytes]

@@ -79,12 +79,15 @@ class RowCodec:
     def _upgraded(self, version: int, raw: msgspec.Raw) -> tuple[Any, Any]:
         table = self.table
         if version > table.version or table.upgrade is None:
-            raise StateRefused(
-                f"a row of table {table.name!r} has version {version}, this code knows up to "
-                f"{table.version}: run the newer Footfall that wrote it"
-            )
+            raise too_new(table, version)
         _, facts, told = _parts.decode(raw)
         return table.upgrade(version, bytes(facts), bytes(told))
+
+
+def too_new(table: AnyTable, version: int) -> StateRefused:
+    """What a row, or a letter, of a newer version is answered with."""
+    return StateRefused(f"a row of table {table.name!r} has version {version}, this code knows up "
+                        f"to {table.version}: run the newer Footfall that wrote it")
 
 
 _version = msgspec.msgpack.Decoder(Versioned)
