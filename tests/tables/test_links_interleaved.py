@@ -88,11 +88,12 @@ class Reference:
         keys = {k for one in happened for k in (*one.keys(), *one.before())}
         joins = []
         claims: set[tuple[bytes, bytes]] = set()
+        users = {one.key() for one in happened if one.user is not None}
         for one in happened:
             named = [*one.keys(), *(k for k in one.before() if not is_user(k))]
             if one.user is not None:
                 claims |= {(named[0], k) for k in named if not is_user(k)}
-                joins += [(named[0], k) for k in one.before() if is_user(k)]
+                joins += [(named[0], k) for k in one.before() if k in users]
             else:
                 joins += [(named[0], k) for k in named]
         self.root = trees(joins, keys)

@@ -254,8 +254,7 @@ class Fold:
         """An event at a customer whose rows are at its owner."""
         try:
             rows = linking.observed(event, when)
-            letters = links.letters(event, key, self._key_of, self._by_name[links.NAME].config)
-            linked = linking.of_letters(key, record, letters, self.clock)
+            linked = linking.of_letters(key, record, linking.letters(event, key), self.clock)
         except Exception as error:
             raise DecodeError("step_failed", f"{links.NAME}: {type(error).__name__}") from error
         self._pass_on(linking, key, record, linked, rows)

@@ -51,16 +51,27 @@ class Linking:
     def of_event(self, key: bytes, record: CustomerRecord, event: Interaction, clock: int
                  ) -> Staged | None:
         """What follows for links from an event; None where it names nobody else."""
-        letters = links.letters(event, key, self._key_of, self._step.config)
-        return self.of_letters(key, record, letters, clock) if letters else None
+        letters = self.letters(event, key)
+        if not letters and not self.is_alert(record):
+            return None
+        return self._settled(key, record, letters, clock, is_empty=False)
+
+    def letters(self, event: Interaction, key: bytes) -> list[Letter]:
+        """The letters of an event to whom it is of."""
+        return links.letters_of(event, key, self._key_of, self._step.config)
 
     def of_letters(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int
                    ) -> Staged:
         """What follows from letters."""
+        return self._settled(key, record, letters, clock,
+                             is_empty=not record.rows.keys() - {links.NAME})
+
+    def _settled(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int,
+                 *, is_empty: bool) -> Staged:
         step = self._step
         _facts, told = step.rows.read(record.rows.get(links.NAME))
-        said: Announcement[LinksTold] = settle(
-            told, Here(key, clock, step.config, not record.rows.keys() - {links.NAME}), letters)
+        here = Here(key, clock, step.config, is_empty)
+        said: Announcement[LinksTold] = settle(told, here, letters)
         row = None if said.told is told else step.rows.make(self._nothing, said.told)
         return step, row, self._nothing, said
 

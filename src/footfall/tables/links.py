@@ -14,7 +14,7 @@ from typing import Any, Final
 from footfall.events.identifiers import identifiers, previous
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_triggers import instant
-from footfall.tables.links_letters import named
+from footfall.tables.links_letters import aliased, named
 from footfall.tables.links_row import Letter, LinksConfig, LinksFacts, LinksTold
 from footfall.tables.spec import Announcement, TableSpec
 
@@ -24,23 +24,27 @@ ROOT, ALERT, POINTER = "root", "alert", "pointer"
 _ALWAYS: Final = ("user_id", "anonymous_id")
 
 
-def letters(event: Interaction, me: bytes, key_of: Callable[[str, str], bytes],
+def letters_of(event: Interaction, me: bytes, key_of: Callable[[str, str], bytes],
             config: LinksConfig) -> list[Letter]:
     """What an event at `me` gives to settle: it may name others."""
     kinds = config.kinds
     keys = [(kind, key_of(kind, value)) for kind, value in identifiers(event).items()
             if kind in _ALWAYS or kind in kinds]
+    letters = named(event, me, keys)
     before = previous(event)
-    return named(event, me, keys, [key_of(kind, before) for kind in _ALWAYS] if before else ())
+    if before:
+        letters += aliased(event, key_of("user_id", before), key_of("anonymous_id", before))
+    return letters
 
 
 def level(told: LinksTold) -> str:
     """What the fold must know of a customer without reading this row: `pointer` sends all on;
-    `alert` has lost an identifier to somebody else and claims it again when an event names it.
+    `alert` has lost an identifier to somebody else and claims it again when an event names it, or
+    waits for a first event.
     """
     if told.owner:
         return POINTER
-    return ALERT if told.lost else ROOT
+    return ALERT if told.lost or told.waiting else ROOT
 
 
 def view(_facts: LinksFacts, told: LinksTold, _now: int, _config: LinksConfig) -> dict[str, Any]:

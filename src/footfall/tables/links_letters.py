@@ -12,6 +12,8 @@ Only a root claims, so only a root decides by the limits: a user refuses what is
 root that has too much is a shared value (an office's mailbox, a till) and lets go of all it linked.
 
     meet    the two are one customer: the higher root claims the lower
+    call    to oneself: an alias call names this user, who is told by
+    aliased an alias call names you: meet, once an event of your own shows that you are a user
     claim   be mine                        join   my rows come with this, and what I owned (strong:
                                                   I had been seen)
     moved   your owner is now another      pass   my rows come with this, through me
@@ -41,6 +43,8 @@ from footfall.tables.links_row import (
 from footfall.tables.spec import Announcement, Move, Trigger
 
 MEET: Final = "meet"
+CALL: Final = "call"
+ALIASED: Final = "aliased"
 CLAIM: Final = "claim"
 JOIN: Final = "join"
 MOVED: Final = "moved"
@@ -54,6 +58,7 @@ HAPPENED_MAX: Final = 16
 OWNED_MAX: Final = 500
 REFUSED_MAX: Final = 32
 LOST_MAX: Final = 32
+WAITING_MAX: Final = 8
 #: An identifier of these kinds is nobody known: a browser, an app's install.
 _UNKNOWN: Final = frozenset({"device", "anonymous_id"})
 _LIMITED: Final = frozenset({"user_id", "email", "phone", "device", "anonymous_id"})
@@ -63,6 +68,9 @@ def settle(told: LinksTold, here: Here, letters: Sequence[Letter]) -> Announceme
     """Told after letters that came, with the letters that follow from them."""
     actor = _Actor(told, here)
     waiting = deque(letters)
+    if told.waiting and not here.is_empty:
+        waiting.extend(Letter(MEET, one.key, ALIAS, one.cause) for one in told.waiting)
+        actor.waiting = []
     while waiting:
         actor.take(waiting.popleft())
         waiting.extend(actor.letters.pop(here.key, ()))
@@ -74,6 +82,7 @@ class _Actor:
 
     def __init__(self, told: LinksTold, here: Here) -> None:
         self.letters: dict[bytes, list[Letter]] = {}
+        self.waiting = list(told.waiting)
         self._told = told
         self._me, self._now, self._config, self._is_empty = here
         self._is_user = is_user(here.key)
@@ -94,7 +103,7 @@ class _Actor:
             tuple(Link(key, since) for key, since in self._owned.items()),
             tuple(self._lost[-LOST_MAX:]), tuple(self._refused[-REFUSED_MAX:]),
             tuple(self._claimants), self._shared,
-            tuple(sorted(self._happened)[-HAPPENED_MAX:]))
+            tuple(sorted(self._happened)[-HAPPENED_MAX:]), tuple(self.waiting[-WAITING_MAX:]))
         moves = [Move(to, None if to == self._leaves else (), tuple(letters))
                  for to, letters in self.letters.items()]
         return Announcement(self._told if told == self._told else told, None,
@@ -105,6 +114,14 @@ class _Actor:
         what, key = letter.what, letter.key
         if what == MEET:
             self._meet(key, letter.strength, letter.cause)
+        elif what == ALIASED:
+            if self._is_empty and not self._owner:
+                self.waiting.append(Happened(self._now, what, key, letter.cause))
+            else:
+                self._meet(key, ALIAS, letter.cause)
+        elif what == CALL:
+            if key != self._me:
+                self._send(key, Letter(ALIASED, self._me, ALIAS, letter.cause))
         elif what == CLAIM:
             self._claimed(key, letter.strength, letter.cause)
         elif what == MOVED:  # from `key` to the first of `owned`
@@ -284,14 +301,17 @@ class _Actor:
         return (other.decode(),), self._now, data, {"message_id": cause}
 
 
-def named(event: Interaction, me: bytes, keys: Sequence[tuple[str, bytes]], before: Sequence[bytes]
-          ) -> list[Letter]:
-    """The letters of an event at `me`: of all that it names `keys` (kind, customer_key), and of an
-    alias call what its user was called `before`.
-    """
+def named(event: Interaction, me: bytes, keys: Sequence[tuple[str, bytes]]) -> list[Letter]:
+    """The letters of an event at `me` that names `keys` (kind, customer_key)."""
     cause = event["message_id"]
     strength = STRONG if any(kind == "user_id" for kind, _key in keys) else WEAK
-    letters = [Letter(MEET, key, strength, cause)
-               for kind, key in keys if key != me and not (kind == "user_id" and is_user(me))]
-    letters += [Letter(MEET, key, ALIAS, cause) for key in before if key != me]
-    return letters
+    return [Letter(MEET, key, strength, cause)
+            for kind, key in keys if key != me and not (kind == "user_id" and is_user(me))]
+
+
+def aliased(event: Interaction, user: bytes, browser: bytes) -> list[Letter]:
+    """The letters of an alias call to oneself: its previousId is a user_id's or an anonymous_id's. The
+    first is for `user`, who may never have been seen; until then there is nobody to be joined.
+    """
+    cause = event["message_id"]
+    return [Letter(CALL, user, ALIAS, cause), Letter(MEET, browser, ALIAS, cause)]

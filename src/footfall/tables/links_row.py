@@ -58,7 +58,8 @@ class LinksFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`owner`: where this customer's rows are and its events go, b"" for a root. `owned`: what
     points here. `lost`: owned before, claimed by somebody else since. `refused`: not to be claimed.
-    `claimants`: users who named this identifier. `shared`: links nobody any more.
+    `claimants`: users who named this identifier. `shared`: links nobody any more. `waiting`: alias
+    calls that name this user, of whom no event has come.
     """
 
     owner: bytes = b""
@@ -68,6 +69,7 @@ class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     claimants: tuple[Link, ...] = ()
     shared: bool = False
     happened: tuple[Happened, ...] = ()
+    waiting: tuple[Happened, ...] = ()
 
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
