@@ -11,11 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from footfall.events.customer_key import is_user
 from footfall.events.identifiers import identifiers, previous
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_triggers import instant
-from footfall.tables.links_letters import aliased, named
-from footfall.tables.links_row import Letter, LinksConfig, LinksFacts, LinksTold
+from footfall.tables.links_letters import CALL, MEET
+from footfall.tables.links_row import (
+    ALIAS,
+    STRONG,
+    WEAK,
+    Letter,
+    LinksConfig,
+    LinksFacts,
+    LinksTold,
+)
 from footfall.tables.spec import Announcement, TableSpec
 
 NAME: Final = "links"
@@ -25,15 +34,25 @@ _ALWAYS: Final = ("user_id", "anonymous_id")
 
 
 def letters_of(event: Interaction, me: bytes, key_of: Callable[[str, str], bytes],
-            config: LinksConfig) -> list[Letter]:
-    """What an event at `me` gives to settle: it may name others."""
+               config: LinksConfig) -> list[Letter]:
+    """What an event at `me` gives to settle: of all that it names, and of an alias call's
+    previousId, which is a user_id's or an anonymous_id's. The user may never have been seen: then
+    there is nobody yet to be joined.
+    """
+    cause = event["message_id"]
+    named = identifiers(event)
+    strength = STRONG if "user_id" in named else WEAK
     kinds = config.kinds
-    keys = [(kind, key_of(kind, value)) for kind, value in identifiers(event).items()
-            if kind in _ALWAYS or kind in kinds]
-    letters = named(event, me, keys)
+    letters = []
+    for kind, value in named.items():
+        if kind in _ALWAYS or kind in kinds:
+            key = key_of(kind, value)
+            if key != me and not (kind == "user_id" and is_user(me)):
+                letters.append(Letter(MEET, key, strength, cause))
     before = previous(event)
     if before:
-        letters += aliased(event, key_of("user_id", before), key_of("anonymous_id", before))
+        letters.append(Letter(CALL, key_of("user_id", before), ALIAS, cause))
+        letters.append(Letter(MEET, key_of("anonymous_id", before), ALIAS, cause))
     return letters
 
 

@@ -29,7 +29,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from footfall.events.customer_key import is_user, kind_of, order
-from footfall.events.interaction import Interaction
 from footfall.tables.links_row import (
     ALIAS,
     STRONG,
@@ -299,19 +298,3 @@ class _Actor:
         if why:
             data["why"] = why
         return (other.decode(),), self._now, data, {"message_id": cause}
-
-
-def named(event: Interaction, me: bytes, keys: Sequence[tuple[str, bytes]]) -> list[Letter]:
-    """The letters of an event at `me` that names `keys` (kind, customer_key)."""
-    cause = event["message_id"]
-    strength = STRONG if any(kind == "user_id" for kind, _key in keys) else WEAK
-    return [Letter(MEET, key, strength, cause)
-            for kind, key in keys if key != me and not (kind == "user_id" and is_user(me))]
-
-
-def aliased(event: Interaction, user: bytes, browser: bytes) -> list[Letter]:
-    """The letters of an alias call to oneself: its previousId is a user_id's or an anonymous_id's. The
-    first is for `user`, who may never have been seen; until then there is nobody to be joined.
-    """
-    cause = event["message_id"]
-    return [Letter(CALL, user, ALIAS, cause), Letter(MEET, browser, ALIAS, cause)]
