@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from footfall.events.interaction import Interaction
-from footfall.events.personal_row import Personal
+from footfall.events.personal_row import ABSENT, Personal
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _typed = msgspec.json.Decoder(Personal)
 _any = msgspec.json.Decoder()
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NONE = Personal()
 
 
@@ -56,8 +57,12 @@ def _tolerant(data: bytes) -> Personal:
     except msgspec.DecodeError:
         return _NONE
     personal = _fitting(value, Personal)
-    if isinstance(value, dict) and "properties" in value:
-        personal.properties = msgspec.Raw(msgspec.json.encode(value["properties"]))
+    if isinstance(value, dict):
+        members = _members.decode(data)
+        personal.properties = members.get("properties", ABSENT)
+        personal.traits = members.get("traits", ABSENT)
+        if personal.context is not None and isinstance(value["context"], dict):
+            personal.context.traits = _members.decode(members["context"]).get("traits", ABSENT)
     return personal
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+#: Stands for a member that was not sent, by identity; of free content null says no more.
+ABSENT = msgspec.Raw(b"null")
+
 
 class Device(msgspec.Struct):
     """`context.device`."""
@@ -29,12 +32,15 @@ class Context(msgspec.Struct, rename="camel"):
     os: System | None = None
     ip: str | None = None
     user_agent: str | None = None
+    provenance: str | None = None
+    traits: msgspec.Raw = ABSENT
 
 
 class Personal(msgspec.Struct, rename="camel"):
-    """The members that tables read; `properties` stays as it was sent, for `properties`."""
+    """The members that tables read; `properties` and `traits` stay as they were sent."""
 
     user_id: str | None = None
     anonymous_id: str | None = None
     context: Context | None = None
-    properties: msgspec.Raw = msgspec.Raw(b"null")
+    properties: msgspec.Raw = ABSENT
+    traits: msgspec.Raw = ABSENT
