@@ -25,7 +25,8 @@ def paths_read(reads: Iterable[Reads], call: str, event: str) -> frozenset[str]:
     """The paths that are read of an event of a call."""
     squeezed = squeeze(event) if call == "track" else None
     return frozenset().union(*(one.paths for one in reads
-                               if one.names is None or squeezed in one.names))
+                               if (one.names is None or squeezed in one.names)
+                               and (one.calls is None or call in one.calls)))
 
 
 def is_read(path: str, paths: frozenset[str]) -> bool:

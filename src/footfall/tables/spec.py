@@ -73,12 +73,13 @@ class Announcement(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
 class Reads(NamedTuple):
     """Fields of an item that something reads: dotted paths as sent (`context.ip`), arrays passed
-    through (`properties.products.price`), an object for all that is in it. Of every item, or of
-    tracked events of some names (`commerce.squeeze`).
+    through (`properties.products.price`), an object for all that is in it. Of every item, of
+    tracked events of some names (`commerce.squeeze`), or of some calls.
     """
 
     paths: frozenset[str]
     names: frozenset[str] | None = None
+    calls: frozenset[str] | None = None
 
 
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
