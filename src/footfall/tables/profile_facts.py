@@ -15,6 +15,7 @@ name, then those said longest ago. Must never look at a value, nor read configur
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -55,6 +56,13 @@ READ = (
           calls=frozenset({"alias", _IDENTIFY, "page", "screen", "track"})),
 )
 
+#: Objects of traits whose reading is remembered by the process, and how long they may be.
+_REMEMBERED: Final = 4_096
+_REMEMBERED_BYTES_MAX: Final = 512
+
+#: Name, value, name, value ... sorted by name, and whether a limit dropped any.
+Stated = tuple[tuple[str, ...], bool]
+_NONE: Stated = ((), False)
 #: Name -> (call, value).
 _Found = dict[str, tuple[Call, str]]
 
@@ -75,14 +83,21 @@ def observe(facts: ProfileFacts, event: Interaction, when: int) -> ProfileFacts:
     """Facts with the traits that an event states."""
     stated, limited = _stated(event)
     limited = limited or facts.limited
-    call = Call(when, crc32(event["message_id"].encode()),
-                event["source"][:SOURCE_CHARS_MAX], _provenance(event))
-    found = _found(facts.said)
+    call = Call(when, crc32(event["message_id"].encode()), event["source"][:SOURCE_CHARS_MAX],
+                _provenance(event))
+    before = facts.said
+    if before and limited is facts.limited:
+        last = before[-1]
+        if last.traits == stated and last.call.source == call.source and last.call < call:
+            # Most repeat what the call before has said: then only the call is another.
+            return ProfileFacts((*before[:-1], Said(call, stated)), limited)
+    found = _found(before)
     changed = limited is not facts.limited
-    for name, value in stated.items():
-        said = (call, value)
-        known = found.get(name)
-        if known is None or said > known:
+    for i in range(0, len(stated), 2):
+        name = stated[i]
+        said = (call, stated[i + 1])
+        now = found.get(name)
+        if now is None or said > now:
             found[name] = said
             changed = True
     return _made(found, limited) if changed else facts
@@ -98,30 +113,42 @@ def merge(mine: ProfileFacts, theirs: ProfileFacts) -> ProfileFacts:
     return _made(found, mine.limited or theirs.limited)
 
 
-def _stated(event: Interaction) -> tuple[dict[str, str], bool]:
-    """Name -> value, and whether a limit dropped any."""
+def _stated(event: Interaction) -> Stated:
     personal = read_personal(event)
-    found: dict[str, str] = {}
-    limited = False
-    if event["type"] != _GROUP and personal.context is not None:
-        limited = _take(found, personal.context.traits)
-    if event["type"] == _IDENTIFY and _take(found, personal.traits):
-        limited = True
-    return found, limited
+    kind = event["type"]
+    context = _NONE
+    if kind != _GROUP and personal.context is not None and personal.context.traits is not ABSENT:
+        context = _read(bytes(personal.context.traits))
+    if kind != _IDENTIFY or personal.traits is ABSENT:
+        return context
+    own = _read(bytes(personal.traits))
+    if not context[0]:
+        return own[0], own[1] or context[1]
+    found = _pairs(context[0])
+    found.update(_pairs(own[0]))
+    return _flat(found), own[1] or context[1]
 
 
-def _take(found: dict[str, str], raw: msgspec.Raw) -> bool:
-    """Put the traits of one object into `found`, over what is there; whether any was dropped."""
-    if raw is ABSENT:
-        return False
+def _read(raw: bytes) -> Stated:
+    return _remembered(raw) if len(raw) <= _REMEMBERED_BYTES_MAX else _decoded(raw)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(raw: bytes) -> Stated:
+    """The same object comes with every call of a visit."""
+    return _decoded(raw)
+
+
+def _decoded(raw: bytes) -> Stated:
+    """The traits of one object."""
     try:
         traits: Any = _decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return False  # no item that the collector has admitted
+        return _NONE  # no item that the collector has admitted
     if not isinstance(traits, dict):
-        return False
+        return _NONE
     limited = False
-    own: dict[str, str] = {}
+    found: dict[str, str] = {}
     members: dict[str, Any] = traits
     for spelling, given in members.items():
         if len(spelling) > NAME_CHARS_MAX:
@@ -133,11 +160,20 @@ def _take(found: dict[str, str], raw: msgspec.Raw) -> bool:
             limited = True
             encoded = b""
         value = encoded.decode()
-        if name in own and own[name] > value:  # two spellings of one trait
-            continue
-        own[name] = value
-    found.update(own)
-    return limited
+        if name not in found or found[name] < value:  # of two spellings the greater value
+            found[name] = value
+    return _flat(found), limited
+
+
+def _pairs(traits: tuple[str, ...]) -> dict[str, str]:
+    return {traits[i]: traits[i + 1] for i in range(0, len(traits), 2)}
+
+
+def _flat(found: dict[str, str]) -> tuple[str, ...]:
+    flat: list[str] = []
+    for name in sorted(found):
+        flat += (name, found[name])
+    return tuple(flat)
 
 
 def _provenance(event: Interaction) -> int:
@@ -150,7 +186,7 @@ def _provenance(event: Interaction) -> int:
 def _found(parts: Iterable[Said]) -> _Found:
     found: _Found = {}
     for part in parts:
-        call, traits = part
+        call, traits = part.call, part.traits
         for i in range(0, len(traits), 2):
             found[traits[i]] = (call, traits[i + 1])
     return found
