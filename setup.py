@@ -48,6 +48,8 @@ COMPILED = (
     "src/footfall/tables/orders_messages.py",
     "src/footfall/tables/orders_triggers.py",
     "src/footfall/tables/outputs.py",
+    "src/footfall/tables/profile.py",
+    "src/footfall/tables/profile_facts.py",
     "src/footfall/tables/record.py",
     "src/footfall/tables/records.py",
     "src/footfall/tables/risk.py",

@@ -16,8 +16,8 @@ JSON = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 ITEM = st.dictionaries(
-    st.sampled_from(["userId", "anonymousId", "context", "properties", "other"]), JSON
-    | st.dictionaries(st.sampled_from(["device", "os", "ip", "userAgent", "code"]), JSON
+    st.sampled_from(["userId", "anonymousId", "context", "properties", "traits", "other"]), JSON
+    | st.dictionaries(st.sampled_from(["device", "os", "ip", "userAgent", "code", "traits"]), JSON
                       | st.dictionaries(st.sampled_from(["id", "type", "name"]), JSON)))
 
 
@@ -69,3 +69,27 @@ def test_never_fails_and_agrees_with_plain_json(item: Any) -> None:
     properties = item.get("properties")
     code = properties.get("code") if isinstance(properties, dict) else None
     assert personal.properties(sent, Code).code == (code if isinstance(code, str) else None)
+    inner = item.get("context")
+    inner = inner.get("traits") if isinstance(inner, dict) else None
+    context = got.context or personal_row.Context()
+    assert [item.get("traits"), inner] == [json.loads(bytes(raw))
+                                           for raw in (got.traits, context.traits)]
+
+
+@pytest.mark.parametrize("wrong", [7, "x", [], True])
+def test_traits_are_the_bytes_that_were_sent(wrong: Any) -> None:
+    """Also beside members of another type than expected."""
+    text = '{"traits":{"a":1.10},"context":{"traits":{"b": -0}},"properties":{"c":2.50},"userId":'
+    for data in (text + '"u"}', text + json.dumps(wrong) + "}",
+                 text.replace('"context":{', '"context":{"device":7,') + '"u"}'):
+        got = personal.read(cast(Interaction, {"personal": data.encode()}))
+        assert got.context is not None
+        assert ['{"a":1.10}', '{"b": -0}', '{"c":2.50}'] == [
+            bytes(raw).decode() for raw in (got.traits, got.context.traits, got.properties)]
+
+
+def test_what_was_not_sent_is_absent() -> None:
+    """By identity, so that asking costs nothing."""
+    got = personal.read(event({"context": {}}))
+    assert got.context is not None
+    assert got.traits is got.context.traits is got.properties is personal_row.ABSENT

@@ -90,9 +90,19 @@ def _item(dice: random.Random, n: int, at: int) -> dict[str, Any]:
     context = dice.choice(_CONTEXTS)
     if context is not None:
         item["context"] = context
+    if item["type"] == "identify" or dice.random() < 0.1:
+        item["traits"] = _traits(dice, n)
+        item["context"] = {"traits": _traits(dice, n), **(item.get("context") or {}),
+                           "provenance": dice.choice((None, "declared", "third-party", 5))}
     if item["type"] == "track":
         item |= {"event": dice.choice(_NAMES), "properties": _properties(dice, n)}
     return item
+
+
+def _traits(dice: random.Random, n: int) -> dict[str, Any]:
+    return {dice.choice(("firstName", "first_name", "email", "age", "address", f"t{n % 400}")):
+            dice.choice((None, "Ann", " A@B.example ", n, 1.50, {"city": 7}, ["a"], "x" * 2000))
+            for _ in range(dice.choice((0, 1, 3)))}
 
 
 def _properties(dice: random.Random, n: int) -> dict[str, Any]:

@@ -195,6 +195,27 @@ def _shopping(count: int, order_chars: int = 0, message_chars: int = 0) -> Itera
                                   currency=currency, total=AMOUNT)
 
 
+# -- profile ---------------------------------------------------------------------------------------
+
+
+def profile() -> Row:
+    """As many of the longest traits as there is room for, each of another call, over small ones."""
+    return row_of(TABLES["profile"], [*(_trait(n, 0, 1, 0) for n in range(40)),
+                                      *(_trait(n, 100, 499, 50) for n in range(40, 55))])
+
+
+def profile_of_small_traits() -> Row:
+    """More than are kept."""
+    return row_of(TABLES["profile"], (_trait(n, 6, 10, 6) for n in range(310)))
+
+
+def _trait(n: int, name_chars: int, value_chars: int, source_chars: int) -> Interaction:
+    event = events.plain(START + n, message_id(n), {
+        "traits": {wide(n, name_chars) or f"{n}": wide(n, value_chars)}})
+    event["type"], event["source"] = "identify", wide(n, source_chars)
+    return event
+
+
 # -- risk ------------------------------------------------------------------------------------------
 
 
@@ -233,5 +254,6 @@ ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "identity": (identity,),
     "links": (links,),
     "orders": (orders, orders_of_long_texts),
+    "profile": (profile, profile_of_small_traits),
     "risk": (risk,),
 }

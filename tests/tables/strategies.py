@@ -125,6 +125,25 @@ def _identity_event(draw: st.DrawFn) -> Interaction:
     return event
 
 
+_TRAITS = (
+    {}, None, 7, {"firstName": "Ann"}, {"first_name": "Eve", "plan": {"b": [1, None], "a": 1.5}},
+    {"first_name": None, "plan": None}, {"age": 5, "firstName": "B", "first_name": "C"},
+    {"long": "ä" * 1_500, "age": "5"}, {"long": "x", "n" * 200: 1})
+
+
+@st.composite
+def _profile_event(draw: st.DrawFn) -> Interaction:
+    made = events.plain(0, draw(_message_ids), draw(st.sampled_from([{}, {"userId": "u"}])) | {
+        "traits": draw(st.sampled_from(_TRAITS)),
+        "context": draw(st.sampled_from([
+            None, 5, {"device": 7, "traits": {"plan": "gold"}},
+            {"provenance": "declared", "traits": {"plan": "free", "lastName": "X"}},
+            {"provenance": "third-party"}, {"provenance": 1, "traits": {"age": None}}]))})
+    made["type"] = draw(st.sampled_from(["identify", "identify", "identify", "track", "group"]))
+    made["source"] = draw(st.sampled_from(["web", "crm"]))
+    return made
+
+
 def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[int] = _times
                 ) -> st.SearchStrategy[list[Happening]]:
     return st.lists(st.builds(Happening, event, times), max_size=12,
@@ -137,7 +156,8 @@ EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "identity": _happenings(_identity_event()),
     "links": st.just([]),  # it takes letters, never events: test_links.py
     "orders": _happenings(_order_event()),
+    "profile": _happenings(_profile_event()),
     "risk": _happenings(_risk_event(), _long_times),
 }
 
-JOINING = frozenset({"cart", "identity", "links"})
+JOINING = frozenset({"cart", "identity", "links", "profile"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from footfall.tables import cart, engagement, identity, links, orders, risk
+from footfall.tables import cart, engagement, identity, links, orders, profile, risk
 from footfall.tables.spec import AnyTable
 
 ALL: tuple[AnyTable, ...] = (
@@ -11,5 +11,6 @@ ALL: tuple[AnyTable, ...] = (
     identity.TABLE,
     links.TABLE,
     orders.TABLE,
+    profile.TABLE,
     risk.TABLE,
 )
