@@ -55,10 +55,7 @@ def _tolerant(data: bytes) -> Personal:
         value = _any.decode(data)
     except msgspec.DecodeError:
         return _NONE
-    personal = _fitting(value, Personal)
-    if isinstance(value, dict) and "properties" in value:
-        personal.properties = msgspec.Raw(msgspec.json.encode(value["properties"]))
-    return personal
+    return _fitting(value, Personal)
 
 
 def _fitting(value: Any, kind: type[S]) -> S:
@@ -69,6 +66,9 @@ def _fitting(value: Any, kind: type[S]) -> S:
     for field in msgspec.structs.fields(kind):
         given = value.get(field.encode_name)
         if given is None:
+            continue
+        if field.type is msgspec.Raw:
+            setattr(fitting, field.name, msgspec.Raw(msgspec.json.encode(given)))
             continue
         try:
             setattr(fitting, field.name, msgspec.convert(given, field.type))

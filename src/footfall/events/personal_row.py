@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+#: Of a member that stays as it was sent: this very object where it was not sent.
+ABSENT = msgspec.Raw(b"null")
+
 
 class Device(msgspec.Struct):
     """`context.device`."""
@@ -29,6 +32,10 @@ class Context(msgspec.Struct, rename="camel"):
     os: System | None = None
     ip: str | None = None
     user_agent: str | None = None
+    #: As they were sent: what the item says of consent (`consent.py`).
+    consent: msgspec.Raw = ABSENT
+    consent_management: msgspec.Raw = ABSENT
+    global_privacy_control: msgspec.Raw = ABSENT
 
 
 class Personal(msgspec.Struct, rename="camel"):
@@ -37,4 +44,4 @@ class Personal(msgspec.Struct, rename="camel"):
     user_id: str | None = None
     anonymous_id: str | None = None
     context: Context | None = None
-    properties: msgspec.Raw = msgspec.Raw(b"null")
+    properties: msgspec.Raw = ABSENT
