@@ -7,6 +7,7 @@ configuration, the metrics, the topics, and (by reading the source) every reason
 from __future__ import annotations
 
 import ast
+import json
 import re
 import types
 from collections.abc import Iterator
@@ -132,6 +133,8 @@ def default_text(value: Any) -> str:
     """A default as the documents write it."""
     if value is False:
         return "false"
+    if isinstance(value, dict | tuple):
+        return f"`{json.dumps(value)}`"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

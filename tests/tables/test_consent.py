@@ -37,7 +37,8 @@ def status(found: ConsentFacts, purpose: str, channel: str = "", now: int = at(H
 
 #: Segment's table "Reconcile consent object and integrations object conflicts", row by row:
 #: consent object, integrations object, destination -> its categories (none: unmapped), destinations
-#: that get the item here. Where Segment sends more because nothing was said, its answer stands last.
+#: that get it here. Where Segment sends more because nothing was said, its answer stands last. Two
+#: of the eleven rows speak of two objects each, so there are thirteen.
 AD, BOTH_MAPPED = {"facebook": "a", "google-ads": "a"}, {"facebook": "ab", "google-ads": "a",
                                                         "amplitude": "b"}
 EACH_MAPPED = {"facebook": "a", "google-ads": "a", "amplitude": "b"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall import tables
+from tests.tables.consents import carried
 from tests.tables.events import added, commerce, ordered, plain
 from tests.tables.logs import ANNA, START, Appended, config, fold, tick, triggers
 
@@ -29,6 +30,7 @@ def test_every_field_of_a_trigger_is_documented() -> None:
            tick(START + 3_000), tick(START + 4_000),
            Appended(START + 5_000, ANNA, ordered(START + 5_000, "b")),
            Appended(START + 6_000, ANNA, commerce("order_refunded", START + 6_000, "c"))]
+    log.append(Appended(START + 6_000, ANNA, carried(START + 6_000, "d", allowed={"ads": True})))
     for n in range(5):
         failed = plain(START + 7_000, f"f{n}")
         failed["event"] = "Payment Failed"

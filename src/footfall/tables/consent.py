@@ -13,8 +13,6 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from footfall.tables import consent_facts, consent_reading, consent_signals, consent_view
 from footfall.tables.cart_triggers import instant
 from footfall.tables.consent_row import (
@@ -30,7 +28,7 @@ from footfall.tables.consent_row import (
 )
 from footfall.tables.spec import Announcement, TableSpec, Trigger
 
-CHANGED: Final = "consent_changed"
+CHANGED = "consent_changed"
 
 
 def announce(told: ConsentTold, facts: ConsentFacts, now: int, config: ConsentConfig,
@@ -136,14 +134,9 @@ def _changed(entry: ToldStatus, was: int, found: Standing, now: int) -> Trigger:
         {
             "because": "time" if found.status == EXPIRED else "decision",
             "identifier": found.kind,
-            **proof_of(found),
+            **consent_view.proof(statement),
         } if statement is not None else {"because": "limit"},
     )
-
-
-def proof_of(found: Standing) -> dict[str, Any]:
-    """Which message a consent rests on."""
-    return consent_view.proof(found.statement) if found.statement is not None else {}
 
 
 TABLE = TableSpec(
@@ -163,4 +156,6 @@ TABLE = TableSpec(
     personal=True,
     view=consent_view.view,
     limited=consent_facts.is_limited,
+    unreadable=consent_signals.unreadable,
+    sees_all=True,
 )

@@ -16,7 +16,7 @@ Must never compare with anything but content, read configuration, or change what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -30,9 +30,11 @@ PURPOSES_MAX: Final = 64
 CHANNELS_MAX: Final = 16
 #: Identifiers of a customer, beside one for the rest of each kind.
 SUBJECTS_MAX: Final = 8
-BYTES_MAX: Final = 24_000
-#: Up to so many choices cannot reach any limit.
-_UNWEIGHED: Final = 16
+BYTES_MAX: Final = 16_000
+#: The most bytes that one can take: texts at their limits, in characters of four bytes.
+_SUBJECT_BYTES: Final = 1_600
+_STATEMENT_BYTES: Final = 1_000
+_CHOICE_BYTES: Final = 400
 
 #: What `ConsentFacts.cut` says was dropped.
 PURPOSES: Final = 1
@@ -68,9 +70,8 @@ def observe(facts: ConsentFacts, event: Interaction, when: int) -> ConsentFacts:
             if changed is known:
                 return facts
             after = (*subjects[:i], changed, *subjects[i + 1 :])
-            if len(after) == 1 and _choices_of(after) <= _UNWEIGHED:
-                return ConsentFacts(after, facts.cut)
-            return _bounded(after, facts.cut)
+            return ConsentFacts(after, facts.cut) if _is_small(after) else _bounded(
+                after, facts.cut)
     fresh = _with(Subject(kind, value, None, ()), said.statements, gpc)
     return _bounded((*subjects, fresh), facts.cut)
 
@@ -181,21 +182,27 @@ def _strictest(statements: Iterable[Statement]) -> tuple[Statement, ...]:
 def _bounded(subjects: Iterable[Subject], cut: int) -> ConsentFacts:
     """Facts of these subjects, within the limits."""
     kept = list(subjects)
-    if _choices_of(kept) > _UNWEIGHED:
+    if not _is_small(kept):
         purposes, more = _first({c.purpose for c in _choices(kept)}, PURPOSES_MAX)
         channels, still_more = _first({c.channel for c in _choices(kept)}, CHANNELS_MAX)
         if more or still_more:
             cut |= (PURPOSES if more else 0) | (CHANNELS if still_more else 0)
             kept = [s for s in (_within(s, purposes, channels) for s in kept)
                     if s.statements or s.gpc is not None]
-    if len(kept) > SUBJECTS_MAX or _choices_of(kept) > _UNWEIGHED:
         kept, cut = _fitting(kept, cut)
     kept.sort(key=lambda s: (s.kind, s.value))
     return ConsentFacts(tuple(kept), cut)
 
 
-def _choices_of(subjects: Iterable[Subject]) -> int:
-    return sum(len(statement.choices) for s in subjects for statement in s.statements)
+def _is_small(subjects: Sequence[Subject]) -> bool:
+    """Whether no limit can be near: found without looking at any text."""
+    if len(subjects) > SUBJECTS_MAX:
+        return False
+    room = BYTES_MAX - _SUBJECT_BYTES * len(subjects)
+    for subject in subjects:
+        for statement in subject.statements:
+            room -= _STATEMENT_BYTES + _CHOICE_BYTES * len(statement.choices)
+    return room >= 0
 
 
 def _choices(subjects: Iterable[Subject]) -> Iterator[Choice]:

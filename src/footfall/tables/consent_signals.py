@@ -57,7 +57,9 @@ SIGNALS = ("categoryPreferences", "consentManagement", "Segment Consent Preferen
            "Unsubscribed", "Email Marked as Spam", "Subscribed")
 SEGMENT, RUDDER, UPDATED, UNSUBSCRIBED, SPAM, SUBSCRIBED = range(len(SIGNALS))
 ACTS: Final = UPDATED
-GPC: Final = "globalPrivacyControl"
+GPC = "globalPrivacyControl"
+#: Signals of which something may not be readable.
+UNREADABLE = (*SIGNALS, GPC)
 
 _NAMES = {squeeze(name): signal for name, signal in (
     ("Segment Consent Preference Updated", UPDATED),
@@ -130,24 +132,7 @@ def subject_of(event: Interaction) -> tuple[str, str] | None:
 
 def read(event: Interaction, when: int) -> Said:
     """What an event says of consent."""
-    context = (event["read"] if "read" in event else read_personal(event)).context
-    choices: tuple[Choice, ...] = ()
-    unreadable: list[str] = []
-    has_gpc = False
-    carrier = SEGMENT
-    if context is not None:
-        said = bytes(context.consent)
-        management = bytes(context.consent_management)
-        if said != _NULL or management != _NULL:
-            carrier = RUDDER if said == _NULL else SEGMENT
-            small = len(said) + len(management) <= _REMEMBERED_BYTES
-            choices, misread = (_remembered if small else _carried)(said, management)
-            if misread:
-                unreadable.append(SIGNALS[carrier])
-        control = bytes(context.global_privacy_control)
-        has_gpc = control == b"true"
-        if not has_gpc and control not in (_NULL, b"false"):
-            unreadable.append(GPC)
+    choices, misread, has_gpc = carried_by(event)
     signal = kind_of(event["event"]) if event["type"] == "track" else None
     statements: list[Statement] = []
     if signal is not None:
@@ -155,12 +140,48 @@ def read(event: Interaction, when: int) -> Said:
         if act.is_whole:
             choices = ()
         if act.misread:
-            unreadable.append(SIGNALS[signal])
+            misread = (*misread, SIGNALS[signal])
         statements += _statements(event, when, signal, act)
     if choices:
+        carrier = SEGMENT if _has_segments(event) else RUDDER
         statements.append(Statement(when, 0, event["message_id"],
                                     event["source"][:SOURCE_CHARS_MAX], "", carrier, choices))
-    return Said(tuple(statements), has_gpc, tuple(unreadable))
+    return Said(tuple(statements), has_gpc, misread)
+
+
+def carried_by(event: Interaction) -> tuple[tuple[Choice, ...], tuple[str, ...], bool]:
+    """What an item carries: its choices, the signals of which something could not be read, and
+    whether it came under Global Privacy Control.
+    """
+    context = (event["read"] if "read" in event else read_personal(event)).context
+    if context is None:
+        return (), (), False
+    choices: tuple[Choice, ...] = ()
+    misread: tuple[str, ...] = ()
+    if context.consent is not ABSENT or context.consent_management is not ABSENT:
+        said, management = bytes(context.consent), bytes(context.consent_management)
+        small = len(said) + len(management) <= _REMEMBERED_BYTES
+        choices, some_misread = (_remembered if small else _carried)(said, management)
+        if some_misread:
+            misread = (SIGNALS[RUDDER if said == _NULL else SEGMENT],)
+    if context.global_privacy_control is ABSENT:
+        return choices, misread, False
+    control = bytes(context.global_privacy_control)
+    if control not in (b"true", b"false", _NULL):
+        misread = (*misread, GPC)
+    return choices, misread, control == b"true"
+
+
+def unreadable(event: Interaction) -> tuple[str, ...]:
+    """The signals of an event of which something could not be read."""
+    if event["type"] == "track" and kind_of(event["event"]) is not None:
+        return read(event, 0).unreadable
+    return carried_by(event)[1]
+
+
+def _has_segments(event: Interaction) -> bool:
+    context = read_personal(event).context
+    return context is not None and bytes(context.consent) != _NULL
 
 
 def _carried(said: bytes, management: bytes) -> tuple[tuple[Choice, ...], bool]:

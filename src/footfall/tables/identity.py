@@ -97,4 +97,5 @@ TABLE = TableSpec(
     ids=ids,
     view=view,
     limited=lambda facts: facts.limited,
+    sees_all=True,
 )
