@@ -18,7 +18,7 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
 from footfall.events.reserved import Handoff, Reserved
-from footfall.tables import timers
+from footfall.tables import consent_gate, timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import merged
 from footfall.tables.outputs import Outputs
@@ -30,6 +30,7 @@ from footfall.tables.stored import PartitionState, Row, Timer
 
 #: `apply_all` stops for no number of timers.
 EVERY_TIMER = -1
+NOTHING: Sequence[str] = ()
 
 
 class LogRecord(Protocol):
@@ -108,6 +109,7 @@ class Fold:
         self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name])
                        for t in self.tables]
         self._by_name = {step.name: step for step in self._steps}
+        self._gate = consent_gate.gate_of(self._steps)
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -185,15 +187,20 @@ class Fold:
         rows = record.rows
         staged: list[Staged] = []
         told: list[Output] | None = None
-        name = ""
+        steps: Sequence[Step] = self._steps
+        cut, kept_out, unreadable = event, NOTHING, NOTHING
+        name = "consent"
         try:
-            for step in self._steps:
+            if self._gate is not None:
+                steps, cut, kept_out = self._gate.passed(event, rows, when, clock)
+            for step in steps:
+                seen = event if step.sees_all else cut
                 wants = step.wants
-                if wants is None or wants(event):
+                if wants is None or wants(seen):
                     name = step.name
                     row = rows.get(name)
                     before, told_before = step.rows.read(row)
-                    facts = step.observe(before, event, when)
+                    facts = step.observe(before, seen, when)
                     said = step.announce(told_before, facts, clock, step.config, None)
                     if row is not None and facts is before and said.told is told_before:
                         row = None
@@ -202,6 +209,8 @@ class Fold:
                     staged.append((step, row, facts, said))
                     if said.triggers or said.moves:
                         told = []
+                    if step.unreadable is not None:
+                        unreadable = step.unreadable(event)
             if told is not None:
                 told = self._told(key, record, staged, clock)
         except (DecodeError, StateRefused):
@@ -211,6 +220,10 @@ class Fold:
         memory.add(digest, clock)
         record.watermark = offset
         self.records.touch(key, record)
+        for what in kept_out:
+            self._counts["gated", what] += 1
+        for signal in unreadable:
+            self._counts["unreadable", signal] += 1
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
         if when < clock - self._late_ms:
