@@ -133,7 +133,7 @@ def default_text(value: Any) -> str:
     """A default as the documents write it."""
     if value is False:
         return "false"
-    if isinstance(value, tuple):
+    if isinstance(value, dict | tuple):
         return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 

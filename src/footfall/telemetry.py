@@ -46,6 +46,10 @@ CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exac
                      ["trigger", "currency"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
                   ["table"])
+GATED = Counter("footfall_gated", "What consent kept out: events of a table, or a field class of "
+                "events", ["what"])
+UNREADABLE_CONSENTS = Counter("footfall_unreadable_consents", "Interactions with something about "
+                              "consent that cannot be read", ["signal"])
 LATE = Counter("footfall_late_events", "Interactions that happened more than clock.late_s before "
                "the log's clock", ["type"])
 TICKS = Counter("footfall_ticks", "Ticks appended")

@@ -106,6 +106,28 @@ def _line(n: int, chars: int) -> Any:
                        sku=wide(n, 9))
 
 
+# -- consent ---------------------------------------------------------------------------------------
+
+
+def consent() -> Row:
+    """More cookies than are kept; one message of as many long names as fit, on a channel."""
+    return row_of(TABLES["consent"], _decisions())
+
+
+def _decisions() -> Iterator[Interaction]:
+    control = {"globalPrivacyControl": True}
+    for n in range(9):
+        yield events.plain(START + n, message_id(n), {
+            "anonymousId": wide(n, 300), "context": control})
+    event = events.plain(START + 100, message_id(0), {
+        "userId": wide(0, 300), "context": control,
+        "properties": {"purposes": {wide(i, 64): True for i in range(33)},
+                       "channel": wide(0, 32), "wording_version": wide(0, 64),
+                       "expires_at": "2033-01-01T00:00:00Z"}})
+    event["event"], event["source"] = "Segment Consent Preference Updated", wide(0, 64)
+    yield event
+
+
 # -- engagement ------------------------------------------------------------------------------------
 
 
@@ -250,6 +272,7 @@ def _signal(name: str, at: int, n: int) -> Interaction:
 #: Table -> rows, the largest of which counts.
 ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "cart": (cart,),
+    "consent": (consent,),
     "engagement": (engagement,),
     "identity": (identity,),
     "links": (links,),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from footfall.events.interaction import Interaction
+from footfall.tables import consent_signals
 from tests.tables import events
 
 
@@ -144,6 +145,39 @@ def _profile_event(draw: st.DrawFn) -> Interaction:
     return made
 
 
+_names = st.sampled_from(["ads", "ads", "analytics", "necessary", "*", ""])
+_allowed = st.dictionaries(_names, st.sampled_from([True, True, False, False, "false", None]),
+                           max_size=3)
+_consent_contexts = st.fixed_dictionaries({}, optional={
+    "consent": st.builds(lambda a: {"categoryPreferences": a}, _allowed) | st.sampled_from([
+        {}, [], "yes", {"categoryPreferences": ["ads"]}]),
+    "consentManagement": st.builds(
+        lambda allowed, denied: {"allowedConsentIds": allowed, "deniedConsentIds": denied},
+        st.lists(_names, max_size=2), st.none() | st.lists(_names, max_size=2)),
+    "globalPrivacyControl": st.sampled_from([True, True, False, "1"])})
+_consent_properties = st.fixed_dictionaries({}, optional={
+    "purposes": st.dictionaries(_names, st.sampled_from(
+        [True, False, "granted", "withdrawn", "denied", "maybe"]), max_size=3),
+    "purpose": _names | st.just(7), "channel": st.sampled_from(["email", "sms", " SMS", "", 5]),
+    # Some end within the times of events, some with the long silences after them.
+    "expires_at": st.sampled_from([1_700_000_000_006, 1_700_000_000_006, 1_700_900_000_000,
+                                   "2033-01-01T00:00:00Z", "soon", -1]),
+    "wording_version": st.sampled_from(["v1", "v2", 3])})
+_subjects = st.sampled_from([{"userId": "u1"}, {"userId": "u1", "anonymousId": "a1"},
+                             {"userId": "u2"}, {"anonymousId": "a1"}, {"anonymousId": "a2"},
+                             {"userId": "null"}])
+
+
+@st.composite
+def _consent_event(draw: st.DrawFn) -> Interaction:
+    made = events.plain(0, draw(_message_ids), {
+        **draw(_subjects), "context": draw(_consent_contexts),
+        "properties": draw(_consent_properties)})
+    made["event"] = draw(st.sampled_from(["Seen", "Seen", "Seen", *consent_signals.NAMES]))
+    made["source"] = draw(st.sampled_from(["web", "app"]))
+    return made
+
+
 def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[int] = _times
                 ) -> st.SearchStrategy[list[Happening]]:
     return st.lists(st.builds(Happening, event, times), max_size=12,
@@ -152,6 +186,7 @@ def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[
 
 EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "cart": _happenings(_cart_event()),
+    "consent": _happenings(_consent_event()),
     "engagement": _happenings(_engagement_event(), _visit_times),
     "identity": _happenings(_identity_event()),
     "links": st.just([]),  # it takes letters, never events: test_links.py
@@ -160,4 +195,4 @@ EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "risk": _happenings(_risk_event(), _long_times),
 }
 
-JOINING = frozenset({"cart", "identity", "links", "profile"})
+JOINING = frozenset({"cart", "consent", "identity", "links", "profile"})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall import tables
+from tests.tables.consents import carried
 from tests.tables.events import added, commerce, ordered, plain
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, KEYS, START, Appended, config, fold, tick, triggers
@@ -30,6 +31,7 @@ def test_every_field_of_a_trigger_is_documented() -> None:
            tick(START + 3_000), tick(START + 4_000),
            Appended(START + 5_000, ANNA, ordered(START + 5_000, "b")),
            Appended(START + 6_000, ANNA, commerce("order_refunded", START + 6_000, "c"))]
+    log.append(Appended(START + 6_000, ANNA, carried(START + 6_000, "d", allowed={"ads": True})))
     for n in range(5):
         failed = plain(START + 7_000, f"f{n}")
         failed["event"] = "Payment Failed"
@@ -50,7 +52,8 @@ def linked() -> Log:
     log = Log(tables.ALL)
     for n, item in enumerate((
             {"anonymousId": "a"}, {"userId": "u", "anonymousId": "a"}, {"userId": "v"},
-            {"userId": "u", "previousId": "v"}, {"userId": "u", "previousId": "w"})):
+            {"userId": "w"}, {"userId": "u", "previousId": "v"},
+            {"userId": "u", "previousId": "w"})):
         log.config(log.now, 1 + n, links={"user_id_max": 2})
         event = plain(START, f"l{n}", item)
         event["type"] = "alias" if "previousId" in item else "page"

@@ -58,6 +58,9 @@ def _tolerant(data: bytes) -> Personal:
             within = _members.decode(members["context"])
             personal.context.traits = within.get("traits", ABSENT)
             personal.context.external_ids = within.get("externalIds", ABSENT)
+            personal.context.consent = within.get("consent", ABSENT)
+            personal.context.consent_management = within.get("consentManagement", ABSENT)
+            personal.context.global_privacy_control = within.get("globalPrivacyControl", ABSENT)
     return personal
 
 
@@ -69,6 +72,9 @@ def _fitting(value: Any, kind: type[S]) -> S:
     for field in msgspec.structs.fields(kind):
         given = value.get(field.encode_name)
         if given is None:
+            continue
+        if field.type is msgspec.Raw:
+            setattr(fitting, field.name, msgspec.Raw(msgspec.json.encode(given)))
             continue
         try:
             setattr(fitting, field.name, msgspec.convert(given, field.type))

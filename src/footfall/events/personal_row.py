@@ -35,6 +35,10 @@ class Context(msgspec.Struct, rename="camel"):
     provenance: str | None = None
     traits: msgspec.Raw = ABSENT
     external_ids: msgspec.Raw = ABSENT
+    #: As they were sent: what the item says of consent (`consent.py`).
+    consent: msgspec.Raw = ABSENT
+    consent_management: msgspec.Raw = ABSENT
+    global_privacy_control: msgspec.Raw = ABSENT
 
 
 class Personal(msgspec.Struct, rename="camel"):

@@ -15,9 +15,10 @@ import msgspec
 from footfall.errors import Done, Finding, Found
 from footfall.events.admit import split
 from footfall.events.arrival import Raws
+from footfall.events.consent import NECESSARY
 from footfall.events.field_names import shown
 from footfall.events.fields import FieldError
-from footfall.events.plan_rule import NECESSARY, Document, Path, Property, Rule
+from footfall.events.plan_rule import Document, Path, Property, Rule
 
 #: Of what the schema says nothing; and of what consent does not cover.
 UNDECLARED = "undeclared"

@@ -14,6 +14,7 @@ import jsonschema_rs
 import msgspec
 
 from footfall.errors import ConfigError
+from footfall.events.consent import NECESSARY
 from footfall.events.fields import TEXT_CHARS_MAX
 
 #: Names of members and places in arrays.
@@ -21,7 +22,6 @@ Path = tuple[str | int, ...]
 Call = Literal["identify", "track", "page", "screen", "group"]
 Class = Literal["public", "internal", "personal", "sensitive"]
 
-NECESSARY = "necessary"
 PROPERTIES_MAX = 1_000
 _CLASSES = frozenset({"public", "internal", "personal", "sensitive"})
 _TRAITS = frozenset({"identify", "group"})

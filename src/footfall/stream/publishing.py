@@ -23,6 +23,7 @@ from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
+from footfall.tables import consent_gate, consent_signals
 
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
@@ -42,6 +43,8 @@ _COUNTERS = {
     "settled": telemetry.SETTLED,
     "limited": telemetry.LIMITED,
     "late": telemetry.LATE,
+    "gated": telemetry.GATED,
+    "unreadable": telemetry.UNREADABLE_CONSENTS,
     "rejected": telemetry.REJECTED,
 }
 
@@ -88,6 +91,9 @@ def begin(engine: Engine) -> None:
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
     telemetry.at_zero(telemetry.SETTLED, [t.name for t in tables])
     telemetry.at_zero(telemetry.LIMITED, [t.name for t in tables if t.limited is not None])
+    telemetry.at_zero(telemetry.GATED, [*consent_gate.CLASSES,
+                                        *(t.name for t in tables if not t.sees_all)])
+    telemetry.at_zero(telemetry.UNREADABLE_CONSENTS, consent_signals.UNREADABLE)
     telemetry.at_zero(telemetry.REJECTED, reasons.WORKER, "worker")
     telemetry.at_zero(telemetry.WRITTEN_BYTES, (engine.log_topic, engine.changelog_topic,
                                                 topics.TRIGGERS, topics.REJECTED))

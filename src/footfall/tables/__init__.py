@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from footfall.tables import cart, engagement, identity, links, orders, profile, risk
+from footfall.tables import cart, consent, engagement, identity, links, orders, profile, risk
 from footfall.tables.spec import AnyTable
 
 ALL: tuple[AnyTable, ...] = (
     cart.TABLE,
+    consent.TABLE,
     engagement.TABLE,
     identity.TABLE,
     links.TABLE,

@@ -16,6 +16,7 @@ import msgspec
 
 from footfall.errors import ConfigError
 from footfall.events.reserved import ConfigPayload
+from footfall.tables import consent_gate
 from footfall.tables.spec import AnyTable
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -49,6 +50,7 @@ class Config:
                 raise ConfigError(f"unknown section {unknown[0]!r}; known: {', '.join(sections)}")
             made = {name: _section(name, kind, document.get(name, {}))
                     for name, kind in sections.items()}
+            consent_gate.check(made, tables)
         except msgspec.MsgspecError as error:
             raise ConfigError(f"configuration is not a JSON object: {error}") from None
         #: As the log has it, never made anew: code with another default or one more section would

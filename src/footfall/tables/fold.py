@@ -18,20 +18,26 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
 from footfall.events.reserved import Handoff, Reserved
-from footfall.tables import links, timers
+from footfall.tables import consent_gate, links, timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import merged
-from footfall.tables.linking import Linking, Rows
+from footfall.tables.linking import EVENT, Linking, Rows
+from footfall.tables.links_letters import THROUGH
 from footfall.tables.links_row import Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
-from footfall.tables.spec import AnyTable, Output
+from footfall.tables.spec import AnyTable, Move, Output
 from footfall.tables.step import Staged, Step
-from footfall.tables.stored import PartitionState, Row, Timer
+from footfall.tables.stored import MovedRow, PartitionState, Row, Timer
+
+#: What an event or a handoff makes of a customer: staged steps, what they tell (None: nothing, not
+#: even moves), and the labels of what the consent gate kept out and of what could not be read.
+Stepped = tuple[Sequence[Staged], Sequence[Output] | None, Sequence[str], Sequence[str]]
 
 #: `apply_all` stops for no number of timers.
 EVERY_TIMER = -1
+NOTHING: Sequence[str] = ()
 
 
 class LogRecord(Protocol):
@@ -115,7 +121,8 @@ class Fold:
         self._linking: Linking | None = None
         if step is not None:
             self._steps.remove(step)  # it takes letters, never events
-            self._linking = Linking(step, self._steps, self._key_of)
+            self._linking = Linking(step, self._key_of)
+        self._gate = consent_gate.gate_of(self._steps)
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -189,25 +196,40 @@ class Fold:
         when = event["event_time"]
         if when > appended_at:
             when = appended_at
-        clock = self.clock
         linking = self._linking
         if linking is not None and linking.is_pointer(record):
-            self._observe_for_owner(linking, key, record, event, when)
+            assert self._last is not None
             self._applied(key, record, event, when, digest)
+            passed = linking.event(when, self._last.value)
+            self._pass_on(linking, key, linking.owner(record), passed)
             return
+        stepped = self._step(key, record, event, when)
+        self._applied(key, record, event, when, digest)
+        self._take(key, record, stepped)
+
+    def _step(self, key: bytes, record: CustomerRecord, event: Interaction, when: int,
+              letters: Sequence[Letter] = ()) -> Stepped:
+        """What an event makes of a customer; nothing is changed yet."""
+        clock = self.clock
+        linking = self._linking
         names_new = False
         rows = record.rows
         staged: list[Staged] = []
         told: list[Output] | None = None
-        name = ""
+        steps: Sequence[Step] = self._steps
+        cut, kept_out, unreadable = event, NOTHING, NOTHING
+        name = "consent"
         try:
-            for step in self._steps:
+            if self._gate is not None:
+                steps, cut, kept_out = self._gate.passed(event, rows, when, clock)
+            for step in steps:
+                seen = event if step.sees_all else cut
                 wants = step.wants
-                if wants is None or wants(event):
+                if wants is None or wants(seen):
                     name = step.name
                     row = rows.get(name)
                     before, told_before = step.rows.read(row)
-                    facts = step.observe(before, event, when)
+                    facts = step.observe(before, seen, when)
                     said = step.announce(told_before, facts, clock, step.config, None)
                     if row is not None and facts is before and said.told is told_before:
                         row = None
@@ -218,9 +240,11 @@ class Fold:
                     staged.append((step, row, facts, said))
                     if said.triggers or said.moves:
                         told = []
-            if linking is not None and (names_new or linking.is_alert(record)):
+                    if step.unreadable is not None:
+                        unreadable = step.unreadable(event)
+            if linking is not None and (names_new or letters or linking.is_alert(record)):
                 name = links.NAME
-                linked = linking.of_event(key, record, event, clock)
+                linked = linking.of_event(key, record, event, letters, clock)
                 if linked is not None:
                     staged.append(linked)
                     told = []
@@ -230,44 +254,31 @@ class Fold:
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
             raise DecodeError("step_failed", f"{name}: {type(error).__name__}") from error
-        self._applied(key, record, event, when, digest)
-        self._commit(key, record, staged)
-        if told is not None:
-            self._tell(key, record, staged, told)
+        return staged, told, kept_out, unreadable
 
     def _applied(self, key: bytes, record: CustomerRecord, event: Interaction, when: int,
                  digest: bytes) -> None:
-        """Note that an interaction is taken: what is left to do cannot fail."""
-        clock = self.clock
-        record.message_ids.add(digest, clock)
+        """Note that an interaction of `key` is taken: what is left to do cannot fail."""
+        record.message_ids.add(digest, self.clock)
         record.watermark = self.next_offset - 1
         self.records.touch(key, record)
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
-        if when < clock - self._late_ms:
+        if when < self.clock - self._late_ms:
             self._counts["late", kind] += 1
             if record.timers:
-                timers.rearm(record.timers, clock, self.config)
+                timers.rearm(record.timers, self.clock, self.config)
 
-    def _observe_for_owner(self, linking: Linking, key: bytes, record: CustomerRecord,
-                           event: Interaction, when: int) -> None:
-        """An event at a customer whose rows are at its owner."""
-        try:
-            rows = linking.observed(event, when)
-            linked = linking.of_letters(key, record, linking.letters(event, key), self.clock)
-        except Exception as error:
-            raise DecodeError("step_failed", f"{links.NAME}: {type(error).__name__}") from error
-        self._pass_on(linking, key, record, linked, rows)
-
-    def _pass_on(self, linking: Linking, key: bytes, record: CustomerRecord, linked: Staged,
-                 rows: Rows) -> None:
-        """Send rows through a pointer, and the letters that it writes meanwhile."""
-        said = linked[3]
-        self._commit(key, record, [linked])
-        for move in said.moves:
-            if move.to != said.told.owner:
-                self._hand_off(key, move.to, linking.mail(move.letters))
-        self._hand_off(key, said.told.owner, rows | linking.mail(linking.passed(key, said)))
+    def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
+        """Put what an event makes of a customer into its record, and tell it."""
+        staged, told, kept_out, unreadable = stepped
+        for what in kept_out:
+            self._counts["gated", what] += 1
+        for signal in unreadable:
+            self._counts["unreadable", signal] += 1
+        self._commit(key, record, staged)
+        if told is not None:
+            self._tell(key, record, staged, told)
 
     def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
@@ -464,43 +475,79 @@ class Fold:
             self._counts["repeat", "handoff"] += 1
             return False
         linking = self._linking
-        passing: Staged | None = None
-        staged: list[Staged] = []
-        waiting = record.timers
         try:
             moved = self._codec.unpack(rows)
             letters: Sequence[Letter] = () if linking is None else linking.opened(moved)
-            for name in sorted(moved):
-                self._known(name)
             if linking is not None and linking.is_pointer(record):
                 linked = linking.of_letters(key, record, letters, self.clock)
-                if linked[3].told.owner:
-                    passing = linked
-            if passing is None:
-                if moved or not letters:
-                    staged, waiting = merged(record, moved, self._steps, clock=self.clock,
-                                             config=self.config)
-                if linking is not None and letters:
-                    staged.append(linking.of_letters(key, record, letters, self.clock))
-            told = self._told(key, record, staged, self.clock)
+                self._commit(key, record, [linked])
+                said = linked[3]
+                owner = said.told.owner
+                own = self._post(linking, key, owner if moved else b"", said.moves)
+                if owner:
+                    self._received(key, record, move, offset)
+                    if moved:
+                        self._pass_on(linking, key, owner, moved, own)
+                    return True
+                letters = ()  # they have set it free: what came with them is its own
+            stepped, waiting = self._stepped_by(key, record, moved, letters)
         except StateRefused:
             raise
         except Exception as error:
             raise DecodeError("handoff_failed", type(error).__name__) from error
         record.timers = waiting
+        self._received(key, record, move, offset)
+        self._take(key, record, stepped)
+        self._timers.arm_next(key, record)
+        return True
+
+    def _stepped_by(self, key: bytes, record: CustomerRecord, moved: dict[str, MovedRow],
+                    letters: Sequence[Letter]) -> tuple[Stepped, dict[str, Timer]]:
+        """What a handoff makes of a customer, and the timers of its record; nothing is changed yet.
+        """
+        linking = self._linking
+        part = None if linking is None else moved.pop(EVENT, None)
+        if linking is not None and part is not None:
+            when, value = linking.passed_event(part)
+            event = self._decode(value)
+            waiting = record.timers
+            if when < self.clock - self._late_ms and waiting:
+                waiting = dict(waiting)
+                timers.rearm(waiting, self.clock, self.config)
+            return self._step(key, record, event, when, linking.for_a_root(letters)), waiting
+        staged: list[Staged] = []
+        waiting = record.timers
+        for name in sorted(moved):
+            self._known(name)
+        if moved or not letters:
+            staged, waiting = merged(record, moved, self._steps, clock=self.clock,
+                                     config=self.config)
+        if linking is not None and letters:
+            staged.append(linking.of_letters(key, record, letters, self.clock))
+        return (staged, self._told(key, record, staged, self.clock), NOTHING, NOTHING), waiting
+
+    def _received(self, key: bytes, record: CustomerRecord, move: Handoff, offset: int) -> None:
+        """Note that a handoff is taken: what is left to do cannot fail."""
         record.senders[move.partition] = (move.offset, move.n)
         record.watermark = offset
         self.records.touch(key, record)
-        if linking is not None and passing is not None:
-            parts: Rows = {name: (part.row, part.timer) for name, part in moved.items()}
-            if parts:
-                self._pass_on(linking, key, record, passing, parts)
-                return True
-            staged = [passing]
-        self._commit(key, record, staged)
-        self._tell(key, record, staged, told)
-        self._timers.arm_next(key, record)
-        return True
+
+    def _post(self, linking: Linking, key: bytes, owner: bytes, moves: Sequence[Move]
+              ) -> Sequence[Letter]:
+        """Send a pointer's letters, but those to `owner`: they go with the rows."""
+        own: Sequence[Letter] = ()
+        for move in moves:
+            if move.to == owner:
+                own = move.letters
+            else:
+                self._hand_off(key, move.to, linking.mail(move.letters))
+        return own
+
+    def _pass_on(self, linking: Linking, key: bytes, owner: bytes, rows: Mapping[str, MovedRow],
+                 letters: Sequence[Letter] = ()) -> None:
+        """Send what came to a pointer to its owner."""
+        parts: Rows = {name: (part.row, part.timer) for name, part in rows.items()}
+        self._hand_off(key, owner, parts | linking.mail([*letters, Letter(THROUGH, key)]))
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -133,4 +133,5 @@ TABLE = TableSpec(
     view=view,
     limited=lambda facts: facts.limited,
     upgrade=_upgrade,
+    sees_all=True,
 )

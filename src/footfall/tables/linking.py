@@ -1,13 +1,15 @@
 """Where links meet the fold: which events are worth letters, what a pointer does with what comes.
 
-An event at a customer who is owned is observed into rows of its own and sent on: nothing is
-announced there, for what is to be told depends on all of the customer. Decides nothing about who
-owns whom (`links_letters.py`) and changes no record: the fold does.
+An event at a customer who is owned goes on to the owner as it came from the log, with the time at
+which steps see it: there it is stepped like any other, for what is to be kept and told depends on
+all of the customer. Decides nothing about who owns whom (`links_letters.py`) and changes no record:
+the fold does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -21,6 +23,8 @@ from footfall.tables.spec import Announcement
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import Kept, MovedRow, Timer
 
+#: In the place of a table's name: an event on its way to the owner.
+EVENT: Final = "$event"
 #: Rows on their way: table -> row and timer.
 Rows = dict[str, tuple[Kept, Timer | None]]
 
@@ -28,13 +32,12 @@ Rows = dict[str, tuple[Kept, Timer | None]]
 class Linking:
     """The links of one partition's customers, under the configuration in force."""
 
-    def __init__(self, step: Step, steps: Sequence[Step], key_of: Callable[[str, str], bytes]
-                 ) -> None:
+    def __init__(self, step: Step, key_of: Callable[[str, str], bytes]) -> None:
         self._step = step
-        self._steps = steps
         self._key_of = key_of
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
         self._mail = msgspec.msgpack.Decoder(Mail)
+        self._event = msgspec.msgpack.Decoder(tuple[int, bytes])
         self._nothing = LinksFacts()
         self.pointer = step.rows.marked(0, LinksTold(owner=b"-"))
         self.alert = step.rows.marked(0, LinksTold(lost=(b"-",)))
@@ -48,17 +51,15 @@ class Linking:
         """Whether each event must be asked whom it names."""
         return record.marks & self.mask == self.alert
 
-    def of_event(self, key: bytes, record: CustomerRecord, event: Interaction, clock: int
-                 ) -> Staged | None:
-        """What follows for links from an event; None where it names nobody else."""
-        letters = self.letters(event, key)
+    def of_event(self, key: bytes, record: CustomerRecord, event: Interaction,
+                 letters: Sequence[Letter], clock: int) -> Staged | None:
+        """What follows for links from an event, and from letters that came with it; None where it
+        names nobody else.
+        """
+        letters = [*letters, *links.letters_of(event, key, self._key_of, self._step.config)]
         if not letters and not self.is_alert(record):
             return None
         return self._settled(key, record, letters, clock, is_empty=False)
-
-    def letters(self, event: Interaction, key: bytes) -> list[Letter]:
-        """The letters of an event to whom it is of."""
-        return links.letters_of(event, key, self._key_of, self._step.config)
 
     def of_letters(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int
                    ) -> Staged:
@@ -75,24 +76,22 @@ class Linking:
         row = None if said.told is told else step.rows.make(self._nothing, said.told)
         return step, row, self._nothing, said
 
-    def observed(self, event: Interaction, when: int) -> Rows:
-        """An event as rows for the owner."""
-        rows: Rows = {}
-        for step in self._steps:
-            if step.wants is None or step.wants(event):
-                empty, told = step.rows.read(None)
-                facts = step.observe(empty, event, when)
-                if facts is not empty:
-                    rows[step.name] = (step.rows.make(facts, told), None)
-        return rows
+    def owner(self, record: CustomerRecord) -> bytes:
+        """Whom all that comes to a pointer belongs to."""
+        told: LinksTold = self._step.rows.read(record.rows[links.NAME])[1]
+        return told.owner
 
-    def passed(self, key: bytes, said: Announcement[LinksTold]) -> tuple[Letter, ...]:
-        """The letters that go with what passes through `key` to its owner."""
-        own: tuple[Letter, ...] = ()
-        for move in said.moves:
-            if move.to == said.told.owner:
-                own = move.letters
-        return (*own, Letter(THROUGH, key))
+    def event(self, when: int, value: bytes | None) -> dict[str, MovedRow]:
+        """An event, as it came from the log, for the owner to step; `when`: as steps see it."""
+        return {EVENT: MovedRow(msgspec.Raw(self._encode((when, value))), None)}
+
+    def passed_event(self, part: MovedRow) -> tuple[int, bytes]:
+        """Inverse of `event`."""
+        return self._event.decode(part.row)
+
+    def for_a_root(self, letters: Sequence[Letter]) -> list[Letter]:
+        """The letters that it has to read: through whom an event came is nothing to it."""
+        return [letter for letter in letters if letter.what != THROUGH]
 
     def mail(self, letters: Sequence[Letter]) -> Rows:
         """Letters as a row of their `$handoff`."""

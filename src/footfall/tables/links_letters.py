@@ -168,6 +168,8 @@ class _Actor:
     def _claim(self, other: bytes, strength: int, cause: str) -> None:
         if other in self._owned or other in self._refused:
             return
+        if strength == WEAK and other in self._lost:
+            return
         if self._is_full(other):
             if self._is_user:
                 self._refuse(other, "limit", cause)

@@ -136,6 +136,10 @@ class TableSpec(Generic[F, T, C]):
     ids: Callable[[F], Mapping[str, str]] | None = None
     #: Whether a limit has cut these facts: counted, and law 3's equality is not claimed for them.
     limited: Callable[[F], bool] | None = None
+    #: Whether it sees every event whatever consent says (`consent_gate.py`).
+    sees_all: bool = False
+    #: Of an event it wants: the signals of which something could not be read. Counted.
+    unreadable: Callable[[Interaction], tuple[str, ...]] | None = None
 
 
 AnyTable = TableSpec[Any, Any, Any]

@@ -31,6 +31,8 @@ class Step:
         self.announce: Callable[[Any, Any, int, Any, int | None], Announcement[Any]] = (
             table.announce)
         self.limited: Callable[[Any], bool] | None = table.limited
+        self.sees_all: bool = table.sees_all
+        self.unreadable: Callable[[Interaction], tuple[str, ...]] | None = table.unreadable
 
 
 #: What stepping one table would change: its row (None: it stays as it is), facts, announcement.
