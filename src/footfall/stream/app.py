@@ -31,6 +31,7 @@ from footfall.stream.serving import Serving
 from footfall.stream.transport import BatchConsumer, BatchTransport
 from footfall.tables import ALL
 from footfall.tables.spec import AnyTable
+from footfall.view.roles import ApiKeys
 
 HEARTBEATS_A_SESSION = 4
 
@@ -121,7 +122,7 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
     app.engine = engine
     if settings.metrics_port:
         app.serving = Serving(engine, settings.metrics_host, settings.metrics_port,
-                              settings.api_key)
+                              ApiKeys(settings.api_key, settings.api_keys))
     table = app.Table(topics.TABLE, partitions=settings.partitions, key_type=bytes,
                       value_type=bytes, help="One record per customer: all its tables.")
     attach(app, engine)

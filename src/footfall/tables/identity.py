@@ -96,5 +96,7 @@ TABLE = TableSpec(
     personal=True,
     ids=ids,
     view=view,
+    classes={"ids": "personal", "named": "internal", "named.value": "personal",
+             "limited": "internal"},
     limited=lambda facts: facts.limited,
 )
