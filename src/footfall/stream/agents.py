@@ -47,6 +47,11 @@ def attach(app: faust.App, engine: Engine) -> None:
         await keep_time(engine)
 
     @app.task  # type: ignore[untyped-decorator]
+    async def views() -> None:
+        if engine.views is not None:
+            await engine.views.run()
+
+    @app.task  # type: ignore[untyped-decorator]
     async def checkpoints() -> None:
         while True:
             await asyncio.sleep(engine.settings.checkpoint_s)

@@ -83,7 +83,10 @@ class Serving:
     async def _readyz(self, _request: web.Request) -> web.Response:
         if not self._engine.consumer.gate:
             return _error(503, "recovering", "partitions change hands or are being recovered")
-        return _json(200, {"status": "ready", "partitions": sorted(self._engine.partitions)})
+        said = {"status": "ready", "partitions": sorted(self._engine.partitions)}
+        if self._engine.views is not None:  # ready without it: the log goes on
+            said["view"] = self._engine.views.state()
+        return _json(200, said)
 
     async def _customer(self, request: web.Request) -> web.Response:
         reader = self._api_keys.of_header(request.headers.get("Authorization", ""))
