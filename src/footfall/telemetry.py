@@ -38,6 +38,7 @@ UNSPOOLED = Counter("footfall_unspooled_records", "Spooled records that the log 
 SPOOL_BYTES = Gauge("footfall_spool_bytes", "Bytes that the spool holds on disk")
 SPOOL_LOST = Counter("footfall_spool_lost_records", "Spooled records that cannot be read",
                      ["reason"])
+VIEW_READS = Counter("footfall_view_reads", "Customers asked for over HTTP", ["outcome"])
 
 # worker
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])

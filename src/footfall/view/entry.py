@@ -15,7 +15,7 @@ import msgspec
 
 from footfall.errors import DecodeError
 from footfall.tables.record import header
-from footfall.tables.stored import PartitionState
+from footfall.tables.stored import HEADER, PartitionState
 
 PREFIX = b"footfall:view:"
 #: What is no customer's.
@@ -91,7 +91,7 @@ def decode(data: bytes) -> Entry:
     """Inverse of `encode`; raises `DecodeError`."""
     found = head_of(data)
     partition = data[HEAD_BYTES : _AT - 1]
-    if found is None or not partition.isdigit():
+    if found is None or not partition.isdigit() or len(data) < _AT + HEADER.size:
         raise DecodeError("view_invalid", "not an entry of the served view")
     return Entry(found.generation, int(partition), data[_AT:])
 
