@@ -16,6 +16,7 @@ password into an error.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
@@ -185,6 +186,15 @@ class Store:
 
 #: What a Redis that is slow, away, refuses or forgets raises.
 FAILURES = (exceptions.RedisError, OSError, TimeoutError, ForgottenError)
+
+
+async def clear(url: str) -> None:
+    """Empty the view at a URL, if that can be."""
+    store = Store(url)
+    with contextlib.suppress(*FAILURES):
+        await store.clear()
+    with contextlib.suppress(*FAILURES):
+        await store.close()
 
 
 def failure_of(error: BaseException) -> Failure:
