@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -18,6 +18,7 @@ from footfall.view.store import Store
 
 #: Of the comparison: long after everything.
 LATER_MS = 3_600_000
+TOGETHER = 100
 _NAMES = frozenset(table.name for table in tables.ALL)
 _codec = RecordCodec(tables.ALL)
 
@@ -40,22 +41,31 @@ async def differences(url: str, records: Mapping[int, Mapping[bytes, bytes]],
     for number, store_of in records.items():
         state = states.get(number, PartitionState())
         config = Config(tables.ALL, state.config_number, state.config_content)
-        for key, data in store_of.items():
-            known.add(key)
-            record = _codec.decode(data)
-            rows = {t.name: _codec.row(t, record.rows[t.name])
-                    for t in tables.ALL if t.name in record.rows}
-            expected = document(key, Held(record, rows, number, state.clock, config, 0),
-                                tables.ALL, at)
-            seen = await served.get(key, _NAMES)
-            actual = seen and document(key, seen.held, tables.ALL, at)
-            if actual is None or _plain(actual) != _plain(expected):
-                found.append(key)
+        for some in _batches(list(store_of.items())):
+            known.update(key for key, _ in some)
+            seen = await asyncio.gather(*(served.get(key, _NAMES) for key, _ in some))
+            for (key, data), shown in zip(some, seen, strict=True):
+                held = _held(data, number, state, config)
+                if shown is None or _plain(key, shown.held, at) != _plain(key, held, at):
+                    found.append(key)
     async for some in store.heads():
         found += [key for key, _ in some if key not in known]
     await store.close()
     return found
 
 
-def _plain(shown: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({**shown, "behind_records": None}, order="sorted")
+def _batches(items: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    for at in range(0, len(items), TOGETHER):
+        yield items[at : at + TOGETHER]
+
+
+def _held(data: bytes, number: int, state: PartitionState, config: Config) -> Held:
+    record = _codec.decode(data)
+    rows = {t.name: _codec.row(t, record.rows[t.name])
+            for t in tables.ALL if t.name in record.rows}
+    return Held(record, rows, number, state.clock, config, None)
+
+
+def _plain(key: bytes, held: Held, at: int) -> bytes:
+    shown = document(key, held._replace(behind_records=None), tables.ALL, at)
+    return msgspec.json.encode(shown, order="sorted")

@@ -148,7 +148,7 @@ def _made_anew(bootstrap: str, redis: RedisServer, state: State) -> None:
 
 def test_a_worker_starts_without_its_redis(
         footfall_topics: str, workers: Workers, own_redis: Callable[..., RedisServer]) -> None:
-    """It is ready, folds, and serves once there is one; meanwhile the command says what is wrong."""
+    """It is ready, folds, and serves once there is one; until then the command says why not."""
     redis = own_redis()
     redis.kill()
     shop, loader = Shop(6, customers=50), Loader(footfall_topics)
