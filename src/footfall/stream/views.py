@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Where a view is served, checkpoints do not wait longer: what they wait for is not shown.
+CHECKPOINT_S_MAX = 0.2
 #: A partition in which nothing happens is confirmed so often.
 MARK_S = 0.5
 AGAIN_S_FIRST = 0.1
