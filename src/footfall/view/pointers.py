@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
+from footfall import tables
 from footfall.tables.record import CustomerRecord
+from footfall.tables.row import RowCodec
 
 #: A pointer that is read is soon shortened to the owner itself.
 HOPS_MAX = 8
+#: The table whose told says whose a record is (`owner`, b"": its own).
+LINKS = "links"
+_codec = next((RowCodec(table, msgspec.msgpack.Encoder()) for table in tables.ALL
+               if table.name == LINKS), None)
 
 
 class LoopError(Exception):
@@ -31,9 +39,10 @@ class Passed(NamedTuple):
         return Passed(keys)
 
 
-def owner_of(_record: CustomerRecord) -> bytes | None:
-    """Whom a record points at; None where it is the customer's own.
-
-    No table makes pointers yet; the table `links` will, and then its told says whose it is.
-    """
-    return None
+def owner_of(record: CustomerRecord) -> bytes | None:
+    """Whom a record points at; None where it is the customer's own."""
+    row = record.rows.get(LINKS)
+    if row is None or _codec is None:
+        return None
+    _facts, told = _codec.read(row)
+    return told.owner or None
