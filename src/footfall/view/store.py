@@ -168,9 +168,13 @@ class Store:
                 # Once more: a cursor that counts (the demo broker's) skips where keys have gone.
                 removed, in_pass = removed + in_pass, 0
 
-    async def ping(self) -> None:
-        """Raises unless it answers."""
-        await self._redis.ping()
+    async def policy(self) -> str:
+        """What Redis does when it is full; "" where it does not say."""
+        try:
+            found = await self._redis.config_get("maxmemory-policy")
+        except exceptions.ResponseError:  # not everybody may ask
+            return ""
+        return _bytes(next(iter(found.values()), b"")).decode()
 
     async def _write(self, script: Any, keys: list[bytes], args: list[bytes]) -> Any:
         expected, self._written = self._written, self._written + 1
