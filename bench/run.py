@@ -27,8 +27,8 @@ from lab import lab, machine
 
 from footfall.errors import FootfallError
 
-NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "soak",
-         "sdk")
+NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "view",
+         "soak", "sdk")
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import pytest
 from footfall.errors import BrokerError
 from tests import registry, services
 from tests.node import packages
+from tests.redis_server import RedisServer
 
 _used: list[str] = []
 
@@ -56,6 +57,22 @@ def own_kafka(tmp_path: Path) -> Iterator[Callable[..., services.KafkaNode]]:
     for node in nodes:
         node.resume()
         node.stop(5.0)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Starts Redis servers that a test may kill, stop and fill: `own_redis("--maxmemory", "2mb")`.
+    """
+    servers: list[RedisServer] = []
+
+    def start(*arguments: str) -> RedisServer:
+        servers.append(RedisServer(tmp_path / f"redis-{len(servers)}", *arguments))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.resume()
+        server.kill()
 
 
 @pytest.fixture(scope="session")

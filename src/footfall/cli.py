@@ -27,6 +27,7 @@ COMMANDS = {
     "worker": "footfall.stream.command:worker",
     "tail": "footfall.query.command:tail",
     "customer": "footfall.query.customer_command:customer",
+    "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",

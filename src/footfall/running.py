@@ -34,6 +34,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     customer_key_secret: str
     system_secret: str
     worker_urls: str = ""
+    redis_url: str = ""
 
 
 def write(data_dir: Path, running: Running) -> None:
@@ -76,6 +77,7 @@ def resolve(settings: Settings) -> Settings:
         api_key=settings.api_key or found.api_key,
         http_port=found.http_port,
         worker_urls=settings.worker_urls or found.worker_urls,
+        redis_url=settings.redis_url or found.redis_url,
     )
 
 

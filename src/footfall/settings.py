@@ -17,6 +17,8 @@ import msgspec
 from footfall.errors import SettingsError
 
 PREFIX = "FOOTFALL_"
+#: Settings that are tables of tables, and what their names name: JSON in a variable.
+TABLES = {"sources": "source", "api_keys": "name"}
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Secret = Annotated[str, msgspec.Meta(min_length=16)]
 
@@ -32,6 +34,17 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     calls: list[Literal["identify", "track", "page", "screen", "group", "alias"]] = []
     #: Pages that may send with its keys, as browsers name them; empty: any.
     origins: list[str] = []
+
+
+Role = Literal["owner", "admin", "analyst", "marketer", "support", "auditor", "service"]
+
+
+class ApiKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One named API key: what it may see."""
+
+    role: Role
+    #: Each as it is, or as `sha256:` and 64 hexadecimal digits; one or two.
+    keys: list[str]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,7 +70,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Folder of the collector's spool; empty: none.
     spool_path: str = ""
     spool_bytes_max: Annotated[int, msgspec.Meta(ge=8_388_608)] = 1_073_741_824
+    #: The owner's, and others by name.
     api_key: str = ""
+    api_keys: dict[str, ApiKeySettings] = {}
+    #: Where the served view is; "": there is none.
+    redis_url: str = ""
+    #: Of the state that is served: a view gives way to one of a higher generation.
+    view_generation: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0
     #: Where `customer` and `doctor` find the workers, comma-separated.
@@ -112,8 +131,9 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
     _check_names(variables, PREFIX)
     if "write_keys" in variables:
         merged["write_keys"] = _write_keys(variables.pop("write_keys"))
-    if "sources" in variables:
-        merged["sources"] = _sources(variables.pop("sources"))
+    for name, holds in TABLES.items():
+        if name in variables:
+            merged[name] = _table(name, holds, variables.pop(name))
     merged.update(variables)
     try:
         return msgspec.convert(merged, Settings, strict=False)
@@ -134,13 +154,13 @@ def _write_keys(text: str) -> dict[str, str]:
     return keys
 
 
-def _sources(text: str) -> Any:
-    """The table `sources` as one JSON object."""
+def _table(name: str, holds: str, text: str) -> Any:
+    """A table of the file as one JSON object."""
     try:
         return msgspec.json.decode(text) if text.strip() else {}
     except msgspec.DecodeError:
-        raise SettingsError(f"{PREFIX}SOURCES: expected one JSON object, source -> its table"
-                            ) from None
+        raise SettingsError(f"{PREFIX}{name.upper()}: expected one JSON object, {holds} -> its "
+                            "table") from None
 
 
 def _check_names(given: Mapping[str, Any], where: str) -> None:

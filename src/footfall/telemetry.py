@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 #: Seconds; up to what an outage makes of a latency.
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_STALENESS_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30, 60, 300, 3600)
 #: Seconds: an app's queue, a device without a network, a replay.
 _AGE_S = (1, 5, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
 
@@ -37,6 +38,7 @@ UNSPOOLED = Counter("footfall_unspooled_records", "Spooled records that the log 
 SPOOL_BYTES = Gauge("footfall_spool_bytes", "Bytes that the spool holds on disk")
 SPOOL_LOST = Counter("footfall_spool_lost_records", "Spooled records that cannot be read",
                      ["reason"])
+VIEW_READS = Counter("footfall_view_reads", "Customers asked for over HTTP", ["outcome"])
 
 # worker
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])
@@ -76,6 +78,16 @@ HELD = Gauge("footfall_held", "1 while a record appended ahead of our clock hold
 LAG = Gauge("footfall_lag_records", "Log records not yet applied", ["partition"])
 CLOCK = Gauge("footfall_clock_seconds", "The log's clock", ["partition"])
 CUSTOMERS = Gauge("footfall_customers", "Customer records held", ["partition"])
+VIEW_WRITTEN = Counter("footfall_view_written", "Customer records sent to the served view")
+VIEW_WAITING = Gauge("footfall_view_waiting_records", "Records that wait to be sent to the view")
+VIEW_AWAY = Gauge("footfall_view_away", "1 while the served view cannot be written")
+VIEW_FAILURES = Counter("footfall_view_failures", "Attempts to write the view that failed",
+                        ["reason"])
+VIEW_WALKS = Counter("footfall_view_walks", "Partitions of which all records were looked through "
+                     "to bring the view up", ["reason"])
+VIEW_STALENESS = Histogram(
+    "footfall_view_staleness_seconds", "How old the view of a partition was, at most, each time it "
+    "caught up with a checkpoint", buckets=_STALENESS_S)
 ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level last announced",
              ["table", "level"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import json
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,18 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from footfall.admin import doctor_machine, doctor_probes
+from footfall.admin import doctor_machine, doctor_probes, doctor_view
 from footfall.admin.cluster import admin_client
 from footfall.admin.doctor import Finding, examine, is_well
 from footfall.admin.topics import ensure
 from footfall.errors import SettingsError
 from footfall.events.topics import INTERACTIONS, TRIGGERS
-from footfall.settings import Settings, SourceSettings
+from footfall.settings import ApiKeySettings, Settings, SourceSettings
+from footfall.tables.stored import PartitionState
 from footfall.up.ports import HOST, free_port
+from footfall.view import entry
+from footfall.view.store import Store
+from tests.redis_server import RedisServer
 from tests.services import delete_topics
 from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Workers
 
@@ -273,6 +278,45 @@ def test_keys_of_sources_are_never_shown() -> None:
     text = str(list(doctor_machine.configured(Settings(sources=sources), "")))
     assert "canary" not in text
     assert "web: 2 keys" in text
+
+
+def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
+    """Names and roles are; a system secret that is also an API key is an error."""
+    settings = Settings(
+        api_keys={"desk": ApiKeySettings(role="support", keys=["canary-1", "s" * 16])},
+        redis_url="redis://me:canary-2@redis:6379", system_secret="s" * 16)
+    found = list(doctor_machine.configured(settings, ""))
+    assert "desk: support, 2 keys" in str(found) and "redis://redis:6379" in str(found)
+    assert "canary" not in str(found)
+    assert [("system_secret", "error")] == [(f.subject, f.status) for f in found
+                                            if f.status == "error" and "also" in f.found]
+
+
+def test_the_served_view_is_looked_at(own_redis: Callable[..., RedisServer]) -> None:
+    """Whether it answers, keeps what it is given, has all partitions, and how old it is."""
+    def looked(**settings: Any) -> list[tuple[str, str]]:
+        return [(f.subject, f.status) for f in doctor_view.view(Settings(partitions=2, **settings))]
+
+    async def mark(at: int) -> None:
+        store = Store(redis.url)
+        await store.begin()
+        for number in range(2):
+            (held,) = await store.marks([number])
+            said = entry.mark(0, PartitionState(), at, None)
+            await store.mark([(number, held[: entry.HEAD_BYTES], entry.encode_mark(said))])
+        await store.close()
+
+    redis = own_redis()
+    assert [("redis", "ok")] == looked()
+    assert [("partitions", "warning")] == looked(redis_url=redis.url)
+    asyncio.run(mark(int(time.time() * 1000) - 120_000))
+    assert [("partitions", "warning")] == looked(redis_url=redis.url)
+    asyncio.run(mark(int(time.time() * 1000)))
+    assert [("partitions", "ok")] == looked(redis_url=redis.url)
+    redis.client().config_set("maxmemory-policy", "allkeys-lru")
+    assert [("redis", "warning"), ("partitions", "ok")] == looked(redis_url=redis.url)
+    redis.kill()
+    assert [("redis", "error")] == looked(redis_url=redis.url)
 
 
 def test_packages_are_held_against_those_tested(monkeypatch: pytest.MonkeyPatch) -> None:

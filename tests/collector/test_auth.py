@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from footfall.collector.answers import RequestError
-from footfall.collector.auth import KEY_CHARS_MAX, WriteKeys
+from footfall.collector.auth import WriteKeys
 from footfall.errors import SettingsError
+from footfall.key_hashes import KEY_CHARS_MAX, KeyHashes
 from footfall.settings import SourceSettings
 from tests.collector.edge import MemorySink, basic, post, serving
 
@@ -72,7 +73,7 @@ def test_no_key_is_kept_in_clear() -> None:
     held = [key, hashlib.sha256(key.encode()).digest()]
     del key
     seen, waiting = set(), [keys]
-    kinds = str | bytes | dict | tuple | frozenset | WriteKeys
+    kinds = str | bytes | dict | tuple | frozenset | WriteKeys | KeyHashes
     while waiting:
         one = waiting.pop()
         if id(one) not in seen and isinstance(one, kinds):

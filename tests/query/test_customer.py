@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from footfall.admin.workers import addresses
 from footfall.errors import SettingsError
 from footfall.events.admit import admit
 from footfall.events.arrival import Admitted, Arrival
@@ -22,6 +21,7 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.up.ports import free_port
+from footfall.view.workers import addresses
 from tests.system.topics import read_all, until
 from tests.system.workers import CUSTOMER_KEY_SECRET, Worker, Workers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -12,12 +13,14 @@ import pytest
 from aiohttp import ClientSession
 
 from footfall.errors import SettingsError
+from footfall.settings import ApiKeySettings
 from footfall.stream.engine import Engine
 from footfall.stream.partition import partition_of
 from footfall.stream.serving import Serving
 from footfall.tables.records import Best
 from footfall.tables.spec import TableSpec
 from footfall.up.ports import HOST, free_port
+from footfall.view.roles import ApiKeys
 from tests.stream.live import engine_of, feed
 from tests.tables import events
 from tests.tables.logs import ANNA, KEYS, START, Appended
@@ -31,11 +34,12 @@ CART = Appended(START, ANNA, events.added(START, "m1", "secret product", "9.90")
 
 
 def get(engine: Engine, path: str, headers: Mapping[str, str] = BEARER,
-        api_key: str = API_KEY) -> tuple[int, Any]:
+        api_key: str = API_KEY, api_keys: Mapping[str, ApiKeySettings] | None = None,
+        ) -> tuple[int, Any]:
     """(status, JSON)."""
     async def ask() -> tuple[int, Any]:
         port = free_port()
-        serving = Serving(engine, HOST, port, api_key)
+        serving = Serving(engine, HOST, port, ApiKeys(api_key, api_keys))
         await serving.start()
         try:
             async with ClientSession() as session, \
@@ -103,6 +107,22 @@ def test_without_the_key_nothing_is_told(headers: dict[str, str]) -> None:
 
     assert 1 == len(answers)
     assert "[401, {\"code\": \"api_key_unknown\"" in answers.pop()
+
+
+def test_a_named_key_sees_what_its_role_may() -> None:
+    """By its hash, too; beside the owner's key, which sees all."""
+    engine = engine_of(owned=ALL)
+    feed(engine, [CART, Appended(START, ANNA, events.plain(START, "m2", {"userId": "anna"}))])
+    digest = hashlib.sha256(b"an analyst's key").hexdigest()
+    keys = {"numbers": ApiKeySettings(role="analyst", keys=[f"sha256:{digest}"])}
+    asked = {"Authorization": "Bearer an analyst's key"}
+
+    status, shown = get(engine, OF_ANNA, asked, api_keys=keys)
+
+    assert 200 == status
+    assert {"user_id": {"masked": "personal"}} == shown["ids"]
+    assert "secret product" in json.dumps(shown["tables"]["cart"])
+    assert {"user_id": "anna"} == get(engine, OF_ANNA, api_keys=keys)[1]["ids"]
 
 
 def test_where_no_key_is_configured_nothing_is_served() -> None:
@@ -202,7 +222,7 @@ def test_a_taken_port_is_told() -> None:
     """With the setting that names it."""
     async def twice() -> None:
         port = free_port()
-        first, second = (Serving(engine_of(), HOST, port, API_KEY) for _ in range(2))
+        first, second = (Serving(engine_of(), HOST, port, ApiKeys(API_KEY)) for _ in range(2))
         await first.start()
         try:
             await second.start()

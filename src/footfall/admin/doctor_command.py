@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from footfall import options
-from footfall.admin import doctor_machine, doctor_probes
+from footfall.admin import doctor_machine, doctor_probes, doctor_view
 from footfall.admin.doctor import Finding, Probe, examine, is_well
 from footfall.errors import SettingsError
 from footfall.running import resolve, running
@@ -66,6 +66,7 @@ def _of(settings: Settings, up: str) -> list[Probe]:
         ("workers", lambda: list(doctor_probes.workers(settings))),
         ("collector", lambda: list(doctor_probes.collector(settings))),
         ("registry", lambda: list(doctor_probes.registry(settings))),
+        ("view", lambda: list(doctor_view.view(settings))),
     ]
 
 

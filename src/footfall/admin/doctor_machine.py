@@ -60,6 +60,7 @@ def configured(settings: Settings, up: str) -> Iterator[Finding]:
     others = [settings.customer_key_secret, settings.api_key]
     others += " ".join(settings.write_keys.values()).split()
     others += [key for source in settings.sources.values() for key in source.write_keys]
+    others += [key for reader in settings.api_keys.values() for key in reader.keys]
     if secret and secret in others:
         yield Finding("settings", "system_secret", "error", "is also used as another key",
                       "make one of its own: whoever has it can write configuration")
@@ -76,9 +77,12 @@ def masked(name: str, value: Any) -> str:
         return f"set ({len(value)} characters)"
     if name == "write_keys":
         return ", ".join(f"{source}: set ({len(key)} characters)" for source, key in value.items())
+    if name == "api_keys":
+        return ", ".join(f"{reader}: {said.role}, {len(said.keys)} keys"
+                         for reader, said in value.items())
     if name == "sources":
         return ", ".join(f"{source}: {len(said.write_keys)} keys" for source, said in value.items())
-    if name == "schema_registry_url":
+    if name in ("schema_registry_url", "redis_url"):
         return without_password(value)
     return str(value)
 

@@ -29,10 +29,10 @@ from footfall.admin import topics as admin_topics
 from footfall.admin.cluster import admin_client, answers
 from footfall.admin.doctor import Finding
 from footfall.admin.doctor_machine import without_password
-from footfall.admin.workers import addresses, get
 from footfall.events import topics
 from footfall.events.registry import REGISTRY_SUBJECTS
 from footfall.settings import Settings
+from footfall.view.workers import addresses, get
 
 ANSWER_S_MAX = 5.0
 RETRY_S = 0.2

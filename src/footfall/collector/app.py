@@ -14,9 +14,11 @@ from typing import Any
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from footfall import tables
 from footfall.collector import answers, openapi, routes, sdk_settings, shortcut
 from footfall.collector.answers import Answer, RequestError
 from footfall.collector.auth import WriteKeys
+from footfall.collector.customers import OUTCOMES, Customers
 from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
@@ -36,8 +38,10 @@ from footfall.telemetry import (
     REJECTED,
     REPEATED,
     UNACKNOWLEDGED,
+    VIEW_READS,
     at_zero,
 )
+from footfall.view.roles import ApiKeys
 
 __all__ = ["ROUTES", "Collector"]
 
@@ -53,7 +57,8 @@ class Collector:
 
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs,
                  clock: Clock = wall_clock, *, limits: Limits | None = None, public_url: str = "",
-                 proxies: int = 0, plan: Planned | None = None) -> None:
+                 proxies: int = 0, plan: Planned | None = None,
+                 customers: Customers | None = None) -> None:
         self._sink = sink
         limits = limits or Limits()
         self._violations = Violations(sink, codecs.interaction, clock)
@@ -61,6 +66,8 @@ class Collector:
                               proxies=proxies, plan=plan, violations=self._violations)
         self._openapi = openapi.document(limits)
         self._script = Script()
+        #: Without API keys everybody is refused.
+        self._customers = customers or Customers(keys, ApiKeys(""), tables.ALL)
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
@@ -68,12 +75,14 @@ class Collector:
             at_zero(of_source, write_keys.sources)
         at_zero(REJECTED, reasons.COLLECTOR, STAGE)
         at_zero(REFUSED, answers.CODES)
+        at_zero(VIEW_READS, OUTCOMES)
 
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""
         app = web.Application(middlewares=[_errors])
         app.on_response_prepare.append(self._headers)
         app.cleanup_ctx.append(self._violations.while_running)
+        app.cleanup_ctx.append(self._customers.while_running)
         app[shortcut.KEY] = shortcut.Shortcuts(
             {path: self._call(call) for path, call in ROUTES.items()}, lambda: self._is_draining)
         for route in routes.ALL:
@@ -101,8 +110,9 @@ class Collector:
         found: dict[routes.Kind, Handler] = {
             "call": call, "pixel": pixel, "ignored": self._ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
-            "script": self._script.answer, "healthz": _healthz, "readyz": self._readyz,
-            "metrics": _metrics, "openapi": self._document,
+            "script": self._script.answer, "customer": self._customers.answer,
+            "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
+            "openapi": self._document,
         }
         return found[route.kind]
 
@@ -144,7 +154,8 @@ class Collector:
         if self._is_draining:
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
-        if not request.path.startswith(routes.INGEST_PREFIXES):
+        path = request.path
+        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(routes.CUSTOMERS_PREFIX):
             return
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"

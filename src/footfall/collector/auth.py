@@ -3,32 +3,26 @@
 Decides where a key is looked for: the user name of HTTP Basic, else a bearer token, else
 `?writeKey=`, else `writeKey` in the body. What is there and wrong is not saved by what comes after
 it. A source has at most two keys at once, so that one can be replaced without a gap.
-Keys may be configured as SHA-256 hashes, and nothing else is kept of those that are not. They are
-looked up as keyed hashes under a secret of this process, so the time it takes tells nothing about a
-key. Must never write a key to a log, an answer or a metric.
+How a key is configured and looked up is in `key_hashes.py`. Must never write a key to a log, an
+answer or a metric.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from footfall.collector.answers import RequestError
 from footfall.errors import SettingsError
+from footfall.key_hashes import KEYS_MAX, KeyHashes, digest_of
 from footfall.settings import SourceSettings
 
-HASHED = "sha256:"
-KEYS_MAX = 2
-KEY_CHARS_MAX = 200
 SOURCE_CHARS_MAX = 100
 #: Spellings of right headers that are recognised at once; each password beside a key is another.
 HEADERS_MAX = 1_000
-_HEX = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\s]+", re.IGNORECASE)
 
 
@@ -58,9 +52,7 @@ class WriteKeys:
 
     def __init__(self, write_keys: Mapping[str, str],
                  sources: Mapping[str, SourceSettings] | None = None) -> None:
-        # Copying a prepared state is three times as fast as hashing with a key anew.
-        self._new = hashlib.blake2b(key=secrets.token_bytes(32), digest_size=32).copy
-        self._sources: dict[bytes, Source] = {}
+        self._sources: KeyHashes[Source] = KeyHashes()
         #: Authorization headers that were right, hashed like the keys.
         self._headers: dict[bytes, Source] = {}
         given = dict(sources or {})
@@ -71,21 +63,21 @@ class WriteKeys:
             keys = [*write_keys.get(name, "").split(), *said.write_keys]
             if not 1 <= len(keys) <= KEYS_MAX:
                 raise SettingsError(f"sources: {name} has {len(keys)} write keys; 1 or {KEYS_MAX}")
-            for digest in (_digest_of(name, key) for key in keys):
-                known = self._sources.setdefault(self._hash(digest), source)
+            for key in keys:
+                known = self._sources.add(digest_of(f"sources: a write key of {name}", key), source)
                 if known is not source:
                     raise SettingsError(f"sources: {name} and {known.name} share a write key")
 
     @property
     def sources(self) -> list[str]:
         """All sources, by name."""
-        return sorted({source.name for source in self._sources.values()})
+        return sorted({source.name for source in self._sources.holders()})
 
     def source_of_header(self, authorization: str | None) -> Source | None:
         """Source of an Authorization header; None without one; raises 401 for a wrong one."""
         if not authorization:
             return None
-        hashed = self._hash(authorization.encode("utf-8", "surrogateescape"))
+        hashed = self._sources.hash(authorization.encode("utf-8", "surrogateescape"))
         found = self._headers.get(hashed)
         if found is None:
             found = self._source_of_header(authorization)
@@ -102,35 +94,12 @@ class WriteKeys:
 
     def source_of(self, write_key: object) -> Source:
         """Source of a key that stands in a body, a query or a path; raises 401."""
-        key = write_key if isinstance(write_key, str) and len(write_key) <= KEY_CHARS_MAX else ""
-        found = self._sources.get(self._hash(_digest(key)))
+        found = self._sources.get(write_key if isinstance(write_key, str) else "")
         if found is None:
             raise RequestError(401, "write_key_unknown",
                                "no valid write key; send it as the user name of HTTP Basic, as a "
                                "bearer token, or as writeKey in the query or the body")
         return found
-
-    def _hash(self, digest: bytes) -> bytes:
-        state = self._new()
-        state.update(digest)
-        return state.digest()
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-
-
-def _digest_of(name: str, key: str) -> bytes:
-    """Of a key as it is configured."""
-    if key.startswith(HASHED):
-        if _HEX.fullmatch(key.removeprefix(HASHED)) is None:
-            raise SettingsError(f"sources: a write key of {name} begins with {HASHED} but is not "
-                                "followed by 64 hexadecimal digits")
-        return bytes.fromhex(key.removeprefix(HASHED))
-    if not key or len(key) > KEY_CHARS_MAX:
-        raise SettingsError(f"sources: a write key of {name} has {len(key)} characters; "
-                            f"1 to {KEY_CHARS_MAX}")
-    return _digest(key)
 
 
 def _checked(name: str) -> str:

@@ -18,9 +18,11 @@ from pathlib import Path
 import click
 import uvloop
 
+from footfall import tables
 from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
+from footfall.collector.customers import Customers, Owners
 from footfall.collector.serving import LAST_WORD_S_MAX, Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.collector.spooled import ClosingSink, SpooledSink
@@ -29,6 +31,10 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.running import resolve
 from footfall.settings import PREFIX, Settings
+from footfall.view.roles import ApiKeys
+from footfall.view.served import ANSWER_S_MAX as VIEW_ANSWER_S_MAX
+from footfall.view.served import Served
+from footfall.view.store import Store
 
 #: For requests in flight; a little more than an answer may take. With the flush below 10 s in all.
 DRAIN_S_MAX = ANSWER_S_MAX + 0.5
@@ -88,9 +94,12 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     if settings.spool_path:
         sink = SpooledSink(sink, Path(settings.spool_path), settings.spool_bytes_max, stop)
     keys = CustomerKeys((settings.customer_key_secret or "").encode())
+    customers = Customers(
+        keys, ApiKeys(settings.api_key, settings.api_keys), tables.ALL,
+        served=_served(settings), owners=Owners(settings.worker_urls, settings.api_key))
     made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
                      public_url=settings.http_public_url, proxies=settings.http_proxies,
-                     plan=plan)
+                     plan=plan, customers=customers)
     runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX - LAST_WORD_S_MAX)
     await runner.setup()
     try:
@@ -106,6 +115,13 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     await runner.leave()
     await runner.cleanup()
     await sink.close(FLUSH_S_MAX)
+
+
+def _served(settings: Settings) -> Served | None:
+    if not settings.redis_url:
+        return None
+    store = Store(settings.redis_url, VIEW_ANSWER_S_MAX)
+    return Served(store, tables.ALL, settings.partitions)
 
 
 def _collect_rarely() -> None:

@@ -13,6 +13,7 @@ from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
+from footfall.view.roles import CLEARANCES
 
 Json = dict[str, Any]
 
@@ -20,6 +21,11 @@ _NEEDED = {"track": ["event"], "group": ["groupId"], "alias": ["previousId"]}
 _WRITE_KEY = {"name": "writeKey", "in": "query", "required": False, "schema": {"type": "string"}}
 #: The last: the key stands in the body.
 _KEYS: list[Json] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
+_CUSTOMER: list[Json] = [
+    {"name": "identifier", "in": "path", "required": True, "schema": {"type": "string"},
+     "description": "KIND:VALUE, percent-encoded"},
+    {"name": "include", "in": "query", "schema": {"type": "string"},
+     "description": "ids and names of tables, comma-separated; without it all"}]
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
             "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
 
@@ -42,6 +48,7 @@ def document(limits: Limits) -> Json:
                           "name, no password."},
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "query": {"type": "apiKey", "in": "query", "name": "writeKey"},
+                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."},
             },
             "schemas": _schemas(limits),
             "responses": {
@@ -61,7 +68,10 @@ def _path(route: Route, path: str) -> Json:
         "responses": {"200": _DONE[route.kind](route), **_refused(route)},
     }
     named: list[Json] = []
-    if "{writeKey}" in path:
+    if route.kind == "customer":
+        named += _CUSTOMER
+        operation["security"] = [{"apiKey": []}]
+    elif "{writeKey}" in path:
         named.append({**_WRITE_KEY, "in": "path", "required": True})
     elif route.is_ingest and route.kind != "ignored":
         named.append(_WRITE_KEY)
@@ -84,6 +94,12 @@ def _refused(route: Route) -> Json:
                 for status, name in _REFUSED.items()}
     if route.kind == "script":
         return {"304": {"description": "It is as the browser has it."}}
+    if route.kind == "customer":
+        return {"304": {"description": "It is as the client has it."},
+                "401": _answer("No API key.", "Error"),
+                **{status: {"$ref": f"#/components/responses/{name}"} for status, name in (
+                    ("400", "Refused"), ("404", "Refused"), ("500", "Refused"),
+                    ("503", "TryAgain"))}}
     return {"503": {"$ref": "#/components/responses/TryAgain"}} if route.kind == "readyz" else {}
 
 
@@ -159,6 +175,8 @@ def _done(route: Route) -> Json:
 
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
+_FREE: Json = {"type": "object"}
+_LIST: Json = {"type": "array", "items": _TEXT}
 _ANSWERS: Json = {
     "Accepted": _object(status={"enum": ["accepted", "duplicate"]}, messageId=_TEXT),
     "Rejected": _object(status={"const": "rejected"}, reason=_TEXT, field=_TEXT, detail=_TEXT),
@@ -168,6 +186,17 @@ _ANSWERS: Json = {
                            rejected=_COUNT, results={"type": "array", "items": {
                                "oneOf": [_ref("Accepted"), _ref("Rejected")]}}),
     "WebhookAnswer": {"oneOf": [_ref("OneAnswer"), _ref("BatchAnswer")]},
+    "Customer": {
+        "type": "object",
+        "required": ["customer_key", "as_of", "clock", "staleness_ms", "watermark", "role",
+                     "tables", "timers"],
+        "properties": {
+            "customer_key": _TEXT, "owner": {"type": "null"}, "passed": _LIST, "ids": _FREE,
+            "as_of": _TEXT, "clock": _TEXT, "staleness_ms": _COUNT, "partition": _COUNT,
+            "watermark": _COUNT, "behind_records": {"type": ["integer", "null"]},
+            "config_version": _TEXT, "source": _FREE, "role": {"enum": list(CLEARANCES)},
+            "timers": _FREE, "tables": _FREE},
+    },
     "Error": {"type": "object", "required": ["code", "message"],
               "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
 }
@@ -176,6 +205,7 @@ _SUMMARIES = {
     "ignored": "Telemetry of an SDK: taken, not kept",
     "segment_settings": "What Segment's browser SDK loads first",
     "source_config": "What RudderStack's browser SDK loads first",
+    "customer": "All that is held of one customer (docs/view.md)",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
     "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
@@ -184,6 +214,9 @@ _DONE: dict[str, Any] = {
     "call": _done,
     "pixel": lambda _route: {"description": "It is in the log.", "content": {"image/gif": {}}},
     "script": lambda _route: {"description": "It.", "content": {"text/javascript": {}}},
+    "customer": lambda _route: {
+        **_answer("The customer, as far as the key's role may see it.", "Customer"),
+        "headers": {"ETag": {"schema": _TEXT}}},
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
        for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",

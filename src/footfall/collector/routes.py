@@ -11,8 +11,8 @@ from footfall.events.admit import CALLS
 
 BATCH = "batch"
 WEBHOOK = "webhook"
-Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "script", "healthz",
-               "readyz", "metrics", "openapi"]
+Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "script",
+               "customer", "healthz", "readyz", "metrics", "openapi"]
 
 
 class Route(NamedTuple):
@@ -28,7 +28,7 @@ class Route(NamedTuple):
     @property
     def is_ingest(self) -> bool:
         """Whether browsers on other pages may use it: it has a preflight and CORS headers."""
-        return self.kind not in ("script", "healthz", "readyz", "metrics", "openapi")
+        return self.kind not in ("script", "customer", "healthz", "readyz", "metrics", "openapi")
 
 
 #: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs and the
@@ -52,10 +52,13 @@ ALL = (
     Route("GET", "/v1/projects/{writeKey}/settings", "segment_settings"),
     Route("GET", "/sourceConfig", "source_config"),
     Route("GET", "/footfall.js", "script"),
+    Route("GET", "/v1/customers/{identifier}", "customer"),
     Route("GET", "/healthz", "healthz"),
     Route("GET", "/readyz", "readyz"),
     Route("GET", "/metrics", "metrics"),
     Route("GET", "/openapi.json", "openapi"),
 )
+#: Reading is not for pages: no CORS here.
+CUSTOMERS_PREFIX = "/v1/customers/"
 #: Where answers, errors too, carry CORS headers.
 INGEST_PREFIXES = ("/v1/", "/beacon/", "/pixel/", "/sourceConfig")

@@ -16,14 +16,14 @@ import msgspec
 from footfall.errors import ConfigError
 from footfall.events.consent import NECESSARY
 from footfall.events.fields import TEXT_CHARS_MAX
+from footfall.events.schema_rules import CLASSES
 
 #: Names of members and places in arrays.
 Path = tuple[str | int, ...]
 Call = Literal["identify", "track", "page", "screen", "group"]
-Class = Literal["public", "internal", "personal", "sensitive"]
 
 PROPERTIES_MAX = 1_000
-_CLASSES = frozenset({"public", "internal", "personal", "sensitive"})
+_CLASSES = frozenset(CLASSES)
 _TRAITS = frozenset({"identify", "group"})
 
 

@@ -9,9 +9,11 @@ classed, and what is personal travels only in `personal`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
-CLASSES = ("public", "internal", "personal", "sensitive")
+#: Of a field, from what anybody may see to what hardly anybody may.
+Class = Literal["public", "internal", "personal", "sensitive"]
+CLASSES: tuple[Class, ...] = get_args(Class)
 PERSONAL_CLASSES = ("personal", "sensitive")
 PERSONAL_FIELD = "personal"
 NESTING_MAX = 32

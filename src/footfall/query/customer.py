@@ -9,73 +9,56 @@ checkpoint, and the answer says so. Must never write anything.
 from __future__ import annotations
 
 import asyncio
-import http.client
 import time
 
-import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from footfall import tables
 from footfall.admin.cluster import admin_client, answers
 from footfall.admin.topics import read
-from footfall.admin.workers import addresses, get
-from footfall.errors import BrokerError, SettingsError
+from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
 from footfall.events.customer_key import CustomerKeys
 from footfall.options import bootstrap_of
 from footfall.settings import Settings
 from footfall.stream import changelog
-from footfall.stream.customer import Document, Held, document
 from footfall.stream.partition import partition_of
 from footfall.stream.reader import Reader
 from footfall.tables.config import Config
 from footfall.tables.record import RecordCodec, decode_partition
 from footfall.tables.records import Best
 from footfall.tables.stored import PARTITION_KEY, PartitionState
+from footfall.view.document import Document, Held, document
+from footfall.view.pointers import LoopError, Passed
+from footfall.view.workers import Asked, ask
 
 READ_S_MAX = 120.0
 
-#: What each worker asked said instead of the customer: {"url": ..., "answer": a code}.
-Asked = list[dict[str, str]]
-
-
-class _UnknownError(Exception):
-    """The owner knows nobody of this key."""
-
 
 def find(settings: Settings, key: bytes) -> Document | None:
-    """The customer's document, with `source` (who said it); None when nobody knows of it."""
-    asked: Asked = []
-    try:
-        found = _from_workers(settings, key, asked)
-    except _UnknownError:
-        return None
-    return found or _from_changelog(settings, key, asked)
-
-
-# -- the workers -----------------------------------------------------------------------------------
-
-
-def _from_workers(settings: Settings, key: bytes, asked: Asked) -> Document | None:
-    """What the owner says; None when none of the workers known answers for this customer."""
-    if not settings.api_key:
-        return None
-    for url, address in addresses(settings.worker_urls):
+    """The customer's document, with `source` (who said it); None when nobody knows of it. Pointers
+    are followed: of a joined identifier the customer is shown, with `passed`.
+    """
+    way = Passed()
+    while True:
+        found = _of(settings, key)
+        owner = None if found is None else found["owner"]
+        if found is None or owner is None:
+            return found and {**found, "passed": [passed.decode() for passed in way.keys]}
         try:
-            status, answer = get(url, address, f"/customers/{key.decode()}", settings.api_key)
-        except (OSError, http.client.HTTPException, msgspec.MsgspecError):
-            status, answer = 0, {"code": "not_reached"}
-        if status == http.client.OK:
-            return {"source": {"kind": "worker", "url": url.geturl()}, **answer}
-        if status == http.client.UNAUTHORIZED:
-            raise SettingsError(f"the worker at {url.geturl()} does not know this API key: set "
-                                "FOOTFALL_API_KEY to the one that it was started with")
-        code = str(answer.get("code", status))
-        if code == "customer_unknown":
-            raise _UnknownError
-        asked.append({"url": url.geturl(), "answer": code})
-    return None
+            way = way.by(key, owner.encode())
+        except LoopError:
+            raise FootfallError("the pointers of this identifier lead back: an error of Footfall; "
+                                f"they are {', '.join(k.decode() for k in way.keys)}") from None
+        key = owner.encode()
+
+
+def _of(settings: Settings, key: bytes) -> Document | None:
+    told = ask(settings.worker_urls, settings.api_key, key)
+    if told.found is not None or told.is_unknown:
+        return told.found
+    return _from_changelog(settings, key, told.asked)
 
 
 # -- the served copy -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from footfall.query.customer_timeline import INTERACTIONS, interactions, told
 from footfall.query.lines import safe
 
 INDENT = (0, 0, 0, 2)
@@ -30,7 +31,13 @@ def text_of(document: Mapping[str, Any]) -> RenderableType:
         *(Text(safe(said), style="dim") for said in _origin(document)),
     ]
     for name, view in document["tables"].items():
+        if name == INTERACTIONS:
+            continue  # it stands below, newest first
         parts += [Text(), Text(safe(name), style="bold cyan"), Padding(_block(view), INDENT)]
+    for title, lines in (("newest interactions", interactions(document)),
+                         ("told and merged", told(document))):
+        if lines:
+            parts += [Text(), Text(title, style="bold cyan"), Padding(_table(lines), INDENT)]
     if document["timers"]:
         parts += [Text(), Text("waits until", style="bold cyan"),
                   Padding(_pairs({n: t["wake_at"] for n, t in document["timers"].items()}), INDENT)]

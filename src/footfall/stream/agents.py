@@ -15,6 +15,7 @@ import faust
 from footfall.errors import StateRefused
 from footfall.stream.clock import keep_time
 from footfall.stream.engine import Engine
+from footfall.stream.views import CHECKPOINT_S_MAX
 
 #: In batches: each may hold thousands of records.
 QUEUE_BATCHES_MAX = 16
@@ -47,7 +48,15 @@ def attach(app: faust.App, engine: Engine) -> None:
         await keep_time(engine)
 
     @app.task  # type: ignore[untyped-decorator]
+    async def views() -> None:
+        if engine.views is not None:
+            await engine.views.run()
+
+    @app.task  # type: ignore[untyped-decorator]
     async def checkpoints() -> None:
+        wait_s = engine.settings.checkpoint_s
+        if engine.views is not None:
+            wait_s = min(wait_s, CHECKPOINT_S_MAX)
         while True:
-            await asyncio.sleep(engine.settings.checkpoint_s)
+            await asyncio.sleep(wait_s)
             await engine.checkpoint()

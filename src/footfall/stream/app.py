@@ -29,8 +29,11 @@ from footfall.stream.records import plain
 from footfall.stream.recovery import BulkTableManager
 from footfall.stream.serving import Serving
 from footfall.stream.transport import BatchConsumer, BatchTransport
+from footfall.stream.views import Views
 from footfall.tables import ALL
 from footfall.tables.spec import AnyTable
+from footfall.view.roles import ApiKeys
+from footfall.view.store import Store
 
 HEARTBEATS_A_SESSION = 4
 
@@ -68,6 +71,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         if self.serving is not None:
             await self.serving.stop()
         await super().on_stop()
+        if self.engine.views is not None:
+            await self.engine.views.stop()
         await self.engine.outbox.stop()
 
 
@@ -119,9 +124,11 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
     app.transport = BatchTransport(app.conf.broker, app)
     app.transport.Consumer = type("WorkerConsumer", (BatchConsumer,), {"engine": engine})
     app.engine = engine
+    if settings.redis_url:
+        engine.views = Views(engine, Store(settings.redis_url), settings.view_generation)
     if settings.metrics_port:
         app.serving = Serving(engine, settings.metrics_host, settings.metrics_port,
-                              settings.api_key)
+                              ApiKeys(settings.api_key, settings.api_keys))
     table = app.Table(topics.TABLE, partitions=settings.partitions, key_type=bytes,
                       value_type=bytes, help="One record per customer: all its tables.")
     attach(app, engine)

@@ -2,8 +2,8 @@
 
     outputs acked -> changed records acked -> `$partition` acked -> batch acked -> offset committed
 
-Decides that order and nothing else. Must never let a later step begin before the one before it is
-acknowledged.
+What is in the changelog may be shown: from then on the served view has it. Decides that order and
+nothing else. Must never let a later step begin before the one before it is acknowledged.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """All of one instant of a partition: changed records, `$partition`, batches covered."""
+    """All of one instant of a partition: changed records, `$partition`, batches covered; and that
+    instant (ms, by our own clock: for people alone).
+    """
 
     partition: Partition
     changed: list[tuple[bytes, bytes]]
     state: PartitionState
     events: list[Any]
+    at: int
 
 
 async def take(engine: Engine) -> None:
@@ -43,7 +46,7 @@ async def take(engine: Engine) -> None:
     await engine.outbox.barrier()
     engine.crash_point("after_outputs")
     lanes = []
-    for at, (partition, changed, state, _events) in enumerate(snapshots):
+    for at, (partition, changed, state, _events, _at) in enumerate(snapshots):
         lane = engine.outbox.lane(engine.changelog_topic, partition.number)
         lane.put(changed)
         if at == 0 and changed:
@@ -53,8 +56,11 @@ async def take(engine: Engine) -> None:
     for lane in lanes:
         await lane.barrier()
     engine.crash_point("after_changelog")
+    if engine.views is not None:
+        for partition, changed, state, _events, taken_at in snapshots:
+            engine.views.durable(partition, changed, state, taken_at)
     if epoch == engine.consumer.epoch:
-        for (partition, _changed, state, events), lane in zip(snapshots, lanes, strict=True):
+        for (partition, _changed, state, events, _at), lane in zip(snapshots, lanes, strict=True):
             for event in events:
                 event.ack()
             engine.consumer.mark_safe(TP(engine.log_topic, partition.number), state.next_offset,
@@ -70,4 +76,7 @@ def _snapshot(engine: Engine, partition: Partition) -> Snapshot:
     events, partition.applied, partition.rewrites = partition.applied, [], []
     partition.moved = False
     publishing.publish(engine, partition)
-    return Snapshot(partition, changed, partition.fold.state(), events)
+    if engine.views is not None:
+        engine.views.begin(partition, changed)
+    now = time.time_ns() // 1_000_000
+    return Snapshot(partition, changed, partition.fold.state(), events, now)

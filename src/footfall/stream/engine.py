@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
@@ -40,6 +40,9 @@ from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import PartitionState
+
+if TYPE_CHECKING:
+    from footfall.stream.views import Views
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +95,8 @@ class Engine:
         self._fold_options = fold_options
         self._decode = fold_options.get("decode") or codecs.interaction.decode
         self.garbage = Garbage()
+        #: What sends customers to the served view; None where there is none.
+        self.views: Views | None = None
         self._money = publishing.Money()
         self._applying = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
@@ -127,6 +132,8 @@ class Engine:
         telemetry.STALE_RECORDS.inc(len(rewrites))
         partition = self.partitions[number] = Partition(number, fold, limit, rewrites,
                                                         moved=bool(rewrites))
+        if self.views is not None:
+            self.views.own(partition)
         return partition
 
     def retained(self) -> set[int]:

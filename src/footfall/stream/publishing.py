@@ -12,7 +12,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from faust.types import TP
@@ -24,6 +24,8 @@ from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
 from footfall.tables import consent_gate, consent_signals
+from footfall.stream.view_sending import REASONS
+from footfall.view.store import Failure
 
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
@@ -95,6 +97,8 @@ def begin(engine: Engine) -> None:
                                         *(t.name for t in tables if not t.sees_all)])
     telemetry.at_zero(telemetry.UNREADABLE_CONSENTS, consent_signals.UNREADABLE)
     telemetry.at_zero(telemetry.REJECTED, reasons.WORKER, "worker")
+    telemetry.at_zero(telemetry.VIEW_WALKS, REASONS)
+    telemetry.at_zero(telemetry.VIEW_FAILURES, get_args(Failure))
     telemetry.at_zero(telemetry.WRITTEN_BYTES, (engine.log_topic, engine.changelog_topic,
                                                 topics.TRIGGERS, topics.REJECTED))
 
@@ -110,6 +114,8 @@ def publish_all(engine: Engine) -> None:
     for (table, level), customers in rows.items():
         telemetry.ROWS.labels(table, level).set(customers)
     telemetry.OUTBOX_BYTES.set(engine.outbox.unacknowledged_bytes())
+    if engine.views is not None:
+        telemetry.VIEW_WAITING.set(engine.views.waiting())
 
 
 def publish(engine: Engine, partition: Partition) -> None:

@@ -4,16 +4,16 @@
     GET /customers/<customer_key>              with `Authorization: Bearer <api_key>`
 
 Runs on the loop of the engine, so an answer is made between two batches: whole, and newer than the
-last checkpoint. Decides who may read: nobody without the API key, and where none is configured the
-route does not exist. A worker answers for the partitions it owns (else 421), never while they
-change hands (503), so no answer comes from a state that somebody else has taken further.
+last checkpoint. Decides who may read: nobody without an API key, each what its role may see, and
+where no key is configured the route does not exist. A worker answers for the partitions it owns
+(else 421), never while they change hands (503), so no answer comes from a state that somebody else
+has taken further.
 Must never write a key or anything of a customer to a log.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,10 +23,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from footfall.errors import SettingsError
 from footfall.events.customer_key import is_customer_key
-from footfall.stream.customer import Held, document
 from footfall.stream.engine import Engine
 from footfall.stream.partition import partition_of
 from footfall.stream.publishing import begin, lag, publish_all
+from footfall.view.classes import Mask
+from footfall.view.document import Held, document
+from footfall.view.roles import ApiKey, ApiKeys
 
 CUSTOMERS = "/customers/"
 SHUTDOWN_S = 1.0
@@ -35,13 +37,14 @@ _NEVER_STORED = {"Cache-Control": "no-store"}
 
 
 class Serving:
-    """The HTTP server of one worker. `api_key`: what readers of customers must show; "": none."""
+    """The HTTP server of one worker. `api_keys`: what readers of customers must show."""
 
-    def __init__(self, engine: Engine, host: str, port: int, api_key: str) -> None:
+    def __init__(self, engine: Engine, host: str, port: int, api_keys: ApiKeys) -> None:
         self._engine = engine
         self._host = host
         self._port = port
-        self._api_key = api_key.encode()
+        self._api_keys = api_keys
+        self._mask = Mask(engine.tables)
         self._runner = web.AppRunner(self.application(), access_log=None,
                                      shutdown_timeout=SHUTDOWN_S)
 
@@ -66,7 +69,7 @@ class Serving:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
-        if self._api_key:
+        if self._api_keys:
             app.router.add_get(CUSTOMERS + "{customer_key}", self._customer)
         return app
 
@@ -80,20 +83,21 @@ class Serving:
     async def _readyz(self, _request: web.Request) -> web.Response:
         if not self._engine.consumer.gate:
             return _error(503, "recovering", "partitions change hands or are being recovered")
-        return _json(200, {"status": "ready", "partitions": sorted(self._engine.partitions)})
+        said = {"status": "ready", "partitions": sorted(self._engine.partitions)}
+        if self._engine.views is not None:  # ready without it: the log goes on
+            said["view"] = self._engine.views.state()
+        return _json(200, said)
 
     async def _customer(self, request: web.Request) -> web.Response:
-        scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
-        # Bytes: text beyond ASCII is refused by the comparison.
-        shown = given.strip().encode("utf-8", "surrogateescape")
-        if not secrets.compare_digest(shown, self._api_key) or scheme.lower() != "bearer":
-            return _error(401, "api_key_unknown", "send the API key as a bearer token")
+        reader = self._api_keys.of_header(request.headers.get("Authorization", ""))
+        if reader is None:
+            return _error(401, "api_key_unknown", "send an API key as a bearer token")
         key = request.match_info["customer_key"].encode()
         if not is_customer_key(key):
             return _error(400, "key_invalid", "not a customer_key")
-        return self._answer(key)
+        return self._answer(key, reader)
 
-    def _answer(self, key: bytes) -> web.Response:
+    def _answer(self, key: bytes, reader: ApiKey) -> web.Response:
         engine = self._engine
         if not engine.consumer.gate:
             return _error(503, "recovering", "partitions change hands or are being recovered")
@@ -109,7 +113,8 @@ class Serving:
         rows = {t.name: row for t in fold.tables if (row := fold.row(key, t.name)) is not None}
         held = Held(record, rows, number, fold.clock, fold.config, lag(engine, partition))
         now = max(engine.broker_now(), fold.clock)
-        return _json(200, document(key, held, fold.tables, now))
+        found = document(key, held, fold.tables, now)
+        return _json(200, self._mask.document(found, reader.clearance))
 
 
 @web.middleware

@@ -149,4 +149,5 @@ TABLE = TableSpec(
     reads=READ,
     limited=cart_facts.is_limited,
     view=cart_view.view,
+    classes=dict.fromkeys(("carts", "abandonments", "orders", "idle_s"), "internal"),
 )

@@ -7,7 +7,8 @@ decide whether a trigger fires; that is `cart.py`.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from footfall.events.amount import PLACES, from_bytes, text
@@ -22,7 +23,8 @@ LATE_MS: Final = 5_000
 #: messageIds in evidence, of the last activity.
 MESSAGE_IDS_MAX: Final = 5
 
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = date(1970, 1, 1)
+_DAY_MS: Final = 86_400_000
 _LATEST_MS: Final = 253_402_300_799_999
 
 
@@ -80,8 +82,17 @@ def recovered(cart_id: str, deadline: int, last: Mark, order: Order) -> Trigger:
 
 def instant(at: int) -> str:
     """RFC 3339 in UTC with milliseconds; times past the year 9999 read as its end."""
-    moment = _EPOCH + timedelta(milliseconds=min(at, _LATEST_MS))
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    # A third of the time that datetime takes, and two thirds of an f-string: a view shows dozens.
+    days, rest = divmod(min(at, _LATEST_MS), _DAY_MS)
+    seconds, ms = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return "%sT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031
+        _date(days), minutes // 60, minutes % 60, seconds, ms)
+
+
+@lru_cache(4_096)
+def _date(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).isoformat()
 
 
 def shown_line(line: CartLine) -> dict[str, Any]:

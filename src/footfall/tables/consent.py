@@ -142,6 +142,8 @@ def _changed(entry: ToldStatus, was: int, found: Standing, now: int) -> Trigger:
 TABLE = TableSpec(
     name="consent",
     version=1,
+    classes={"effective": "internal", "effective.value": "personal", "decisions": "internal",
+             "decisions.value": "personal", "limited": "internal"},
     slot=6,
     facts=ConsentFacts,
     told=ConsentTold,

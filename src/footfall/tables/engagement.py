@@ -115,6 +115,12 @@ TABLE = TableSpec(
     triggers=(engagement_triggers.STARTED, engagement_triggers.LEVEL_CHANGED,
               engagement_triggers.DORMANT),
     view=lambda facts, told, now, _config: engagement_view.view(facts, LEVELS[told.level], now),
+    classes={
+        **dict.fromkeys(
+            ("first_seen", "last_seen", "tenure_days", "interactions", "sessions", "streak",
+             "devices", "engagement_score", "parts", "activity", "level", "limited"), "internal"),
+        "devices.id": "personal",
+    },
     reads=(Reads(engagement_facts.READ),),
     slot=1,
     levels=LEVELS,

@@ -131,6 +131,8 @@ TABLE = TableSpec(
     personal=True,
     ids=ids,
     view=view,
+    classes={"ids": "personal", "named": "internal", "named.value": "personal",
+             "limited": "internal"},
     limited=lambda facts: facts.limited,
     upgrade=_upgrade,
     sees_all=True,

@@ -104,4 +104,5 @@ TABLE: TableSpec[LinksFacts, LinksTold, LinksConfig] = TableSpec(
     levels=(ROOT, ALERT, POINTER),
     level=level,
     view=view,
+    classes=dict.fromkeys(("owner", "owns", "refused", "shared", "record"), "internal"),
 )

@@ -66,6 +66,9 @@ TABLE = TableSpec(
     merge_told=merge_told,
     triggers=(orders_triggers.COMPLETED_FIRST, orders_triggers.REFUNDED),
     view=orders_reading.view,
+    classes=dict.fromkeys(
+        ("count", "first_at", "last_at", "since_last_ms", "intervals", "by_currency", "kept",
+         "limited", "orders"), "internal"),
     reads=READ,
     slot=3,
     limited=orders_facts.is_limited,

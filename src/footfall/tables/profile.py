@@ -111,6 +111,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 TABLE = TableSpec(
     name="profile",
     version=1,
+    classes={"traits.*": "personal", "removed": "internal", "limited": "internal"},
     slot=7,
     facts=ProfileFacts,
     told=ProfileTold,

@@ -142,6 +142,10 @@ TABLE = TableSpec(
     merge_told=merge_told,
     triggers=(LEVEL_CHANGED,),
     view=view,
+    # A suspicion is for those who deal with the person, not for those who sell.
+    classes=dict.fromkeys(
+        ("level", "level_since", "score", "factors", "devices", "networks", "cards", "coupons",
+         "limited"), "personal"),
     reads=risk_signals.READ,
     slot=4,
     levels=LEVELS,

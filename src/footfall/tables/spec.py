@@ -14,12 +14,13 @@ told and leaves what it was given as it was: a step that raises is rejected as a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from footfall.events.interaction import Interaction
+from footfall.events.schema_rules import Class
 
 F = TypeVar("F")
 T = TypeVar("T")
@@ -104,6 +105,9 @@ class TableSpec(Generic[F, T, C]):
     triggers: the names of all that `announce` may tell.
     reads: what of `personal` and `commerce` observe looks at, as the app sent it, for each event;
     no more and no less (tests/tables/test_reads.py). The envelope's other fields are not listed.
+    classes: path of the view -> class. Names are joined with dots (`carts.lines.name`), lists are
+    passed through, `*` is any name of a map. A path speaks for all beneath it that has none of its
+    own; where names themselves are data, it ends at the map. What has no class counts as sensitive.
     personal: the row holds personal data and travels in the record's `personal` bytes.
     kept_decoded: between steps the row stays decoded until the next checkpoint, instead of as it is
     stored. Worth it where decoding takes longer than fetching many small objects from memory: for
@@ -124,6 +128,7 @@ class TableSpec(Generic[F, T, C]):
     reads: tuple[Reads, ...] = ()
     #: The row for people: JSON values, with what is derived from it as of an instant (ms).
     view: Callable[[F, T, int, C], Mapping[str, Any]] | None = None
+    classes: Mapping[str, Class] = field(default_factory=dict)
     #: Where the record's header tells of this row (0 to 15; for good, never given to another table)
     #: and which level was last announced, one of `levels` (at most 14): counted in metrics.
     slot: int | None = None

@@ -43,12 +43,15 @@ class Node(Protocol):
 
 
 class Choice(NamedTuple):
-    """The broker chosen; `node` is None when it is not ours to start."""
+    """The broker chosen; `node` is None when it is not ours to start. `redis_url`: of its own
+    Redis, "" where it has none.
+    """
 
     name: str
     bootstrap: str
     node: Node | None
     is_demo: bool = False
+    redis_url: str = ""
 
 
 class Request(NamedTuple):
@@ -101,7 +104,8 @@ def _kafka(request: Request, say: Callable[[str], None]) -> Choice:
 def _demo(request: Request, say: Callable[[str], None]) -> Choice:
     node = DemoBroker(request.data_dir.demo_broker, _port())
     say(demo_broker.WARNING)
-    return Choice(f"demo broker at {node.bootstrap}", node.bootstrap, node, is_demo=True)
+    return Choice(f"demo broker at {node.bootstrap}", node.bootstrap, node, is_demo=True,
+                  redis_url=node.redis_url)
 
 
 def _stays_with_demo(request: Request, say: Callable[[str], None]) -> bool:

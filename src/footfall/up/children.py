@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from footfall.settings import PREFIX, Settings
+from footfall.settings import PREFIX, TABLES, Settings
 from footfall.up.log_watch import LogWatch
 from footfall.up.process import Process
 
@@ -98,7 +98,7 @@ def environment_of(settings: Settings, inherited: Mapping[str, str]) -> dict[str
         value = getattr(settings, name)
         if value is not None:
             kept[PREFIX + name.upper()] = (
-                msgspec.json.encode(value).decode() if name == "sources" else _text(value))
+                msgspec.json.encode(value).decode() if name in TABLES else _text(value))
     return kept
 
 

@@ -1,4 +1,4 @@
-"""The demo broker: noida-db, one binary from PyPI that speaks Kafka's protocol.
+"""The demo broker: noida-db, one binary from PyPI that speaks Kafka's protocol, and Redis'.
 
 It keeps everything in memory and writes it out every second or two: killed, it forgets what it
 acknowledged and gives the offsets out again. So it is never chosen without saying so, never counts
@@ -41,7 +41,7 @@ def find_binary() -> Path | None:
 class DemoBroker:
     """One demo broker on loopback with its data in a folder."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, redis_port: int = 0) -> None:
         binary = find_binary()
         if binary is None:
             raise BrokerError("the demo broker is not installed: pip install 'footfall[demo]', or "
@@ -50,10 +50,13 @@ class DemoBroker:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.bootstrap = f"{HOST}:{self.port}"
+        redis_port = redis_port or free_port()
+        self.redis_url = f"redis://{HOST}:{redis_port}"
         self._process = Process(
             "demo broker",
-            [str(binary), "start", "--only", "kafka", "--host", HOST,
-             "--kafka-port", str(self.port), "--data-dir", str(self.folder / "data")],
+            [str(binary), "start", "--only", "kafka,redis", "--host", HOST, "--kafka-port",
+             str(self.port), "--redis-port", str(redis_port),
+             "--data-dir", str(self.folder / "data")],
             self.folder / "demo-broker.out",
         )
 

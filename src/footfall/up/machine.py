@@ -6,6 +6,7 @@ how it is kept running is the supervisor's.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import urllib.error
@@ -29,6 +30,7 @@ from footfall.up.children import Say
 from footfall.up.data_dir import DataDir, Keys
 from footfall.up.ports import HOST, free_port, require_free
 from footfall.up.supervisor import Plan, Supervisor
+from footfall.view.store import clear
 
 SOURCE = "development"
 READY_S_MAX = 60.0
@@ -97,6 +99,7 @@ def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice
         write_keys={**settings.write_keys, SOURCE: keys.write_key},
         api_key=keys.api_key,
         http_port=settings.http_port or free_port(),
+        redis_url=settings.redis_url or broker.redis_url,
         metrics_host=HOST,
         worker_urls=",".join(f"http://{HOST}:{port}" for port in ports),
     )
@@ -114,13 +117,18 @@ def _plan(settings: Settings, ports: list[int], keys: Keys, broker: Choice,
         made.append(children.worker(own, logs, environment, number))
     return Plan(
         broker, children.collector(settings, logs, environment), made,
-        prepare=lambda: _prepare(settings),
+        prepare=lambda: _prepare(settings, own_redis=broker.redis_url),
         reset=lambda: reset_state(settings.kafka_bootstrap_servers, settings.partitions),
     )
 
 
-def _prepare(settings: Settings) -> None:
-    """Topics and configuration, as the children need to find them."""
+def _prepare(settings: Settings, own_redis: str) -> None:
+    """Topics and configuration, as the children need to find them; and a view that is empty where
+    the demo broker keeps it: it forgets log and view each for itself, so that what is left of the
+    one may be newer than the other. The workers fill it at once.
+    """
+    if own_redis and own_redis == settings.redis_url:
+        asyncio.run(clear(own_redis))
     bootstrap = settings.kafka_bootstrap_servers
     topics.ensure(bootstrap, settings.partitions, settings.replication_factor)
     document: dict[str, Any] = {}
@@ -143,6 +151,7 @@ def _running(settings: Settings, broker: Choice, keys: Keys) -> Running:
         customer_key_secret=keys.customer_key_secret,
         system_secret=keys.system_secret,
         worker_urls=settings.worker_urls,
+        redis_url=settings.redis_url,
     )
 
 

@@ -74,6 +74,9 @@ class Screen:
                 '"price":"9.90","quantity":1,"currency":"EUR"}}')
         self._print(f"  curl -u {key}: -H 'content-type: application/json' "
                             f"-d '{body}' {running.http_url}/v1/track", markup=False)
+        self._print("Look at that customer:")
+        self._print(f"  curl -H 'Authorization: Bearer {running.api_key}' "
+                    f"{running.http_url}/v1/customers/user_id:u1", markup=False)
         self._print("Watch what follows, in another terminal:")
         self._print(f"  footfall tail triggers{here}\n  footfall tail interactions{here}",
                             markup=False)

@@ -1,13 +1,14 @@
 """One customer as a document for people and programs: every table, with what derives at an instant.
 
-Decides its form (docs/commands.md), the same from a live worker and from the changelog. A table
-says itself how it reads (`TableSpec.view`); one without a view shows its facts and told as they
-are. One table's fault never hides the others. Pure; must never change what it is given.
+Decides its form (docs/commands.md), the same from a live worker, from the changelog and from the
+served view. A table says itself how it reads (`TableSpec.view`); one without a view shows its facts
+and told as they are. One table's fault never hides the others. Pure; must never change what it is
+given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,8 +18,11 @@ from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
+from footfall.view.pointers import owner_of
 
 Document = dict[str, Any]
+#: What `include` may name beside the tables.
+IDS = "ids"
 
 
 class Held(NamedTuple):
@@ -37,9 +41,12 @@ class Held(NamedTuple):
 
 def document(key: bytes, held: Held, tables: Sequence[AnyTable], now: int) -> Document:
     """A customer as of `now` (ms): JSON values only."""
-    record = held.record
+    record, rows = held.record, held.rows
+    owner = owner_of(record)
     return {
         "customer_key": key.decode(),
+        "owner": None if owner is None else owner.decode(),
+        "ids": _ids(rows, tables),
         "as_of": instant(now),
         "clock": instant(held.clock),
         "partition": held.partition,
@@ -48,9 +55,25 @@ def document(key: bytes, held: Held, tables: Sequence[AnyTable], now: int) -> Do
         "config_version": held.config.label,
         "timers": {name: {"due": instant(timer.due), "wake_at": instant(timer.wake_at)}
                    for name, timer in sorted(record.timers.items())},
-        "tables": {table.name: _shown(table, held.rows[table.name], now, held.config)
-                   for table in tables if table.name in held.rows},
+        "tables": {table.name: _shown(table, rows[table.name], now, held.config)
+                   for table in tables if table.name in rows},
     }
+
+
+def included(document: Document, names: Collection[str]) -> Document:
+    """The document with these tables alone, and with the identifiers where they are named."""
+    shown = {**document,
+             "timers": {name: t for name, t in document["timers"].items() if name in names},
+             "tables": {name: v for name, v in document["tables"].items() if name in names}}
+    if IDS not in names:
+        del shown["ids"]
+    return shown
+
+
+def _ids(rows: Mapping[str, Row], tables: Sequence[AnyTable]) -> Mapping[str, str]:
+    """Identifier kind -> value, of the table that knows."""
+    return next((table.ids(rows[table.name].facts) for table in tables
+                 if table.ids is not None and table.name in rows), {})
 
 
 def _shown(table: AnyTable, row: Row, now: int, config: Config) -> Mapping[str, Any]:

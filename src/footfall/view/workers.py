@@ -1,7 +1,8 @@
-"""How workers are asked over HTTP: where they are, and one GET.
+"""How workers are asked over HTTP: where they are, one GET, and which of them knows a customer.
 
-Decides that a host name may stand for several workers (containers that are scaled) and that an
-answer has a limit in time and size. Must never follow a redirect or a proxy: the API key goes with
+Decides that a host name may stand for several workers (containers that are scaled), that an answer
+has a limit in time and size, and that the word of the worker which owns a customer is final, also
+where it knows nobody. Must never follow a redirect or a proxy: the API key goes with
 the question.
 """
 
@@ -11,7 +12,7 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -21,6 +22,42 @@ from footfall.errors import SettingsError
 ANSWER_S_MAX = 3.0
 ANSWER_BYTES_MAX = 32 << 20
 _object = msgspec.json.Decoder(dict[str, Any])
+
+#: What each worker asked said instead of the customer: {"url": ..., "answer": a code}.
+Asked = list[dict[str, str]]
+
+
+class Told(NamedTuple):
+    """What the workers say of a customer: its document, or that the owner knows nobody; neither
+    where no owner answered.
+    """
+
+    found: dict[str, Any] | None
+    is_unknown: bool
+    asked: Asked
+
+
+def ask(worker_urls: str, api_key: str, key: bytes) -> Told:
+    """Ask every worker that is known until the owner answers; raises `SettingsError` where one does
+    not know the API key.
+    """
+    asked: Asked = []
+    for url, address in addresses(worker_urls) if api_key else ():
+        try:
+            status, answer = get(url, address, f"/customers/{key.decode()}", api_key)
+        except (OSError, http.client.HTTPException, msgspec.MsgspecError):
+            status, answer = 0, {"code": "not_reached"}
+        if status == http.client.OK:
+            source = {"kind": "worker", "url": url.geturl()}
+            return Told({"source": source, **answer}, False, asked)
+        if status == http.client.UNAUTHORIZED:
+            raise SettingsError(f"the worker at {url.geturl()} does not know this API key: set "
+                                "FOOTFALL_API_KEY to the one that it was started with")
+        code = str(answer.get("code", status))
+        if code == "customer_unknown":
+            return Told(None, True, asked)
+        asked.append({"url": url.geturl(), "answer": code})
+    return Told(None, False, asked)
 
 
 def addresses(worker_urls: str) -> Iterator[tuple[SplitResult, str]]:
