@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from footfall.tables import cart, engagement, identity, orders, risk
+from footfall.tables import cart, computed, engagement, identity, orders, risk
 from footfall.tables.spec import AnyTable
 
-ALL: tuple[AnyTable, ...] = (cart.TABLE, engagement.TABLE, identity.TABLE, orders.TABLE, risk.TABLE)
+ALL: tuple[AnyTable, ...] = (
+    cart.TABLE, computed.TABLE, engagement.TABLE, identity.TABLE, orders.TABLE, risk.TABLE)
