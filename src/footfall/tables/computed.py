@@ -18,7 +18,7 @@ from typing import Any
 
 from footfall.events import amount
 from footfall.events.interaction import Interaction
-from footfall.tables import computed_facts, computed_reading
+from footfall.tables import computed_facts, computed_limits, computed_reading
 from footfall.tables.cart_triggers import instant
 from footfall.tables.computed_reading import Value
 from footfall.tables.computed_row import ComputedConfig, ComputedFacts, ComputedTold, Definition
@@ -94,6 +94,8 @@ TABLE = TableSpec(
     wants=_none,
     observe=_unchanged,
     bind=bind,
+    check_change=lambda before, after: computed_limits.check_change(
+        before.definitions, after.definitions),
     announce=announce,
     merge_facts=computed_facts.merge,
     merge_told=merge_told,

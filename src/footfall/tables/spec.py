@@ -107,6 +107,7 @@ class TableSpec(Generic[F, T, C]):
     bind(config): of the one table whose facts depend on its configuration (`computed`): what takes
     events under it, in the place of wants and observe, which are for the default. Asked once for
     each configuration that comes into force.
+    check_change(before, after): raises `MisfitError` where one configuration must not follow another.
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
     triggers: the names of all that `announce` may tell.
     reads: what of `personal` and `commerce` observe looks at, as the app sent it, for each event;
@@ -128,6 +129,7 @@ class TableSpec(Generic[F, T, C]):
     merge_facts: Callable[[F, F], F]
     merge_told: Callable[[T, T], T]
     bind: Callable[[C], Bound] | None = None
+    check_change: Callable[[C, C], None] | None = None
     triggers: tuple[str, ...] = ()
     reads: tuple[Reads, ...] = ()
     #: The row for people: JSON values, with what is derived from it as of an instant (ms).
