@@ -16,7 +16,7 @@ from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
-from tests.tables import events
+from tests.tables import events, traits
 from tests.tables.logs import START
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -102,6 +102,27 @@ def _carts(first: int, operations: int, count: int = 9) -> Iterator[Interaction]
 def _line(n: int, chars: int) -> Any:
     return events.line(wide(n, chars), AMOUNT, "1000000", variant=wide(n, 9), name=wide(n, chars),
                        sku=wide(n, 9))
+
+
+# -- computed --------------------------------------------------------------------------------------
+
+
+def computed() -> Row:
+    """The longest values at as many definitions as fit: lists of more values than are kept, the
+    first of every bucket.
+    """
+    lists = [traits.definition(f"list_{n}", "unique_list") for n in range(3)]
+    firsts = traits.definition("first", "first", window="30d")
+    more = [traits.definition(f"last_{n}", "last") for n in range(13)]
+    config = traits.configured(*lists, firsts, *more)
+    table = TABLES["computed"]
+    assert table.bind is not None
+    wants, observe = table.bind(config)
+    facts = table.facts()
+    for event in traits.hostile(traits.spread(NEWEST - 40 * DAY, NEWEST, 200)):
+        assert wants(event)
+        facts = observe(facts, event, event["event_time"])
+    return Row(table.version, facts, table.told())
 
 
 # -- engagement ------------------------------------------------------------------------------------
@@ -200,6 +221,7 @@ def _signal(name: str, at: int, n: int) -> Interaction:
 #: Table -> rows, the largest of which counts.
 ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "cart": (cart,),
+    "computed": (computed,),
     "engagement": (engagement,),
     "identity": (identity,),
     "orders": (orders, orders_of_long_texts),

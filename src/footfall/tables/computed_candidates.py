@@ -4,9 +4,11 @@ Decides the form and what is cut. Both are flat tuples sorted by value. `unique_
 bucket, value, ... (of `ever` the day). `most_frequent`: value, newest bucket, events in it, how
 many buckets to the next older one, events in it, ..., value, ... Texts stand apart from integers,
 so no lengths are needed. What no window can read any more is dropped, back from the newest bucket
-of all. Past its limit a list keeps the values seen last (of one bucket the first by the alphabet),
-a count the most frequent (of equals the first by the alphabet), and the row is marked: a value that
-comes back is then counted anew. Must never read a clock, nor change what it is given.
+of all. Past its limit a list keeps the values seen last (of one bucket the first by the alphabet).
+A full `most_frequent` is a Space-Saving summary (Metwally, Agrawal, El Abbadi, ICDT 2005): a new
+value takes the place and the count of the least frequent one (of equals the last by the alphabet),
+so that whatever makes up more than 1 / values_max of all events is among those kept. Either way the
+row is marked. Must never read a clock, nor change what it is given.
 """
 
 from __future__ import annotations
@@ -56,11 +58,20 @@ def with_values(shape: int, newest: int, cells: Cells, bucket: int, values: Iter
         left.append(value)
     if not left:
         return cells, False
-    seen = read(shape, cells)
+    newest = max(newest, bucket) if cells else bucket
+    if newest - bucket > WHOLE[window_of(shape)] and window_of(shape) != EVER:
+        return cells, False
+    seen = _within(shape, read(shape, cells), newest)
+    kept = values_of(shape)
+    is_cut = False
     for value in left:
+        first = 0
+        if value not in seen and not is_list and len(seen) >= kept:
+            first, is_cut = _evicted(seen), True
         buckets = seen.setdefault(value, {})
-        buckets[bucket] = buckets.get(bucket, 0) + 1
-    return _written(shape, seen, max(newest, bucket) if cells else bucket)
+        buckets[bucket] = buckets.get(bucket, first) + 1
+    cells, over = _written(shape, seen, newest)
+    return cells, is_cut or over
 
 
 def joined(shape: int, newest: int, mine: Cells, theirs: Cells) -> tuple[Cells, bool]:
@@ -98,12 +109,7 @@ def read(shape: int, cells: Cells) -> Seen:
 
 def _written(shape: int, seen: Seen, newest: int) -> tuple[Cells, bool]:
     """Cells within window and limit, and whether the limit dropped any."""
-    window = window_of(shape)
-    if window != EVER:
-        least = newest - WHOLE[window]
-        within = {value: {b: n for b, n in buckets.items() if b >= least}
-                  for value, buckets in seen.items()}
-        seen = {value: buckets for value, buckets in within.items() if buckets}
+    seen = _within(shape, seen, newest)
     kept = values_of(shape)
     is_list = kind_of(shape) == UNIQUE_LIST
     names = sorted(seen)
@@ -125,6 +131,23 @@ def _written(shape: int, seen: Seen, newest: int) -> tuple[Cells, bool]:
             flat += (bucket if newer is None else newer - bucket, seen[value][bucket])
             newer = bucket
     return tuple(flat), is_cut
+
+
+def _within(shape: int, seen: Seen, newest: int) -> Seen:
+    """What a window can still read."""
+    window = window_of(shape)
+    if window == EVER:
+        return seen
+    least = newest - WHOLE[window]
+    within = {value: {b: n for b, n in buckets.items() if b >= least}
+              for value, buckets in seen.items()}
+    return {value: buckets for value, buckets in within.items() if buckets}
+
+
+def _evicted(seen: Seen) -> int:
+    """Makes room for one value; how often the one that left was seen."""
+    least = max(seen, key=lambda value: (-sum(seen[value].values()), value))
+    return sum(seen.pop(least).values())
 
 
 def _most_frequent(seen: Seen, kept: int, pairs: int) -> list[str]:

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 _LG_K: Final = 9
 VALUES_EXACT: Final = 1 << _LG_K
+#: Of a union for reading: it takes all that the sketches of a window hold.
+_LG_K_READING: Final = 12
 #: Of the smallest sketch that the library makes: it only says which part of all hashes is kept.
 _LG_K_LEAST: Final = 5
 
@@ -41,12 +43,12 @@ def joined(a: bytes, b: bytes) -> bytes:
     """The sketch of the values of both."""
     if a == b:
         return a
-    return bytes(_union((a, b)).serialize())
+    return bytes(_union((a, b), _LG_K).serialize())
 
 
 def estimate(sketches: Iterable[bytes]) -> int:
     """How many different values they have together."""
-    found: float = _union(sketches).get_estimate()
+    found: float = _union(sketches, _LG_K_READING).get_estimate()
     return round(found)
 
 
@@ -59,9 +61,9 @@ def sampled(sketch: bytes, halvings: int) -> bytes:
     return bytes(library.theta_a_not_b().compute(whole, part).serialize())
 
 
-def _union(sketches: Iterable[bytes]) -> Any:
+def _union(sketches: Iterable[bytes], lg_k: int) -> Any:
     library = load()
-    union = library.theta_union(_LG_K)
+    union = library.theta_union(lg_k)
     for sketch in sketches:
         union.update(library.compact_theta_sketch.deserialize(sketch))
     return union.get_result()

@@ -107,7 +107,8 @@ class TableSpec(Generic[F, T, C]):
     bind(config): of the one table whose facts depend on its configuration (`computed`): what takes
     events under it, in the place of wants and observe, which are for the default. Asked once for
     each configuration that comes into force.
-    check_change(before, after): raises `MisfitError` where one configuration must not follow another.
+    check_change(before, after): raises `MisfitError` where one configuration must not follow the
+    other.
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
     triggers: the names of all that `announce` may tell.
     reads: what of `personal` and `commerce` observe looks at, as the app sent it, for each event;
