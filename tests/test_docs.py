@@ -132,6 +132,8 @@ def default_text(value: Any) -> str:
     """A default as the documents write it."""
     if value is False:
         return "false"
+    if value == ():
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

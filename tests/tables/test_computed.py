@@ -111,8 +111,10 @@ def test_a_window_falls_without_events(window: str, whole: int, unit: int) -> No
 
 def test_names_of_events_are_matched_like_those_of_commerce() -> None:
     """Any case, blanks or underscores; version 1 names of e-commerce events."""
-    config = configured(definition("t", "count", over={"call": "track", "event": "Order Completed"}))
-    names = ("Order Completed", "order_completed", "Completed Order", "Order  completed", "Order", "")
+    over = {"call": "track", "event": "Order Completed"}
+    config = configured(definition("t", "count", over=over))
+    names = ("Order Completed", "order_completed", "Completed Order", "Order  completed", "Order",
+             "")
     assert [1, 1, 1, 1, 0, 0] == [value(config, said(1, event=name)) for name in names]
     assert 0 == value(config, said(1, event="Order Completed", type="page"))
 

@@ -109,7 +109,7 @@ def test_sketches_of_a_window_have_a_limit_together(a_bucket: int, is_cut: bool)
 def test_cutting_ends_where_no_value_is_left() -> None:
     """Every bucket of the longest window with a sketch as large as it can be."""
     full = of(str(n) for n in range(600))
-    cells = computed_cells.cut(tuple([full, *[1, full] * 168]))
+    cells = computed_cells.cut((full, *[1, full] * 168))
     assert sum(map(len, cells[::2])) <= SKETCHES_BYTES_MAX
 
 
