@@ -133,6 +133,8 @@ def default_text(value: Any) -> str:
     """A default as the documents write it."""
     if value is False:
         return "false"
+    if value == ():
+        return "none"
     if isinstance(value, dict | tuple):
         return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -48,7 +48,23 @@ class DecodeError(FootfallError):
 
 
 class ConfigError(FootfallError):
-    """A configuration does not fit its schema; the message names key, value and limit."""
+    """A configuration does not fit its schema; the message names key, value and limit. `path` leads
+    to the key from the document's root: names, and places in lists.
+    """
+
+    def __init__(self, message: str, path: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.path = tuple(path)
+
+
+class MisfitError(ValueError):
+    """A struct of the configuration refuses what one of its keys says; `path` leads to it from that
+    struct. It never gets past the configuration's reader, who names section and value.
+    """
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 Finding = Literal["violated", "not_covered", "undeclared"]

@@ -19,8 +19,8 @@ def test_reads_toml_and_json(tmp_path: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "content"), [
-    ("a.toml", b"[cart\n"), ("a.json", b"{"), ("a.json", b"[]"), ("a.yaml", b"cart: 1"),
-    ("a.toml", b"\xff")])
+    ("a.toml", b"[cart\n"), ("a.json", b"{"), ("a.json", b"[]"), ("a.ini", b"cart: 1"),
+    ("a.yaml", b"{"), ("a.toml", b"\xff")])
 def test_unreadable_file_names_itself(tmp_path: Path, name: str, content: bytes) -> None:
     """A file that is not one is an error with its name, not a traceback."""
     (tmp_path / name).write_bytes(content)

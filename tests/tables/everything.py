@@ -23,6 +23,7 @@ from footfall.errors import Rejected
 from footfall.events.admit import admit
 from footfall.events.arrival import Admitted, Arrival
 from footfall.tables.spec import AnyTable
+from tests.tables import traits
 from tests.tables.log import Log
 from tests.tables.logs import CODECS, KEYS, START
 
@@ -54,6 +55,8 @@ def written(specs: Sequence[AnyTable] = tables.ALL) -> list[str]:
     dice = random.Random(11)
     log = Log(specs, 2)
     at = START
+    if any(table.name == "computed" for table in specs):
+        log.config(at, 1, computed=msgspec.to_builtins(traits.EACH))
     keys: dict[bytes, None] = {}
     for n in range(EVENTS):
         at += dice.choice(_STEPS) if n % 1_000 else 31 * DAY
@@ -114,6 +117,7 @@ def _properties(dice: random.Random, n: int) -> dict[str, Any]:
         "cart_id": dice.choice(("", "", "c1", "c2", f"c{n % 40}")),
         "order_id": dice.choice(("", f"o{n}", f"o{n % 30}")), "total": dice.choice(_AMOUNTS),
         "channel": dice.choice((None, "POS", 7)), "renewal": dice.choice((None, True)),
+        "value": [None, n % 40, f"v{n % 7}", "1.5", [n % 3, "x"]][n % 5],
         "card_fingerprint": dice.choice((None, f"f{dice.randrange(9)}", 5)),
         "coupon": dice.choice((None, f"k{n % 90}"))}
 
@@ -136,7 +140,11 @@ def _shown(log: Log, keys: dict[bytes, None]) -> Iterator[str]:
         for table in tables.ALL:
             row = log.fold_of(key).row(key, table.name)
             if row is not None and table.view is not None:
-                yield f"shown {table.view(row.facts, row.told, log.now, table.config())!r}"
+                yield f"shown {table.view(row.facts, row.told, log.now, _config(log, table))!r}"
+
+
+def _config(log: Log, table: AnyTable) -> Any:
+    return log.workers[0].fold.config.sections[table.name]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from footfall.tables.links_letters import settle
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
-from tests.tables import events
+from tests.tables import events, traits
 from tests.tables.logs import ANNA, KEYS, START
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -106,6 +106,25 @@ def _line(n: int, chars: int) -> Any:
                        sku=wide(n, 9))
 
 
+# -- computed --------------------------------------------------------------------------------------
+
+
+def computed() -> Row:
+    """The longest values at as many definitions as fit: lists of more values than are kept, the
+    first of every bucket.
+    """
+    lists = [traits.definition(f"list_{n}", "unique_list") for n in range(3)]
+    firsts = traits.definition("first", "first", window="30d")
+    more = [traits.definition(f"last_{n}", "last") for n in range(13)]
+    config = traits.configured(*lists, firsts, *more)
+    table = TABLES["computed"]
+    assert table.bind is not None
+    wants, observe = table.bind(config)
+    facts = table.facts()
+    for event in traits.hostile(traits.spread(NEWEST - 40 * DAY, NEWEST, 200)):
+        assert wants(event)
+        facts = observe(facts, event, event["event_time"])
+    return Row(table.version, facts, table.told())
 # -- consent ---------------------------------------------------------------------------------------
 
 
@@ -272,6 +291,7 @@ def _signal(name: str, at: int, n: int) -> Interaction:
 #: Table -> rows, the largest of which counts.
 ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "cart": (cart,),
+    "computed": (computed,),
     "consent": (consent,),
     "engagement": (engagement,),
     "identity": (identity,),

@@ -7,13 +7,14 @@ remember messageIds: for them a repeat, even with other content, must change not
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from footfall.events.interaction import Interaction
 from footfall.tables import consent_signals
-from tests.tables import events
+from footfall.tables.spec import AnyTable, Bound
+from tests.tables import events, traits
 
 
 class Happening(NamedTuple):
@@ -178,6 +179,19 @@ def _consent_event(draw: st.DrawFn) -> Interaction:
     return made
 
 
+_VALUES = (None, "", "a", "b", "c", "ä" * 60, "ä" * 60 + "b", True, 7, -3, 0.000000001, 1e300,
+           "19.90", "x" * 99, 5e17, ["a", "d", "d"], [1, [2, {"x": 3}]], {"a": 1}, [])
+
+
+@st.composite
+def _computed_event(draw: st.DrawFn) -> Interaction:
+    made = events.plain(0, draw(_message_ids), {
+        "properties": draw(st.sampled_from([None, 7, {}]) | st.fixed_dictionaries(
+            {"value": st.sampled_from(_VALUES)}))})
+    made["type"] = draw(st.sampled_from(["track", "page"]))
+    return made
+
+
 def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[int] = _times
                 ) -> st.SearchStrategy[list[Happening]]:
     return st.lists(st.builds(Happening, event, times), max_size=12,
@@ -186,6 +200,7 @@ def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[
 
 EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "cart": _happenings(_cart_event()),
+    "computed": _happenings(_computed_event(), _visit_times),
     "consent": _happenings(_consent_event()),
     "engagement": _happenings(_engagement_event(), _visit_times),
     "identity": _happenings(_identity_event()),
@@ -196,3 +211,19 @@ EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
 }
 
 JOINING = frozenset({"cart", "consent", "identity", "links", "profile"})
+#: Of a table whose facts depend on its configuration: one with all that it can do.
+CONFIGS = {"computed": traits.EACH}
+
+
+def config_of(table: AnyTable) -> Any:
+    """The configuration under which a table is held to the laws."""
+    return CONFIGS.get(table.name) or table.config()
+
+
+def bound(table: AnyTable) -> Bound:
+    """What takes events under it."""
+    if table.bind is None:
+        return Bound(table.wants, table.observe)
+    return table.bind(config_of(table))
+
+

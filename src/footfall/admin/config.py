@@ -18,7 +18,7 @@ from footfall.admin.config_log import ConfigLog, Reading, Version, version_of
 from footfall.errors import ConfigError
 from footfall.events.codec import Codecs
 from footfall.events.reserved import Reserved
-from footfall.tables.config import canonical
+from footfall.tables.config import Config, canonical, check_changes
 
 #: It travels in every `$partition` record as well, once a checkpoint.
 CONTENT_BYTES_MAX = 100_000
@@ -61,6 +61,8 @@ def put(log: ConfigLog, document: Mapping[str, Any], keep: bool = False) -> Outc
         log.write(highest, before.missing)
     if highest.number and highest.content == wanted:
         return Outcome(highest, changed=False, completed=completed)
+    if highest.number:
+        check_changes(tables.ALL, highest.content, wanted)
     mine = version_of(highest.number + 1, wanted)
     log.write(mine, before.versions)
     _check_won(log, before, mine)
@@ -71,6 +73,11 @@ def values(version: Version) -> dict[str, Any]:
     """A version as a document."""
     document: dict[str, Any] = msgspec.json.decode(version.content)
     return document
+
+
+def checked(document: Mapping[str, Any]) -> Config:
+    """A document as it would be in force; raises `ConfigError` where it cannot be applied."""
+    return Config(tables.ALL, 1, _content(document))
 
 
 def defaults() -> dict[str, Any]:

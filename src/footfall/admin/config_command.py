@@ -13,12 +13,21 @@ from typing import Any
 import click
 
 from footfall import options
-from footfall.admin.config import defaults, put, values
-from footfall.admin.config_document import differences, flat, merged, read_changes, read_document
+from footfall.admin.config import checked, defaults, put, values
+from footfall.admin.config_document import (
+    differences,
+    flat,
+    located,
+    merged,
+    read_changes,
+    read_documents,
+)
 from footfall.admin.config_log import NONE, ConfigLog, Reading, Version, Written
-from footfall.errors import SettingsError
+from footfall.errors import ConfigError, SettingsError
 from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
+from footfall.tables.computed_limits import bytes_max
+from footfall.tables.computed_row import ComputedConfig
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 
@@ -37,17 +46,18 @@ def config() -> None:
 
 
 @config.command()
-@click.argument("file", required=False,
+@click.argument("files", nargs=-1, metavar="[FILE]...",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE",
               help="One value; wins over FILE. May be given several times.")
 @options.data_dir
 @click.pass_context
-def apply(ctx: click.Context, file: Path | None, assignments: tuple[str, ...],
+def apply(ctx: click.Context, files: tuple[Path, ...], assignments: tuple[str, ...],
           data_dir: Path | None) -> None:
     """Bring a configuration into force on every partition of the log.
 
-    FILE (.toml or .json) is the whole configuration: what it does not name gets its default.
+    FILE (.toml, .yaml or .json; several are taken together) is the whole configuration: what it
+    does not name gets its default.
     With --set alone, all other values stay as they are in force.
 
     \b
@@ -55,17 +65,46 @@ def apply(ctx: click.Context, file: Path | None, assignments: tuple[str, ...],
       footfall config apply --set cart.idle_s=900
       footfall config apply footfall-config.toml
       footfall config apply footfall-config.toml --set clock.grace_s=1
+      footfall config apply footfall-config.toml computed.yaml
     """
-    if file is None and not assignments:
+    if not files and not assignments:
         raise click.UsageError("give a FILE or --set SECTION.KEY=VALUE")
-    document = merged(read_document(file) if file else {}, read_changes(assignments))
-    outcome = put(_log(ctx, data_dir), document, keep=file is None)
+    document = merged(read_documents(files), read_changes(assignments))
+    try:
+        outcome = put(_log(ctx, data_dir), document, keep=not files)
+    except ConfigError as error:
+        raise located(error, files) from None
     if outcome.completed:
         click.echo(f"completed an earlier apply on {outcome.completed} partitions")
     if outcome.changed:
         click.echo(f"configuration {outcome.version.label} is in force on every partition")
     else:
         click.echo(f"nothing to do: {outcome.version.label} is in force with these values")
+
+
+@config.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(files: tuple[Path, ...]) -> None:
+    """Read a configuration as `apply` would, and apply nothing; needs no broker.
+
+    Lists the computed traits with the bytes that each may take of a customer's row. Exit code 1
+    where it cannot be applied; the message names file, line (of YAML) and key.
+
+    \b
+    Examples:
+      footfall config check footfall-config.toml computed.yaml
+    """
+    document = read_documents(files)
+    try:
+        read = checked(document)
+    except ConfigError as error:
+        raise located(error, files) from None
+    traits: ComputedConfig = read.sections["computed"]
+    for trait in traits.definitions:
+        click.echo(f"{trait.name} version {trait.version}: {trait.of}, {trait.window}, at most "
+                   f"{bytes_max(trait)} bytes")
+    click.echo("this configuration can be applied")
 
 
 @config.command()

@@ -1,34 +1,65 @@
-"""A configuration as an administrator writes it: a TOML or JSON file and `--set` on top.
+"""A configuration as an administrator writes it: TOML, YAML or JSON files and `--set` on top.
 
-Decides how those become one document and how two documents differ. Pure but for reading the file.
+Decides how those become one document, how two documents differ, and where in the files a key
+stands that is refused. Pure but for reading files.
 Whether the values are allowed is decided by `tables/config.py`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from footfall.admin import config_yaml
 from footfall.errors import ConfigError
+
+YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The document of a .toml or .json file; the error names the file and the place."""
+    """The document of a .toml, .yaml or .json file; the error names the file and the place."""
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             document: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
         elif path.suffix == ".toml":
             document = tomllib.loads(text)
+        elif path.suffix in YAML_SUFFIXES:
+            document = config_yaml.load(text)
         else:
-            raise ConfigError(f"{path}: expected a name that ends in .toml or .json")
+            raise ConfigError("expected a name that ends in .toml, .yaml, .yml or .json")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{path}: {error}") from None
     return document
+
+
+def read_documents(paths: Sequence[Path]) -> dict[str, Any]:
+    """One document of several files; where two name a key the later one holds."""
+    document: dict[str, Any] = {}
+    for path in paths:
+        document = merged(document, read_document(path))
+    return document
+
+
+def located(error: ConfigError, paths: Sequence[Path]) -> ConfigError:
+    """An error with the file in which its key stands, of YAML with the line too."""
+    best = 0
+    message = str(error)
+    for path in paths:
+        depth = _depth(read_document(path), error.path)
+        if depth and depth >= best:
+            best = depth
+            message = f"{path}: {error}"
+            if path.suffix in YAML_SUFFIXES:
+                lines = config_yaml.lines_of(path.read_text(encoding="utf-8"))
+                message = f"{path}:{config_yaml.line_of(lines, error.path)}: {error}"
+    return ConfigError(message, error.path)
 
 
 def read_changes(assignments: Iterable[str]) -> dict[str, Any]:
@@ -74,6 +105,16 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     old, new = flat(before), flat(after)
     return {name: (old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys())
             if old.get(name) != new.get(name)}
+
+
+def _depth(value: Any, path: Sequence[str | int]) -> int:
+    """How far a document goes along a path."""
+    for depth, key in enumerate(path):
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return depth
+    return len(path)
 
 
 def _value(text: str) -> Any:

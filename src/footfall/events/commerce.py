@@ -60,7 +60,7 @@ ACTIONS = {
     for name in (f"{thing} {done}", f"{done} {thing}")
 } | {"ordercanceled": "order_cancelled", "canceledorder": "order_cancelled"}
 
-_NUMERAL = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
+NUMERAL = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
@@ -159,7 +159,7 @@ def _amount(given: Document, name: str, path: str = "properties.") -> bytes | No
 def _units(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise FieldError("amount_unreadable", path, f"is {kind_of(value)}; send a number")
-    if isinstance(value, str) and _NUMERAL.fullmatch(value) is None:
+    if isinstance(value, str) and NUMERAL.fullmatch(value) is None:
         raise FieldError("amount_unreadable", path,
                          "is a string that is no number; send 19.90 or \"19.90\"")
     try:

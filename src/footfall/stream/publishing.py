@@ -23,8 +23,8 @@ from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
-from footfall.tables import consent_gate, consent_signals
 from footfall.stream.view_sending import REASONS
+from footfall.tables import consent_gate, consent_signals
 from footfall.view.store import Failure
 
 if TYPE_CHECKING:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from footfall.tables import cart, consent, engagement, identity, links, orders, profile, risk
+from footfall.tables import (
+    cart,
+    computed,
+    consent,
+    engagement,
+    identity,
+    links,
+    orders,
+    profile,
+    risk,
+)
 from footfall.tables.spec import AnyTable
 
 ALL: tuple[AnyTable, ...] = (
     cart.TABLE,
+    computed.TABLE,
     consent.TABLE,
     engagement.TABLE,
     identity.TABLE,

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from footfall.errors import ConfigError
+from footfall.errors import ConfigError, MisfitError
 from footfall.events.reserved import ConfigPayload
 from footfall.tables import consent_gate
 from footfall.tables.spec import AnyTable
@@ -95,17 +95,74 @@ def canonical(tables: Sequence[AnyTable], document: bytes) -> bytes:
     return msgspec.json.encode(Config(tables, 1, document).sections, order="sorted")
 
 
+def check_changes(tables: Sequence[AnyTable], before: bytes, after: bytes) -> None:
+    """Refuses what a table does not let change from one content to another."""
+    old, new = (Config(tables, 1, content).sections for content in (before, after))
+    for table in tables:
+        if table.check_change is not None:
+            try:
+                table.check_change(old[table.name], new[table.name])
+            except MisfitError as error:
+                path = (table.name, *error.path)
+                raise ConfigError(f"{_placed(path)}: {error}", path) from None
+
+
 def _section(name: str, kind: type[Any], value: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        limit, _, path = str(error).partition(" - at `$")
+        limit, _, where = str(error).partition(" - at `$")
+        path = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"\w+", where))
         if "unknown field" in limit:
-            known = ", ".join(kind.__struct_fields__) or "none"
-            raise ConfigError(f"[{name}] {limit}; known keys: {known}") from None
-        keys = re.findall(r"\w+", path)
+            known = ", ".join(_fields(kind, path)) or "none"
+            unknown = limit.split("`")[1]
+            raise ConfigError(f"{_placed((name, *path))} {limit}; known keys: {known}",
+                              (name, *path, unknown)) from None
+        cause = error.__cause__
+        if isinstance(cause, MisfitError):
+            path += cause.path
+            raise ConfigError(f"{_placed((name, *path))}: {cause}", (name, *path)) from None
         given: Any = value
-        for key in keys:
-            given = given.get(key) if isinstance(given, dict) else None
-        where = f"[{name}] {'.'.join(keys)}".rstrip()
-        raise ConfigError(f"{where} = {given!r}: {limit}") from None
+        for key in path:
+            given = _member(given, key)
+        if "enum" in limit:
+            choices = getattr(_type_at(kind, path), "values", ())
+            limit = f"expected one of {', '.join(map(str, choices))}"
+        raise ConfigError(f"{_placed((name, *path))} = {given!r}: {limit}", (name, *path)
+                          ) from None
+
+
+def _placed(path: Sequence[str | int]) -> str:
+    """`[section] key.list[2].key`."""
+    name, *keys = path
+    inner = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return f"[{name}] {inner.lstrip('.')}".rstrip()
+
+
+def _member(value: Any, key: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        return value[key]
+    return None
+
+
+def _fields(kind: type[Any], path: Sequence[str | int]) -> list[str]:
+    """The keys of the struct that a path leads to."""
+    return [f.encode_name for f in getattr(_type_at(kind, path), "fields", ())]
+
+
+def _type_at(kind: type[Any], path: Sequence[str | int]) -> Any:
+    """msgspec's description of the type that a path leads to; of an optional one without None."""
+    found: Any = msgspec.inspect.type_info(kind)
+    for key in path:
+        fields = getattr(found, "fields", None)
+        if fields is not None:
+            found = next((f.type for f in fields if f.encode_name == key), None)
+        else:
+            found = getattr(found, "item_type", found)
+        for one in getattr(found, "types", ()):
+            if not isinstance(one, msgspec.inspect.NoneType):
+                found = one
+                break
+    return found

@@ -5,10 +5,11 @@
     merge_*   of two rows of one customer, when identities join
 
 Rules (laws.md, 3 to 5). Facts hold integers, text and exact amounts, never a float and never the
-stored result of a comparison; they do not depend on configuration. Told remembers causes, never
-trigger ids. A step reads no clock, random number or environment: time is an argument. A step
-touches its own row; another customer is changed by a `Move`. A function gives back new facts and
-told and leaves what it was given as it was: a step that raises is rejected as a whole.
+stored result of a comparison; they do not depend on configuration, but for `computed`, whose facts
+begin with each definition. Told remembers causes, never trigger ids. A step reads no clock, random
+number or environment: time is an argument. A step touches its own row; another customer is changed
+by a `Move`. A function gives back new facts and told and leaves what it was given as it was: a step
+that raises is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -86,6 +87,13 @@ class Reads(NamedTuple):
     calls: frozenset[str] | None = None
 
 
+class Bound(NamedTuple):
+    """`wants` and `observe` of a table whose facts depend on its configuration, under one."""
+
+    wants: Callable[[Interaction], bool]
+    observe: Callable[[Any, Interaction, int], Any]
+
+
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a table with nothing to configure."""
 
@@ -101,6 +109,11 @@ class TableSpec(Generic[F, T, C]):
     silence is proven).
     Only where `fired` is given may the passing of time be told: a late event may reveal a deadline
     that is long past, and then the answer is that `due`, no trigger (law 4: it has to settle).
+    bind(config): of the one table whose facts depend on its configuration (`computed`): what takes
+    events under it, in the place of wants and observe, which are for the default. Asked once for
+    each configuration that comes into force.
+    check_change(before, after): raises `MisfitError` where one configuration must not follow the
+    other.
     upgrade(version, facts_raw, told_raw): rows of an older `version` (MessagePack); pure.
     triggers: the names of all that `announce` may tell.
     reads: what of `personal` and `commerce` observe looks at, as the app sent it, for each event;
@@ -124,6 +137,8 @@ class TableSpec(Generic[F, T, C]):
     announce: Callable[[T, F, int, C, int | None], Announcement[T]]
     merge_facts: Callable[[F, F], F]
     merge_told: Callable[[T, T], T]
+    bind: Callable[[C], Bound] | None = None
+    check_change: Callable[[C, C], None] | None = None
     triggers: tuple[str, ...] = ()
     reads: tuple[Reads, ...] = ()
     #: The row for people: JSON values, with what is derived from it as of an instant (ms).

@@ -24,10 +24,10 @@ class Step:
         self.rows = rows
         self.config = config
         self.name = table.name
+        wants, observe = (table.wants, table.observe) if table.bind is None else table.bind(config)
         #: None: every event.
-        self.wants: Callable[[Interaction], bool] | None = (
-            None if table.wants is wants_all else table.wants)
-        self.observe: Callable[[Any, Interaction, int], Any] = table.observe
+        self.wants: Callable[[Interaction], bool] | None = None if wants is wants_all else wants
+        self.observe: Callable[[Any, Interaction, int], Any] = observe
         self.announce: Callable[[Any, Any, int, Any, int | None], Announcement[Any]] = (
             table.announce)
         self.limited: Callable[[Any], bool] | None = table.limited
