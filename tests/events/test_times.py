@@ -31,6 +31,7 @@ NOW = 1_795_428_000_000  # 2026-11-23T10:00:00Z
     ("2026-11-24T00:00:00+14:00", NOW),
     ("2026-11-23T02:30:00-0730", NOW),
     ("2026-11-23T09:59:60Z", NOW),
+    ("2026-11-23T09:59:60.007Z", NOW + 7),
     (NOW, NOW),
     (OLDEST_MS, OLDEST_MS),
     ("2000-01-01T00:00:00Z", OLDEST_MS),
@@ -57,6 +58,10 @@ def test_stated_times_that_are_taken(stated: object, expected: int) -> None:
     ("2026-11-23T10:00:00.1234567890Z", "time_unreadable"),
     ("2026-11-23T10:00:00+24:00", "time_unreadable"),
     ("2026-11-23T10:00:00Z\n", "time_unreadable"),
+    ("2026-02-29T10:00:00.123Z", "time_unreadable"),
+    ("2026-11-23T24:00:00.000Z", "time_unreadable"),
+    ("2026-11-23T10:00:61.000Z", "time_unreadable"),
+    ("2026-11-23T10:00:00.-1Z ", "time_unreadable"),
     ("\u0662\u0660\u0662\u0666-11-23T10:00:00Z", "time_unreadable"),
     (str(NOW), "time_unreadable"),
     (True, "time_unreadable"),
@@ -131,6 +136,22 @@ def test_reading_agrees_with_the_standard_library(naive: datetime, minutes: int)
     when = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     expected = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     assert expected == times.read(when.isoformat(timespec="microseconds"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 23), st.sampled_from("0123459+-:.TZ ,W\u0662\ud800")),
+                max_size=4))
+def test_the_common_spelling_is_read_like_all_others(changes: list[tuple[int, str]]) -> None:
+    """With a digit more it takes the other way."""
+    spelling = list("2026-11-23T10:00:00.123Z")
+    for at, character in changes:
+        spelling[at] = character
+    found = []
+    for text in ("".join(spelling), "".join([*spelling[:23], "0", *spelling[23:]])):
+        try:
+            found.append(times.read(text))
+        except ValueError:
+            found.append(None)
+    assert found[0] == found[1] or spelling[19] != "." or spelling[23] != "Z"
 
 
 @given(st.text() | st.integers() | st.booleans() | st.none() | st.decimals() | st.from_regex(

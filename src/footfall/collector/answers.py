@@ -39,6 +39,9 @@ class Duplicate(NamedTuple):
     message_id: str
 
 
+#: Of a single item; the gap is for its messageId.
+_ACCEPTED = b'{"success":true,"status":"accepted","messageId":%b}'
+
 Outcome = Admitted | Rejected | Duplicate
 Outcomes = Sequence[Outcome]
 
@@ -75,7 +78,9 @@ def of_batch(outcomes: Outcomes) -> Answer:
 
 def of_one(outcome: Outcome) -> Answer:
     """200, or 400 (403 what may not be sent, 413 what is too large) with what is wrong."""
-    if not isinstance(outcome, Rejected):
+    if isinstance(outcome, Admitted):  # nearly all are
+        return Answer(200, _ACCEPTED % msgspec.json.encode(outcome.event["message_id"]))
+    if isinstance(outcome, Duplicate):
         return json_of({"success": True, **_result(outcome)})
     status = 413 if outcome.reason == "item_too_large" else 400
     if outcome.reason in NOT_ALLOWED:

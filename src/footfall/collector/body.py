@@ -40,17 +40,24 @@ class Body(NamedTuple):
     is_many: bool = False
 
 
+def at_hand(request: web.BaseRequest, bytes_max: int, held: Held) -> bytes | None:
+    """The body, if it is not packed and came with its headers, as most do, `held`; else None, and
+    then it is `read`. Raises `RequestError`.
+    """
+    if hdrs.CONTENT_ENCODING in request.headers or not request.content.is_eof():
+        return None
+    data = request.content.read_nowait()
+    if len(data) > bytes_max:
+        raise _too_large(bytes_max)
+    held.take(len(data))
+    return data
+
+
 async def read(request: web.BaseRequest, bytes_max: int, held: Held) -> bytes:
     """The unpacked body, every byte of which is `held`; raises `RequestError`."""
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
     if encoding not in ENCODINGS:
         raise RequestError(400, "encoding_unsupported", "Content-Encoding must be gzip or deflate")
-    if not encoding and request.content.is_eof():  # it came with its headers, as most do
-        data = request.content.read_nowait()
-        if len(data) > bytes_max:
-            raise _too_large(bytes_max)
-        held.take(len(data))
-        return data
     if (request.content_length or 0) > bytes_max:
         raise _too_large(bytes_max)
     unpacker, parts = Unpacker(encoding, bytes_max), []
@@ -73,14 +80,14 @@ async def read(request: web.BaseRequest, bytes_max: int, held: Held) -> bytes:
 
 def one(data: bytes) -> Body:
     """The body of a call with one item; raises `RequestError` if it is no JSON object."""
-    root = _root(_shielded(data), _One)
+    root = _root(_shielded(data), _one)
     return Body([data], _value(root.writeKey))
 
 
 def batch(data: bytes, items_max: int = BATCH_ITEMS_MAX) -> Body:
     """The body of a batch; raises `RequestError` if it cannot be split into items."""
     shielded = _shielded(data)
-    root = _root(shielded, _Batch)
+    root = _root(shielded, _batch)
     items = _items(_raws(root.batch), items_max, shielded is not data)
     return Body(items, _value(root.writeKey), _sent_at(root.sentAt), _shared(root), is_many=True)
 
@@ -93,7 +100,7 @@ def webhook(data: bytes, items_max: int = BATCH_ITEMS_MAX) -> Body:
     if data.lstrip(_BLANKS)[:1] != b"[":
         return one(data)._replace(write_key=None)
     shielded = _shielded(data)
-    raws = _root(shielded, list[msgspec.Raw])
+    raws = _root(shielded, _list)
     return Body(_items(raws, items_max, shielded is not data), is_many=True)
 
 
@@ -118,9 +125,9 @@ def _unreadable() -> RequestError:
                         "the body is cut off or not packed as its Content-Encoding says")
 
 
-def _root(data: bytes, kind: type[_R]) -> _R:
+def _root(data: bytes, decoder: msgspec.json.Decoder[_R]) -> _R:
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder.decode(data)
     except RecursionError:
         raise RequestError(400, "too_deep", "the body is nested too deep") from None
     except UnicodeDecodeError:
@@ -211,4 +218,6 @@ _SHIELD = b"\xff"
 #: A whole pair, one half (group 1), or any other escape; read from the left, so none is split.
 _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_one = msgspec.json.Decoder(_One)
+_batch = msgspec.json.Decoder(_Batch)
 _list = msgspec.json.Decoder(list[msgspec.Raw])

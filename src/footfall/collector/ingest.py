@@ -17,7 +17,7 @@ from collections.abc import Callable
 from math import ceil
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from prometheus_client import Counter
 
 from footfall.collector import answers, body, pixel
@@ -78,18 +78,25 @@ class Ingest:
         self._by_address = buckets_of(self._limits.address_items_per_s)
         self._acknowledged = Acknowledged()
         self._counters: dict[str, tuple[Counter, Counter]] = {}
+        #: With a number it names each request of this process; asking for a random name for each
+        #: would be a call of the kernel.
+        self._run = secrets.token_hex(16)
+        self._n = 0
 
     async def call(self, request: web.BaseRequest, call: str) -> Answer:
         """A tracking call whose items stand in the body."""
         with self._room.body() as held:
             address = self._let_in(request)
             source = self._source_outside(request)
-            data = await body.read(request, self._limits.body_bytes_max, held)
-            received_at = self._clock()
+            data = body.at_hand(request, self._limits.body_bytes_max, held)
+            if data is None:
+                data = await body.read(request, self._limits.body_bytes_max, held)
             parsed = self._parsed(data, call)
             if source is None:
                 source = self._write_keys.source_of(parsed.write_key)
-            outcomes = await self._take(request, held, source, parsed, call, received_at, address)
+            judged = self._judged(request, held, source, parsed, call, address)
+            await self._send(source.name, judged)
+        outcomes = judged[0]
         return answers.of_batch(outcomes) if parsed.is_many else answers.of_one(outcomes[0])
 
     async def image(self, request: web.Request, call: str) -> web.Response:
@@ -101,8 +108,9 @@ class Ingest:
             if source is None:
                 source = self._write_keys.source_of(parsed.write_key)
             held.take(len(parsed.items[0]))
-            (outcome,) = await self._take(request, held, source, parsed, call, self._clock(),
-                                          address)
+            judged = self._judged(request, held, source, parsed, call, address)
+            await self._send(source.name, judged)
+        (outcome,) = judged[0]
         if isinstance(outcome, Rejected):
             return answers.response(answers.of_one(outcome))
         return web.Response(body=pixel.GIF, content_type="image/gif",
@@ -133,23 +141,25 @@ class Ingest:
             return body.webhook(data, self._limits.batch_items_max)
         return body.one(data)
 
-    async def _take(self, request: web.BaseRequest, held: Held, source: Source,  # noqa: PLR0917
-                    parsed: Body, call: str, received_at: int, address: str) -> Outcomes:
-        source.check_origin(request.headers.get("Origin"))
-        held.is_read(len(parsed.items))
-        self._pay_source(source, len(parsed.items))
-        self._pay_address(address, len(parsed.items) - 1)
-        filled = self._filled(request)
+    def _judged(self, request: web.BaseRequest, held: Held, source: Source,  # noqa: PLR0917
+                parsed: Body, call: str, address: str) -> Judged:
+        """What is there of a request, before the log has any of it."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        source.check_origin(origin)
+        count = len(parsed.items)
+        held.is_read(count)
+        self._pay_source(source, count)
+        self._pay_address(address, count - 1)
+        filled = self._filled(request, origin)
         shared = parsed.shared
         if filled:
             shared = {**shared, "context": {**filled, **shared.get("context", {})}}
-        arrival = Arrival(source.name, received_at, secrets.token_bytes(16).hex(),
+        self._n += 1
+        arrival = Arrival(source.name, self._clock(), f"{self._run}-{self._n}",
                           "" if call in (BATCH, WEBHOOK) else call, parsed.sent_at, shared,
                           self._limits.item_bytes_max, source.calls, source.events,
                           self._plan, is_forwarded=call == WEBHOOK)
-        judged = self._judge(parsed.items, arrival)
-        await self._send(source.name, judged)
-        return judged[0]
+        return self._judge(parsed.items, arrival)
 
     def _judge(self, items: list[bytes], arrival: Arrival) -> Judged:
         """Every item, and what has to be written of it."""
@@ -223,10 +233,10 @@ class Ingest:
         }
         return {"key": rejected.source.encode(), "value": self._codecs.rejected.encode(record)}
 
-    def _filled(self, request: web.BaseRequest) -> Raws:
+    def _filled(self, request: web.BaseRequest, origin: str | None) -> Raws:
         """What the request itself says for the `context` of items that do not say it."""
         filled: Raws = {}
-        if "Origin" in request.headers or request.method == "GET":
+        if origin is not None or request.method == hdrs.METH_GET:
             # Sent by a browser itself: its address is the customer's. A server's would be its own.
             filled["ip"] = msgspec.Raw(msgspec.json.encode(self._address(request)))
         if request.headers.get("Sec-GPC") == "1":  # nothing else has a meaning (W3C, GPC)
