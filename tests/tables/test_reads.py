@@ -25,7 +25,7 @@ from footfall.tables import consent_signals, risk_signals
 from footfall.tables.spec import AnyTable
 from tests.tables.logs import KEYS, START
 
-ITEMS = 60
+ITEMS = 120
 LINE: dict[str, Any] = {
     "product_id": "p1", "productId": "p2", "id": "p3", "sku": "p4", "variant": "red",
     "name": "Shirt", "category": "Shirts", "price": 9.5, "quantity": 3, "brand": "b"}
@@ -78,6 +78,14 @@ def narrowed(dice: random.Random, item: dict[str, Any]) -> dict[str, Any]:
         for asked in ASKED:
             for name in asked[:dice.randint(0, len(asked))]:
                 holder.pop(name, None)
+    context = item.get("context", {})
+    highest_first = (
+        (item, "userId"), (item.get("traits"), "email"), (context.get("traits"), "email"),
+        (item.get("traits"), "phone"), (context.get("traits"), "phone"), (context, "externalIds"),
+        (context.get("device"), "id"))
+    for within, name in highest_first[:dice.choice((0, 0, *range(len(highest_first) + 1)))]:
+        if within:
+            within.pop(name, None)
     return item
 
 

@@ -33,7 +33,7 @@ from footfall.tables.cart_row import Cart, CartFacts, Mark, Operation, Order
 CARTS_MAX: Final = 8
 #: All of them together, in the same order: so that a whole record stays below half of Kafka's
 #: message.max.bytes (law 7), which eight of the largest alone would take (2026-11-25: 354,000).
-CARTS_BYTES_MAX: Final = 96_000
+CARTS_BYTES_MAX: Final = 128_000
 #: Orders of one customer, newest first.
 ORDERS_MAX: Final = 4
 #: Relative operations of one cart: newest first, together.

@@ -100,6 +100,7 @@ TABLE = TableSpec(
     merge_facts=computed_facts.merge,
     merge_told=merge_told,
     view=view,
+    classes={"traits": "personal", "limited": "internal"},
     slot=8,
     #: Whatever values an administrator names: mail addresses, perhaps.
     personal=True,

@@ -28,6 +28,7 @@ from footfall.events.interaction import Interaction
 from footfall.events.personal import properties
 from footfall.events.personal import read as read_personal
 from footfall.events.personal_row import ABSENT
+from footfall.tables import identity
 from footfall.tables.consent_row import (
     DENIED,
     GRANTED,
@@ -81,7 +82,8 @@ _PROPERTIES = {
 }
 #: What is read of an item, as it was sent.
 READ = (
-    Reads(frozenset({"userId", "anonymousId", *consent.PATHS})),
+    Reads(frozenset(consent.PATHS)),
+    *identity.READS,
     *(Reads(frozenset(paths), frozenset(n for n, named in _NAMES.items() if named == signal))
       for signal, paths in _PROPERTIES.items()),
 )

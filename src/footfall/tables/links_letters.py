@@ -54,9 +54,9 @@ RELEASED: Final = "released"
 
 #: Of the record kept of links, the newest; what no longer needs a decision is cut the same way.
 HAPPENED_MAX: Final = 16
-OWNED_MAX: Final = 500
-REFUSED_MAX: Final = 32
-LOST_MAX: Final = 32
+OWNED_MAX: Final = 400
+REFUSED_MAX: Final = 16
+LOST_MAX: Final = 16
 WAITING_MAX: Final = 8
 #: An identifier of these kinds is nobody known: a browser, an app's install.
 _UNKNOWN: Final = frozenset({"device", "anonymous_id"})
