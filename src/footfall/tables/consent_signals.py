@@ -81,7 +81,7 @@ _PROPERTIES = {
     SUBSCRIBED: {*_CHANNELLED, "properties.expires_at"},
 }
 #: What is read of an item, as it was sent.
-READ = (
+READ: Final[tuple[Reads, ...]] = (
     Reads(frozenset(consent.PATHS)),
     *identity.READS,
     *(Reads(frozenset(paths), frozenset(n for n, named in _NAMES.items() if named == signal))

@@ -23,7 +23,7 @@ from footfall.tables.spec import Announcement, NoConfig, Reads, TableSpec, wants
 #: A group's traits are not its member's.
 _OF_PERSONS: Final = frozenset({"identify", "track", "page", "screen", "alias"})
 _CONTACTS: Final = ("email", "phone")
-READS: Final = (
+READS: Final[tuple[Reads, ...]] = (
     Reads(frozenset({"userId", "anonymousId", "context.device.id", "context.externalIds"})),
     Reads(frozenset(f"traits.{name}" for name in _CONTACTS), calls=frozenset({"identify"})),
     Reads(frozenset(f"context.traits.{name}" for name in _CONTACTS), calls=_OF_PERSONS))
