@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from footfall.tables import cart, engagement, identity, orders, profile, risk
+from footfall.tables import cart, engagement, identity, orders, profile, risk, timeline
 from footfall.tables.spec import AnyTable
 
 ALL: tuple[AnyTable, ...] = (
-    cart.TABLE, engagement.TABLE, identity.TABLE, orders.TABLE, profile.TABLE, risk.TABLE)
+    cart.TABLE, engagement.TABLE, identity.TABLE, orders.TABLE, profile.TABLE, risk.TABLE,
+    timeline.TABLE)
