@@ -93,7 +93,16 @@ def test_a_late_interaction_takes_its_place() -> None:
 
 def test_a_repeat_is_kept_once() -> None:
     raws = [Raw(1, "a"), Raw(2, "b"), Raw(2, "b"), Raw(1, "a")]
-    assert facts_of(*raws[:2]) == facts_of(*raws)
+    assert facts_of(*raws[:2]) == facts_of(*raws[:3]) == facts_of(*raws)
+
+
+def test_of_one_stamp_the_content_decides() -> None:
+    """Also at the edge: of the oldest that is kept and one that equals it in time and messageId."""
+    newer = [Raw(START + n, f"m{n}") for n in range(1, KEPT_MAX)]
+    less, more = Raw(START, "m0", event="A"), Raw(START, "m0", event="B")
+    for facts in (facts_of(*newer, less, more), facts_of(*newer, more, less)):
+        assert KEPT_MAX == len(view(facts))
+        assert "B" == view(facts)[-1]["event"]
 
 
 @pytest.mark.parametrize(("field", "most"), [
