@@ -70,6 +70,7 @@ COMPILED = (
     "src/footfall/tables/risk_signals.py",
     "src/footfall/tables/row.py",
     "src/footfall/tables/step.py",
+    "src/footfall/tables/timeline.py",
     "src/footfall/tables/timers.py",
 )
 

@@ -288,6 +288,20 @@ def _signal(name: str, at: int, n: int) -> Interaction:
     return event
 
 
+# -- timeline --------------------------------------------------------------------------------------
+
+
+def timeline() -> Row:
+    """More than are kept, each at a place of its own."""
+    return row_of(TABLES["timeline"], (_interaction(n) for n in range(25)))
+
+
+def _interaction(n: int) -> Interaction:
+    event = events.plain(NEWEST + n, message_id(n))
+    event["event"], event["channel"], event["source"] = wide(n, 90), wide(n, 90), wide(n, 90)
+    return event
+
+
 #: Table -> rows, the largest of which counts.
 ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "cart": (cart,),
@@ -299,4 +313,5 @@ ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "orders": (orders, orders_of_long_texts),
     "profile": (profile, profile_of_small_traits),
     "risk": (risk,),
+    "timeline": (timeline,),
 }

@@ -192,9 +192,19 @@ def _computed_event(draw: st.DrawFn) -> Interaction:
     return made
 
 
-def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[int] = _times
-                ) -> st.SearchStrategy[list[Happening]]:
-    return st.lists(st.builds(Happening, event, times), max_size=12,
+@st.composite
+def _timeline_event(draw: st.DrawFn) -> Interaction:
+    made = events.plain(0, draw(_message_ids))
+    made["type"] = draw(st.sampled_from(["track", "page", "other"]))
+    made["event"] = draw(st.sampled_from(["", "Seen", "ä" * 70]))
+    made["channel"] = draw(st.sampled_from(["", "web", "c" * 60]))
+    made["source"] = draw(st.sampled_from(["web", "web", "s" * 60]))
+    return made
+
+
+def _happenings(event: st.SearchStrategy[Interaction], times: st.SearchStrategy[int] = _times,
+                most: int = 12) -> st.SearchStrategy[list[Happening]]:
+    return st.lists(st.builds(Happening, event, times), max_size=most,
                     unique_by=lambda h: h.event["message_id"])
 
 
@@ -208,9 +218,10 @@ EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "orders": _happenings(_order_event()),
     "profile": _happenings(_profile_event()),
     "risk": _happenings(_risk_event(), _long_times),
+    "timeline": (_happenings(_timeline_event()) | _happenings(_timeline_event(), most=36)),
 }
 
-JOINING = frozenset({"cart", "consent", "identity", "links", "profile"})
+JOINING = frozenset({"cart", "consent", "identity", "links", "profile", "timeline"})
 #: Of a table whose facts depend on its configuration: one with all that it can do.
 CONFIGS = {"computed": traits.EACH}
 

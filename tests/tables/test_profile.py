@@ -284,6 +284,22 @@ def test_all_traits_at_their_limit_and_one_byte_above() -> None:
     over = facts_of(call(2, big), call(1, {"a": "x" * (last + 1)}))
     assert (19, True) == (len(kept(over)), over.limited)
     assert "a" not in kept(over)
+    older = observe(fits, call(0, {"b": 1}), 0)
+    assert (kept(fits), True) == (kept(older), older.limited), "what fits exactly stays"
+
+
+def test_a_repeat_by_a_source_of_a_longer_name_is_held_to_the_limit() -> None:
+    traits = {f"t{n:02}": "x" * 1_960 for n in range(20)}
+    facts = facts_of(call(1, traits), call(2, traits))
+    assert (20, False) == (len(kept(facts)), facts.limited)
+    longer = observe(facts, call(3, traits, source="s" * 50), 3)
+    assert (19, True) == (len(kept(longer)), longer.limited)
+
+
+def test_what_either_object_of_a_call_has_too_much_is_marked() -> None:
+    over = {"x" * (NAME_CHARS_MAX + 1): 1, "a": 1}
+    for own, context in ((over, {"b": 1}), ({"b": 1}, over), ({}, over)):
+        assert facts_of(call(1, own, context={"traits": context})).limited
 
 
 def test_a_long_source_is_cut() -> None:

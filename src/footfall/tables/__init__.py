@@ -12,6 +12,7 @@ from footfall.tables import (
     orders,
     profile,
     risk,
+    timeline,
 )
 from footfall.tables.spec import AnyTable
 
@@ -25,4 +26,5 @@ ALL: tuple[AnyTable, ...] = (
     orders.TABLE,
     profile.TABLE,
     risk.TABLE,
+    timeline.TABLE,
 )

@@ -24,7 +24,7 @@ from typing import Final
 from footfall.tables.engagement_row import Counts, Kind, Kinds
 
 #: Kinds of one customer, `OTHER` not among them.
-KINDS_MAX: Final = 18
+KINDS_MAX: Final = 16
 NAME_CHARS_MAX: Final = 50
 OTHER = ("other", "")
 
