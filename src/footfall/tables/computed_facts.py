@@ -18,7 +18,7 @@ import msgspec
 from footfall.events.amount import to_bytes
 from footfall.events.interaction import Interaction
 from footfall.tables import computed_candidates, computed_cells, computed_sketch
-from footfall.tables.computed_filter import VALUES_MAX, Filter, Values, text_of, units_of
+from footfall.tables.computed_filter import VALUES_MAX, Filter, Values
 from footfall.tables.computed_limits import (
     AVERAGE,
     COUNT,
@@ -124,15 +124,13 @@ class Trait:
         read: list[Any] = []
         skipped = 0
         if self.path is not None and values is not None:
-            found = values.at(self.path)
+            found: list[Any] = []
+            found += (values.units(self.path) if self.kind in _OF_AMOUNTS
+                      else values.texts(self.path))
             if not found:
                 return before
-            if len(found) > VALUES_MAX:
-                skipped = len(found) - VALUES_MAX
-                del found[VALUES_MAX:]
-            of = units_of if self.kind in _OF_AMOUNTS else text_of
-            read = [one for one in map(of, found) if one is not None]
-            skipped += len(found) - len(read)
+            read = [one for one in found[:VALUES_MAX] if one is not None]
+            skipped = len(found) - len(read)
         state = State(self.shape) if before is None else _decode(before[_HEAD_BYTES:])
         cells, newest, is_cut = state.cells, state.newest, False
         if self.path is None or read:

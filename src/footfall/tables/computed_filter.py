@@ -30,6 +30,7 @@ _CHANNEL: Final = "channel"
 _REMEMBERED: Final = 16_384
 #: Of a whole number that is kept as text: it has at most `VALUE_BYTES_MAX` digits.
 _INTEGER_BITS_MAX: Final = 300
+_WHOLE_MAX: Final = 10**amount.DIGITS_MAX
 
 Test = Callable[["Values"], bool]
 
@@ -76,9 +77,33 @@ class Values:
         self._channel = channel
         self._item = item
         self._other = other
+        # Many definitions read the same paths.
+        self._found: dict[str, list[Any]] = {}
+        self._units: dict[str, list[int | None]] = {}
+        self._texts: dict[str, list[str | None]] = {}
 
     def at(self, path: str) -> list[Any]:
         """All values at a path; none of them null."""
+        found = self._found.get(path)
+        if found is None:
+            found = self._found[path] = self._at(path)
+        return found
+
+    def units(self, path: str) -> list[int | None]:
+        """The same as numbers in 10^-9, None for each that is none."""
+        units = self._units.get(path)
+        if units is None:
+            units = self._units[path] = [units_of(value) for value in self.at(path)]
+        return units
+
+    def texts(self, path: str) -> list[str | None]:
+        """The same as texts, None for each that has none."""
+        texts = self._texts.get(path)
+        if texts is None:
+            texts = self._texts[path] = [text_of(value) for value in self.at(path)]
+        return texts
+
+    def _at(self, path: str) -> list[Any]:
         if path == _CHANNEL:
             return [self._channel] if self._channel else []
         member, field, name, rest = self._places[path]
@@ -150,7 +175,9 @@ def units_of(value: Any) -> int | None:
     if isinstance(value, str):
         if NUMERAL.fullmatch(value) is None:
             return None
-    elif not isinstance(value, int | Decimal):
+    elif isinstance(value, int):
+        return value * amount.ONE if -_WHOLE_MAX < value < _WHOLE_MAX else None
+    elif not isinstance(value, Decimal):
         return None
     try:
         return amount.parse(value)
@@ -181,30 +208,31 @@ def compiled(condition: Condition) -> Test:
     path = condition.path
     assert path is not None
     if condition.exists is not None:
-        wanted = condition.exists
-        return lambda values: bool(values.at(path)) == wanted
+        is_there = condition.exists
+        return lambda values: bool(values.at(path)) == is_there
     if condition.not_equals is not None:
         other = _operand(condition.not_equals)
-        return lambda values: not any(_equals(value, other) for value in values.at(path))
-    fits = _fitting(condition)
-    return lambda values: any(fits(value) for value in values.at(path))
-
-
-def _fitting(condition: Condition) -> Callable[[Any], bool]:
-    """What one value must be for a condition to hold."""
+        return lambda values: not _has(values, path, other)
     if condition.equals is not None:
-        other = _operand(condition.equals)
-        return lambda value: _equals(value, other)
+        wanted = _operand(condition.equals)
+        return lambda values: _has(values, path, wanted)
     if condition.in_ is not None:
         others = [_operand(one) for one in condition.in_]
-        return lambda value: any(_equals(value, one) for one in others)
+        return lambda values: any(_has(values, path, one) for one in others)
     if condition.contains is not None:
         part = condition.contains
-        return lambda value: isinstance(value, str) and part in value
-    given = condition.greater if condition.greater is not None else condition.less
-    bound = amount.parse(str(given))
-    sign = 1 if condition.greater is not None else -1
-    return lambda value: _exceeds(value, bound, sign)
+        return lambda values: any(isinstance(value, str) and part in value
+                                  for value in values.at(path))
+    return _compared(condition, path)
+
+
+def _compared(condition: Condition, path: str) -> Test:
+    """`greater` or `less`."""
+    is_greater = condition.greater is not None
+    bound = amount.parse(str(condition.greater if is_greater else condition.less))
+    if is_greater:
+        return lambda values: any(u is not None and u > bound for u in values.units(path))
+    return lambda values: any(u is not None and u < bound for u in values.units(path))
 
 
 def _operand(value: bool | int | float | str) -> Any:
@@ -214,17 +242,13 @@ def _operand(value: bool | int | float | str) -> Any:
     return amount.parse(str(value))
 
 
-def _equals(value: Any, other: Any) -> bool:
-    if isinstance(other, bool) or isinstance(value, bool):
-        return value is other
+def _has(values: Values, path: str, other: Any) -> bool:
+    """Whether any of the values at a path is this one."""
+    if isinstance(other, bool):
+        return any(value is other for value in values.at(path))
     if isinstance(other, int):
-        return units_of(value) == other
-    return isinstance(value, str) and value == other
-
-
-def _exceeds(value: Any, bound: int, sign: int) -> bool:
-    units = units_of(value)
-    return units is not None and sign * units > sign * bound
+        return other in values.units(path)
+    return any(isinstance(value, str) and value == other for value in values.at(path))
 
 
 def _may_concern(over: Over, call: str, name: str) -> bool:

@@ -175,7 +175,7 @@ def _made(found: set[tuple[bytes, bytes]]) -> TimelineFacts:
 TABLE = TableSpec(
     name="timeline",
     version=1,
-    slot=8,
+    slot=9,
     facts=TimelineFacts,
     told=TimelineTold,
     config=NoConfig,
