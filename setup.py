@@ -30,6 +30,7 @@ COMPILED = (
     "src/footfall/tables/cart_reading.py",
     "src/footfall/tables/cart_triggers.py",
     "src/footfall/tables/consent.py",
+    "src/footfall/tables/consent_choices.py",
     "src/footfall/tables/consent_facts.py",
     "src/footfall/tables/consent_gate.py",
     "src/footfall/tables/consent_reading.py",

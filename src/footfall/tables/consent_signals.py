@@ -14,7 +14,7 @@ Everything read here is free content. Must never look at other events, nor grant
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from footfall.events.interaction import Interaction
 from footfall.events.personal import identifiers, properties
 from footfall.events.personal import read as read_personal
 from footfall.events.personal_row import ABSENT
+from footfall.tables.consent_choices import packed, unpacked
 from footfall.tables.consent_row import (
     DENIED,
     GRANTED,
@@ -36,6 +37,7 @@ from footfall.tables.consent_row import (
     Decided,
     Said,
     Statement,
+    Subject,
 )
 from footfall.tables.spec import Reads
 
@@ -85,6 +87,7 @@ READ = (
       for signal, paths in _PROPERTIES.items()),
 )
 
+NO_CHOICES = packed(())
 _NULL: Final = b"null"
 #: Objects that are remembered by the process, and up to which size: most items carry the same few.
 _REMEMBERED: Final = 4_096
@@ -119,15 +122,23 @@ def wants(event: Interaction) -> bool:
         or context.global_privacy_control is not ABSENT)
 
 
-def subject_of(event: Interaction) -> tuple[str, str] | None:
-    """The identifier under which an event decides: the highest that it names."""
-    found: tuple[float, str, str] | None = None
-    for kind, value in identifiers(event).items():
+def subject_of(event: Interaction, known: Sequence[Subject] = ()) -> tuple[str, str] | None:
+    """The identifier under which an event decides: the highest that it names and that is not
+    blocked; those that are known were looked at before.
+    """
+    named = identifiers(event)
+    for kind in sorted(named, key=_order_of) if len(named) > 1 else named:
+        value = named[kind][:VALUE_CHARS_MAX]
+        for subject in known:
+            if subject.value == value and subject.kind == kind:
+                return kind, value
         if not is_blocked(value):
-            one = (rank(kind), kind, value[:VALUE_CHARS_MAX])
-            if found is None or one < found:
-                found = one
-    return None if found is None else (found[1], found[2])
+            return kind, value
+    return None
+
+
+def _order_of(kind: str) -> tuple[float, str]:
+    return rank(kind), kind
 
 
 def read(event: Interaction, when: int) -> Said:
@@ -138,25 +149,25 @@ def read(event: Interaction, when: int) -> Said:
     if signal is not None:
         act = _act(event, signal, choices)
         if act.is_whole:
-            choices = ()
+            choices = NO_CHOICES
         if act.misread:
             misread = (*misread, SIGNALS[signal])
         statements += _statements(event, when, signal, act)
-    if choices:
+    if choices != NO_CHOICES:
         carrier = SEGMENT if _has_segments(event) else RUDDER
         statements.append(Statement(when, 0, event["message_id"],
                                     event["source"][:SOURCE_CHARS_MAX], "", carrier, choices))
     return Said(tuple(statements), has_gpc, misread)
 
 
-def carried_by(event: Interaction) -> tuple[tuple[Choice, ...], tuple[str, ...], bool]:
-    """What an item carries: its choices, the signals of which something could not be read, and
-    whether it came under Global Privacy Control.
+def carried_by(event: Interaction) -> tuple[bytes, tuple[str, ...], bool]:
+    """What an item carries: its choices (packed), the signals of which something could not be
+    read, and whether it came under Global Privacy Control.
     """
     context = (event["read"] if "read" in event else read_personal(event)).context
     if context is None:
-        return (), (), False
-    choices: tuple[Choice, ...] = ()
+        return NO_CHOICES, (), False
+    choices = NO_CHOICES
     misread: tuple[str, ...] = ()
     if context.consent is not ABSENT or context.consent_management is not ABSENT:
         said, management = bytes(context.consent), bytes(context.consent_management)
@@ -184,18 +195,18 @@ def _has_segments(event: Interaction) -> bool:
     return context is not None and bytes(context.consent) != _NULL
 
 
-def _carried(said: bytes, management: bytes) -> tuple[tuple[Choice, ...], bool]:
+def _carried(said: bytes, management: bytes) -> tuple[bytes, bool]:
     """The choices of an item's consent objects, and whether something could not be read."""
     try:
         given = consent.preferences(_decode(said), _decode(management))
     except msgspec.MsgspecError:  # a number of too many digits
-        return (), True
+        return NO_CHOICES, True
     if given is None:
-        return (), False
+        return NO_CHOICES, False
     if not given.allowed and not given.unreadable:
-        return (Choice(ALL, ALL, DENIED),), False
+        return packed((Choice(ALL, ALL, DENIED),)), False
     choices, misread = _choices(given.allowed, ALL)
-    return choices, misread or given.unreadable > 0
+    return packed(choices), misread or given.unreadable > 0
 
 
 _remembered = lru_cache(maxsize=_REMEMBERED)(_carried)
@@ -215,7 +226,7 @@ def _choices(said: Any, channel: str) -> tuple[tuple[Choice, ...], bool]:
     return tuple(found), misread
 
 
-def _act(event: Interaction, signal: int, carried: tuple[Choice, ...]) -> Act:
+def _act(event: Interaction, signal: int, carried: bytes) -> Act:
     said = properties(event, Decided)
     channel = _channel(said.channel)
     expires_at = _expiry(said.expires_at)
@@ -224,8 +235,9 @@ def _act(event: Interaction, signal: int, carried: tuple[Choice, ...]) -> Act:
     if signal == UPDATED:
         is_whole = said.purposes is None
         if is_whole:
-            choices = tuple(Choice(c.purpose, channel or ALL, c.status) for c in carried)
-            misread = misread or not carried
+            choices = tuple(Choice(c.purpose, channel or ALL, c.status)
+                            for c in unpacked(carried))
+            misread = misread or not choices
         elif isinstance(said.purposes, dict):
             choices, some_misread = _choices(said.purposes, channel or ALL)
             misread = misread or some_misread
@@ -259,7 +271,7 @@ def _statements(event: Interaction, when: int, signal: int, act: Act) -> Iterabl
             choices = tuple(c for c in choices if (c.status == GRANTED) == (expires_at > 0))
         if choices:
             yield Statement(when, expires_at, message_id, source, act.wording_version, signal,
-                            choices)
+                            packed(choices))
 
 
 def _purpose(value: Any) -> str | None:
