@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from footfall import tables
+from footfall import Client, tables
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.tables import consent, consent_facts, consent_reading, consent_signals
 from footfall.tables.consent_choices import unpacked
 from footfall.tables.consent_row import (
@@ -23,7 +26,7 @@ from footfall.tables.consent_row import (
 from tests.tables.consents import ANNA, COOKIE, act, at, carried, facts
 from tests.tables.events import plain
 from tests.tables.logs import ANNA as ANNA_KEY
-from tests.tables.logs import START, Appended, fold, tick, triggers
+from tests.tables.logs import KEYS, START, Appended, fold, tick, triggers
 
 HOUR = 3_600_000
 BOTH = {**ANNA, **COOKIE}
@@ -135,7 +138,7 @@ def test_what_an_item_carries(context: dict[str, Any], expected: str, unreadable
     event = carried(at(0), "m", **context)
     assert consent_signals.wants(event)
     assert expected == status(facts(event), "ads")
-    assert unreadable == consent_signals.read(event, at(0)).unreadable
+    assert unreadable == consent_signals.unreadable(event)
 
 
 def test_an_item_that_says_nothing_is_not_looked_at() -> None:
@@ -166,6 +169,12 @@ ACTS = [
      ("expired", "expired"), ()),
     ("Segment Consent Preference Updated",
      {"purposes": {"ads": True}, "expires_at": "2033-01-01T00:00:00Z"}, ("granted", "granted"), ()),
+    ("Segment Consent Preference Updated", {"purposes": {}}, ("denied", "denied"), ()),
+    ("Segment Consent Preference Updated", {"purposes": {}, "channel": "email"},
+     ("unknown", "denied"), ()),
+    ("Segment Consent Preference Updated", {"purposes": False, "channel": "email"},
+     ("unknown", "denied"), ()),
+    ("Segment Consent Preference Updated", {"purposes": True}, ("unknown", "unknown"), True),
     ("Unsubscribed", {}, ("unknown", "withdrawn"), ()),
     ("Email Unsubscribed", {"purpose": "ads"}, ("unknown", "withdrawn"), ()),
     ("Unsubscribed", {"purpose": "other"}, ("unknown", "unknown"), ()),
@@ -205,7 +214,7 @@ def test_what_an_act_decides(name: str, said: dict[str, Any], expected: tuple[st
     event = act(at(0), "m", event=name, **said)
     found = facts(event) if consent_signals.wants(event) else ConsentFacts()
     assert expected == (status(found, "ads"), status(found, "ads", "email"))
-    assert bool(unreadable) == bool(consent_signals.read(event, at(0)).unreadable)
+    assert bool(unreadable) == bool(consent_signals.unreadable(event))
 
 
 def test_a_page_of_an_acts_name_is_none() -> None:
@@ -237,6 +246,25 @@ def test_the_proof_of_a_decision_is_kept() -> None:
              "expires_at": None, "identifier": "user_id", "value": "anna", "purpose": "ads",
              "channel": "", "status": "granted"}
     assert [proof] == shown["effective"] == shown["decisions"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    ({"purposes": {"ads": True}}, ("granted", "granted")),
+    ({"purposes": {"ads": "withdrawn"}}, ("withdrawn", "withdrawn")),
+    ({"purposes": {"ads": True}, "channel": "email"}, ("unknown", "granted")),
+    ({"purposes": {"ads": True}, "expires_at": at(HOUR)}, ("expired", "expired")),
+    ({"purposes": {}}, ("denied", "denied")),
+])
+def test_what_the_python_sdk_sends_is_read(given: dict[str, Any], expected: tuple[str, str]
+                                           ) -> None:
+    """From the call to the row, through the collector's own reading."""
+    with Client(test_mode=True) as client:
+        item = client.consent("anna", timestamp=at(0), wording_version=7, **given).message
+    admitted = admit(json.dumps(item).encode(), 0, Arrival("web", at(0), "0" * 32), KEYS)
+    assert isinstance(admitted, Admitted)
+    found = facts(admitted.event)
+    assert expected == (status(found, "ads"), status(found, "ads", "email"))
+    assert ("web", "7") == found.subjects[0].statements[0][3:5]
 
 
 # -- which one is in force -----------------------------------------------------------------------

@@ -55,26 +55,26 @@ _Order = tuple[int, int, int, str, str, str, int]
 
 def observe(facts: ConsentFacts, event: Interaction, when: int) -> ConsentFacts:
     """Facts with what one more event says."""
-    said = consent_signals.read(event, when)
-    if not said.statements and not said.has_gpc:
+    said, has_gpc, _unreadable = consent_signals.read(event, when)
+    if not said and not has_gpc:
         return facts
     named = consent_signals.subject_of(event, facts.subjects)
     if named is None:
         return facts
     gpc = None
-    if said.has_gpc:
+    if has_gpc:
         gpc = Seen(when, event["message_id"], event["source"][:SOURCE_CHARS_MAX])
     kind, value = named
     subjects = facts.subjects
     for i, known in enumerate(subjects):
         if known.value == value and known.kind == kind:
-            changed = _with(known, said.statements, gpc)
+            changed = _with(known, said, gpc)
             if changed is known:
                 return facts
             after = (*subjects[:i], changed, *subjects[i + 1 :])
             return ConsentFacts(after, facts.cut) if _is_small(after) else _bounded(
                 after, facts.cut)
-    fresh = _with(Subject(kind, value, None, ()), said.statements, gpc)
+    fresh = _with(Subject(kind, value, None, ()), said, gpc)
     return _bounded((*subjects, fresh), facts.cut)
 
 

@@ -110,7 +110,7 @@ class Gate:
         has_gpc = False
         if consent.wants is None or consent.wants(event):
             facts = consent.observe(facts, event, when)
-            choices, misread, has_gpc = consent_signals.carried_by(event)
+            choices, _carrier, misread, has_gpc = consent_signals.carried_by(event)
             if choices != NO_CHOICES or misread:
                 covered = {c.purpose for c in unpacked(choices) if c.status == GRANTED}
         held = {NECESSARY}

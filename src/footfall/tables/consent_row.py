@@ -111,16 +111,6 @@ class Act(NamedTuple):
     is_whole: bool = False
 
 
-class Said(NamedTuple):
-    """What one event says: its statements, whether it came under Global Privacy Control, and the
-    signals of which something could not be read.
-    """
-
-    statements: tuple[Statement, ...]
-    has_gpc: bool
-    unreadable: tuple[str, ...]
-
-
 class Standing(NamedTuple):
     """The consent in force of a purpose on a channel, and what it rests on (None: on nothing).
 

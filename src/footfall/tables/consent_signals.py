@@ -5,7 +5,7 @@ Decides which objects and names are signals (docs/consent.md lists them) and wha
   consent object of its page or app, is what that page remembered when the item was made.
 - What cannot be read is no consent: a grant in it is passed over and counted. A refusal counts all
   the same, on every channel or for every purpose where the one it names cannot be read.
-- An object that names no category refuses them all.
+- An object that names no category, or `false` in its place, refuses them all.
 - `Unsubscribed` and `Email Marked as Spam` withhold whatever the purpose, unless they name one;
   `Subscribed` says something of consent only where it names a purpose or a channel: many shops call
   the purchase of a subscription so.
@@ -35,7 +35,6 @@ from footfall.tables.consent_row import (
     Act,
     Choice,
     Decided,
-    Said,
     Statement,
     Subject,
 )
@@ -96,9 +95,15 @@ _NAMES_REMEMBERED: Final = 16_384
 _STATUSES = {True: GRANTED, False: DENIED,
              "granted": GRANTED, "denied": DENIED, "withdrawn": WITHDRAWN}
 _decode = msgspec.json.Decoder().decode
+_HIGHEST = KINDS[0]
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 #: External ids: between those of people and those of devices.
 _EXTERNAL_RANK: Final = _RANKS.get("device", _RANKS["anonymous_id"]) - 0.5
+
+
+#: What one event says: its statements, whether it came under Global Privacy Control, and the
+#: signals of which something could not be read.
+Said = tuple[tuple[Statement, ...], bool, tuple[str, ...]]
 
 
 @lru_cache(maxsize=_NAMES_REMEMBERED)
@@ -127,7 +132,11 @@ def subject_of(event: Interaction, known: Sequence[Subject] = ()) -> tuple[str, 
     blocked; those that are known were looked at before.
     """
     named = identifiers(event)
-    for kind in sorted(named, key=_order_of) if len(named) > 1 else named:
+    highest = named.get(_HIGHEST)
+    if highest is not None and len(known) == 1 and known[0].value == highest and (
+            known[0].kind == _HIGHEST):
+        return _HIGHEST, highest
+    for kind in sorted(named, key=_order_of):
         value = named[kind][:VALUE_CHARS_MAX]
         for subject in known:
             if subject.value == value and subject.kind == kind:
@@ -143,56 +152,53 @@ def _order_of(kind: str) -> tuple[float, str]:
 
 def read(event: Interaction, when: int) -> Said:
     """What an event says of consent."""
-    choices, misread, has_gpc = carried_by(event)
+    choices, carrier, misread, has_gpc = carried_by(event)
+    statements: tuple[Statement, ...] = ()
     signal = kind_of(event["event"]) if event["type"] == "track" else None
-    statements: list[Statement] = []
     if signal is not None:
         act = _act(event, signal, choices)
         if act.is_whole:
             choices = NO_CHOICES
         if act.misread:
             misread = (*misread, SIGNALS[signal])
-        statements += _statements(event, when, signal, act)
+        statements = tuple(_statements(event, when, signal, act))
     if choices != NO_CHOICES:
-        carrier = SEGMENT if _has_segments(event) else RUDDER
-        statements.append(Statement(when, 0, event["message_id"],
-                                    event["source"][:SOURCE_CHARS_MAX], "", carrier, choices))
-    return Said(tuple(statements), has_gpc, misread)
+        statements = (*statements, Statement(
+            when, 0, event["message_id"], event["source"][:SOURCE_CHARS_MAX], "", carrier,
+            choices))
+    return statements, has_gpc, misread
 
 
-def carried_by(event: Interaction) -> tuple[bytes, tuple[str, ...], bool]:
-    """What an item carries: its choices (packed), the signals of which something could not be
-    read, and whether it came under Global Privacy Control.
+def carried_by(event: Interaction) -> tuple[bytes, int, tuple[str, ...], bool]:
+    """What an item carries: its choices (packed) and their signal, the signals of which something
+    could not be read, and whether it came under Global Privacy Control.
     """
     context = (event["read"] if "read" in event else read_personal(event)).context
     if context is None:
-        return NO_CHOICES, (), False
+        return NO_CHOICES, SEGMENT, (), False
     choices = NO_CHOICES
+    carrier = SEGMENT
     misread: tuple[str, ...] = ()
     if context.consent is not ABSENT or context.consent_management is not ABSENT:
         said, management = bytes(context.consent), bytes(context.consent_management)
         small = len(said) + len(management) <= _REMEMBERED_BYTES
         choices, some_misread = (_remembered if small else _carried)(said, management)
+        carrier = RUDDER if said == _NULL else SEGMENT
         if some_misread:
-            misread = (SIGNALS[RUDDER if said == _NULL else SEGMENT],)
+            misread = (SIGNALS[carrier],)
     if context.global_privacy_control is ABSENT:
-        return choices, misread, False
+        return choices, carrier, misread, False
     control = bytes(context.global_privacy_control)
     if control not in (b"true", b"false", _NULL):
         misread = (*misread, GPC)
-    return choices, misread, control == b"true"
+    return choices, carrier, misread, control == b"true"
 
 
 def unreadable(event: Interaction) -> tuple[str, ...]:
     """The signals of an event of which something could not be read."""
     if event["type"] == "track" and kind_of(event["event"]) is not None:
-        return read(event, 0).unreadable
-    return carried_by(event)[1]
-
-
-def _has_segments(event: Interaction) -> bool:
-    context = read_personal(event).context
-    return context is not None and bytes(context.consent) != _NULL
+        return read(event, 0)[2]
+    return carried_by(event)[2]
 
 
 def _carried(said: bytes, management: bytes) -> tuple[bytes, bool]:
@@ -238,6 +244,8 @@ def _act(event: Interaction, signal: int, carried: bytes) -> Act:
             choices = tuple(Choice(c.purpose, channel or ALL, c.status)
                             for c in unpacked(carried))
             misread = misread or not choices
+        elif said.purposes is False or said.purposes == {}:
+            choices = (Choice(ALL, channel or ALL, DENIED),)
         elif isinstance(said.purposes, dict):
             choices, some_misread = _choices(said.purposes, channel or ALL)
             misread = misread or some_misread
