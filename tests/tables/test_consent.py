@@ -282,6 +282,16 @@ def test_of_one_time_the_stricter_counts() -> None:
     assert "denied" == status(facts(first, second), "ads") == status(facts(second, first), "ads")
 
 
+@pytest.mark.parametrize("ends", [{}, {"expires_at": at(2 * HOUR)}])
+def test_of_one_time_and_status_the_greater_message_is_the_proof(ends: dict[str, Any]) -> None:
+    """In whichever order they come, also where one object is said twice."""
+    said = [act(at(1), m, purposes={"ads": True}, **ends) for m in ("a", "b")]
+    said += [carried(at(1), m, allowed={"ads": True}) for m in ("c", "d")]
+    found = facts(*said)
+    assert ["d", "b"] == sorted((s.message_id for s in found.subjects[0].statements), reverse=True)
+    assert found == facts(*reversed(said))
+
+
 def test_what_is_carried_never_gives_back_what_an_act_took() -> None:
     """A page that still remembers the grant sends it for days after the withdrawal."""
     found = facts(carried(at(1), "a", allowed={"ads": True}),
