@@ -316,6 +316,17 @@ def test_the_highest_identifier_that_has_one_decides() -> None:
     assert ("granted", "granted") == (status(found, "ads"), status(found, "b"))
 
 
+def test_when_identities_join_does_not_matter() -> None:
+    """Counterexample 17: a cookie's grant of t5, a user's refusal of t3, joined before or after."""
+    cookie, user = carried(at(5), "a", COOKIE, allowed={"ads": True}), carried(
+        at(3), "b", ANNA, allowed={"ads": False})
+    joined = consent_facts.merge(ConsentFacts(), facts(user))
+    before = consent_facts.observe(joined, cookie, at(5))
+    after = consent_facts.merge(facts(cookie), facts(user))
+    assert before == after
+    assert "denied" == status(after, "ads")
+
+
 def test_of_identifiers_of_one_rank_the_strictest_counts() -> None:
     found = facts(carried(at(1), "a", {"anonymousId": "a1"}, allowed={"ads": False}),
                   carried(at(9), "b", {"anonymousId": "a2"}, allowed={"ads": True}))
