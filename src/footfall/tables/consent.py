@@ -135,7 +135,7 @@ def _changed(entry: Choice, n: int, was: int, found: Standing, now: int) -> Trig
 TABLE = TableSpec(
     name="consent",
     version=1,
-    slot=5,
+    slot=6,
     facts=ConsentFacts,
     told=ConsentTold,
     config=ConsentConfig,
