@@ -38,6 +38,7 @@ COMPILED = (
     "src/footfall/tables/computed_limits.py",
     "src/footfall/tables/computed_sketch.py",
     "src/footfall/tables/consent.py",
+    "src/footfall/tables/consent_choices.py",
     "src/footfall/tables/consent_facts.py",
     "src/footfall/tables/consent_gate.py",
     "src/footfall/tables/consent_reading.py",

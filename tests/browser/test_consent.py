@@ -150,3 +150,29 @@ async def test_global_privacy_control_keeps_nothing_and_grants_nothing(
     assert seen["context"]["globalPrivacyControl"] is True
     assert {"analytics": False, "necessary": True} == seen["context"]["consent"][
         "categoryPreferences"]
+
+
+async def test_what_is_said_of_a_channel_leaves_the_page_as_it_is(shop: Shop) -> None:
+    """It is sent with its words; nothing of it is remembered, and nothing else changes."""
+    page = await shop.page()
+    await page.evaluate(
+        "footfall.consent({news: true}, {channel: 'email', wordingVersion: 'v2', expiresAt: 5})")
+    await page.evaluate("footfall.track('After')")
+    await shop.until(lambda: "After" in shop.events())
+    said = shop.items()[0]
+    assert (EVENT, {"purposes": {"news": True}, "channel": "email", "wording_version": "v2",
+                    "expires_at": 5}) == (said["event"], said["properties"])
+    assert [None, None] == preferences(shop)
+    assert "footfall:consent" not in await kept(page)
+
+
+async def test_a_decision_with_details_is_sent_each_time(shop: Shop) -> None:
+    """A grant that is renewed says when it ends now."""
+    page = await shop.page()
+    for day in (1, 2):
+        await page.evaluate(
+            f"footfall.consent({{analytics: true}}, {{expiresAt: new Date({day} * 864e5)}})")
+    await shop.until(lambda: 2 == len(shop.items()))
+    assert ["1970-01-02T00:00:00.000Z", "1970-01-03T00:00:00.000Z"] == [
+        item["properties"]["expires_at"] for item in shop.items()]
+    assert [{"analytics": True}] * 2 == preferences(shop)

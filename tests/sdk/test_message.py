@@ -213,6 +213,27 @@ def test_nothing_that_is_given_ever_raises(values: list[Any]) -> None:
         assert 7 == len(client.calls) + sum(counts.dropped.values())
 
 
+def test_what_a_decision_says_more(client: Client) -> None:
+    """A channel and words are in the properties: the object in the context is for every channel."""
+    client.consent("u1", {"news": True}, channel="email", wording_version="v2", expires_at=WHEN)
+    client.consent("u1", {"news": "withdrawn", "ads": False})
+    client.consent("u1", {"ads": True}, context={"ip": "::1"}, wording_version=3)
+    on_channel, worded, plain = client.calls
+    assert {"purposes": {"news": True}, "channel": "email", "wording_version": "v2",
+            "expires_at": "2026-11-25T12:00:00.123+00:00"} == on_channel["properties"]
+    assert {"purposes": {"news": "withdrawn", "ads": False}} == worded["properties"]
+    assert "consent" not in {**on_channel["context"], **worded["context"]}
+    assert ({"wording_version": 3}, {"categoryPreferences": {"ads": True}}, "::1") == (
+        plain["properties"], plain["context"]["consent"], plain["context"]["ip"])
+
+
+@pytest.mark.parametrize(("given", "field"), [
+    ({"purposes": ["ads"]}, "purposes"), ({"purposes": {}, "expires_at": 1.5}, "expires_at")])
+def test_a_decision_of_another_kind_is_refused(given: dict[str, Any], field: str) -> None:
+    with Client(test_mode=True, strict=True) as client, pytest.raises(DroppedError, match=field):
+        client.consent("u1", **given)
+
+
 def test_message_ids_differ() -> None:
     ids = [MessageIds() for _ in range(3)]
     made = [i.new() for i in ids for _ in range(1000)]

@@ -35,11 +35,16 @@ _NAMES = (
     *["Product Viewed", "Product Added", "Product Added", "Product Removed", "Cart Viewed"] * 3,
     "Order Completed", "Order Completed", "Order Updated", "Order Refunded", "Order Cancelled",
     "Order Returned", "Subscription Renewed", "Payment Failed", "Payment Failed", "Login Failed",
-    "Payment Info Entered", "Coupon Entered", "Coupon Denied")
+    "Payment Info Entered", "Coupon Entered", "Coupon Denied",
+    "Segment Consent Preference Updated", "Unsubscribed", "Subscribed", "Email Marked as Spam")
 _CONTEXTS: tuple[Any, ...] = (
     None, {"device": []}, {"ip": "192.0.2.1"}, {"ip": "2001:db8::1", "os": {"name": "iOS"}},
     {"ip": "nowhere", "device": 7}, {"ip": "::ffff:192.0.2.9", "userAgent": 5},
-    {"device": {"id": "d" * 70, "type": "mobile"}}, {"os": 5, "device": {"type": None}})
+    {"device": {"id": "d" * 70, "type": "mobile"}}, {"os": 5, "device": {"type": None}},
+    {"consent": {"categoryPreferences": {"ads": True, "b": False}}},
+    {"consent": {"categoryPreferences": {"ads": True}}, "consentManagement": {
+        "allowedConsentIds": ["ads"], "deniedConsentIds": ["b"]}},
+    {"consent": {"categoryPreferences": {}}, "globalPrivacyControl": True}, {"consent": [1]})
 _AMOUNTS: tuple[Any, ...] = (None, 0, 1, 9.99, "19.99", "-3", "0.000000001", "9" * 18)
 #: From one event to the next, of whichever customer; every 1,000th comes after 31 days.
 _STEPS = (0, 1, 60, 900, MINUTE // 8, 3 * MINUTE // 8, 2 * MINUTE, 22 * MINUTE)
@@ -119,7 +124,10 @@ def _properties(dice: random.Random, n: int) -> dict[str, Any]:
         "channel": dice.choice((None, "POS", 7)), "renewal": dice.choice((None, True)),
         "value": [None, n % 40, f"v{n % 7}", "1.5", [n % 3, "x"]][n % 5],
         "card_fingerprint": dice.choice((None, f"f{dice.randrange(9)}", 5)),
-        "coupon": dice.choice((None, f"k{n % 90}"))}
+        "coupon": dice.choice((None, f"k{n % 90}")),
+        "purposes": dice.choice((None, {"ads": True, "b": "withdrawn"}, {"ads": False}, 5)),
+        "purpose": dice.choice((None, None, "ads", 5)),
+        "expires_at": dice.choice((None, None, START + 60 * DAY, "2024-01-01T00:00:00Z"))}
 
 
 def _merged(log: Log, keys: list[bytes]) -> Iterator[str]:

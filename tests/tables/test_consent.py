@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from footfall import tables
+from footfall import Client, tables
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.tables import consent, consent_facts, consent_reading, consent_signals
+from footfall.tables.consent_choices import unpacked
 from footfall.tables.consent_row import (
     DENIED,
     EXPIRED,
@@ -22,7 +26,7 @@ from footfall.tables.consent_row import (
 from tests.tables.consents import ANNA, COOKIE, act, at, carried, facts
 from tests.tables.events import plain
 from tests.tables.logs import ANNA as ANNA_KEY
-from tests.tables.logs import START, Appended, fold, tick, triggers
+from tests.tables.logs import KEYS, START, Appended, fold, tick, triggers
 
 HOUR = 3_600_000
 BOTH = {**ANNA, **COOKIE}
@@ -134,7 +138,7 @@ def test_what_an_item_carries(context: dict[str, Any], expected: str, unreadable
     event = carried(at(0), "m", **context)
     assert consent_signals.wants(event)
     assert expected == status(facts(event), "ads")
-    assert unreadable == consent_signals.read(event, at(0)).unreadable
+    assert unreadable == consent_signals.unreadable(event)
 
 
 def test_an_item_that_says_nothing_is_not_looked_at() -> None:
@@ -165,6 +169,12 @@ ACTS = [
      ("expired", "expired"), ()),
     ("Segment Consent Preference Updated",
      {"purposes": {"ads": True}, "expires_at": "2033-01-01T00:00:00Z"}, ("granted", "granted"), ()),
+    ("Segment Consent Preference Updated", {"purposes": {}}, ("denied", "denied"), ()),
+    ("Segment Consent Preference Updated", {"purposes": {}, "channel": "email"},
+     ("unknown", "denied"), ()),
+    ("Segment Consent Preference Updated", {"purposes": False, "channel": "email"},
+     ("unknown", "denied"), ()),
+    ("Segment Consent Preference Updated", {"purposes": True}, ("unknown", "unknown"), True),
     ("Unsubscribed", {}, ("unknown", "withdrawn"), ()),
     ("Email Unsubscribed", {"purpose": "ads"}, ("unknown", "withdrawn"), ()),
     ("Unsubscribed", {"purpose": "other"}, ("unknown", "unknown"), ()),
@@ -204,7 +214,7 @@ def test_what_an_act_decides(name: str, said: dict[str, Any], expected: tuple[st
     event = act(at(0), "m", event=name, **said)
     found = facts(event) if consent_signals.wants(event) else ConsentFacts()
     assert expected == (status(found, "ads"), status(found, "ads", "email"))
-    assert bool(unreadable) == bool(consent_signals.read(event, at(0)).unreadable)
+    assert bool(unreadable) == bool(consent_signals.unreadable(event))
 
 
 def test_a_page_of_an_acts_name_is_none() -> None:
@@ -238,6 +248,25 @@ def test_the_proof_of_a_decision_is_kept() -> None:
     assert [proof] == shown["effective"] == shown["decisions"]
 
 
+@pytest.mark.parametrize(("given", "expected"), [
+    ({"purposes": {"ads": True}}, ("granted", "granted")),
+    ({"purposes": {"ads": "withdrawn"}}, ("withdrawn", "withdrawn")),
+    ({"purposes": {"ads": True}, "channel": "email"}, ("unknown", "granted")),
+    ({"purposes": {"ads": True}, "expires_at": at(HOUR)}, ("expired", "expired")),
+    ({"purposes": {}}, ("denied", "denied")),
+])
+def test_what_the_python_sdk_sends_is_read(given: dict[str, Any], expected: tuple[str, str]
+                                           ) -> None:
+    """From the call to the row, through the collector's own reading."""
+    with Client(test_mode=True) as client:
+        item = client.consent("anna", timestamp=at(0), wording_version=7, **given).message
+    admitted = admit(json.dumps(item).encode(), 0, Arrival("web", at(0), "0" * 32), KEYS)
+    assert isinstance(admitted, Admitted)
+    found = facts(admitted.event)
+    assert expected == (status(found, "ads"), status(found, "ads", "email"))
+    assert ("web", "7") == found.subjects[0].statements[0][3:5]
+
+
 # -- which one is in force -----------------------------------------------------------------------
 
 
@@ -251,6 +280,16 @@ def test_of_one_time_the_stricter_counts() -> None:
     first, second = carried(at(1), "z", allowed={"ads": True}), carried(
         at(1), "a", allowed={"ads": False})
     assert "denied" == status(facts(first, second), "ads") == status(facts(second, first), "ads")
+
+
+@pytest.mark.parametrize("ends", [{}, {"expires_at": at(2 * HOUR)}])
+def test_of_one_time_and_status_the_greater_message_is_the_proof(ends: dict[str, Any]) -> None:
+    """In whichever order they come, also where one object is said twice."""
+    said = [act(at(1), m, purposes={"ads": True}, **ends) for m in ("a", "b")]
+    said += [carried(at(1), m, allowed={"ads": True}) for m in ("c", "d")]
+    found = facts(*said)
+    assert ["d", "b"] == sorted((s.message_id for s in found.subjects[0].statements), reverse=True)
+    assert found == facts(*reversed(said))
 
 
 def test_what_is_carried_never_gives_back_what_an_act_took() -> None:
@@ -275,6 +314,17 @@ def test_the_highest_identifier_that_has_one_decides() -> None:
     found = facts(carried(at(9), "a", COOKIE, allowed={"ads": False, "b": True}),
                   carried(at(1), "b", BOTH, allowed={"ads": True}))
     assert ("granted", "granted") == (status(found, "ads"), status(found, "b"))
+
+
+def test_when_identities_join_does_not_matter() -> None:
+    """Counterexample 17: a cookie's grant of t5, a user's refusal of t3, joined before or after."""
+    cookie, user = carried(at(5), "a", COOKIE, allowed={"ads": True}), carried(
+        at(3), "b", ANNA, allowed={"ads": False})
+    joined = consent_facts.merge(ConsentFacts(), facts(user))
+    before = consent_facts.observe(joined, cookie, at(5))
+    after = consent_facts.merge(facts(cookie), facts(user))
+    assert before == after
+    assert "denied" == status(after, "ads")
 
 
 def test_of_identifiers_of_one_rank_the_strictest_counts() -> None:
@@ -419,6 +469,6 @@ def test_a_merge_tells_what_it_changes() -> None:
     both = consent.announce(consent.merge_told(one.told, other.told),
                             consent_facts.merge(cookie, user), at(2), config, None)
     assert [] == [t.data["to"] for t in both.triggers]  # the stricter counts as told
-    assert ["denied"] == [STATUSES[t.status] for t in both.told.known]
+    assert ["denied"] == [STATUSES[c.status] for c in unpacked(both.told.known)]
     alone = consent.announce(one.told, consent_facts.merge(cookie, user), at(2), config, None)
     assert [("granted", "denied")] == [(t.data["from"], t.data["to"]) for t in alone.triggers]

@@ -145,7 +145,7 @@ def test_a_purposes_name(chars: int, expected: str) -> None:
     """Too long a name is not cut: it would be the name of something else."""
     event = carried(at(0), "m", allowed={"x" * chars: True})
     assert expected == status(facts(event), "x" * chars)
-    assert (chars > PURPOSE_CHARS_MAX) == bool(consent_signals.read(event, at(0)).unreadable)
+    assert (chars > PURPOSE_CHARS_MAX) == bool(consent_signals.unreadable(event))
 
 
 @pytest.mark.parametrize(("chars", "expected"), [(CHANNEL_CHARS_MAX, "granted"),
@@ -176,4 +176,4 @@ def test_a_number_without_end_is_no_consent() -> None:
     event = carried(at(0), "m")
     event["personal"] = b'{"userId":"u","context":{"consent":{"categoryPreferences":{"a":' + (
         b"9" * 5_000) + b"}}}}"
-    assert ("categoryPreferences",) == consent_signals.read(event, at(0)).unreadable
+    assert ("categoryPreferences",) == consent_signals.unreadable(event)

@@ -40,6 +40,13 @@ export interface Said {
   integrations?: Values;
 }
 
+/** What may be said of a decision. */
+export interface Details {
+  channel?: string;
+  expiresAt?: string | number | Date;
+  wordingVersion?: string | number;
+}
+
 type Id = string | number;
 
 export class Client {
@@ -102,22 +109,25 @@ export class Client {
     return this.identity.anonymousId();
   }
 
-  /** What the visitor allows. */
-  consent(said: Decision): void {
+  /** What the visitor allows; on a channel: of one way to reach them, not of this page. */
+  consent(said: Decision, details?: Details): void {
     const text = JSON.stringify(said);
     if (!consents.isDecision(said) || bytesOf(text) > CONSENT_BYTES_MAX) {
       this.drops.tell("consent_unreadable", "a decision is true, false or an object of categories, "
         + `at most ${CONSENT_BYTES_MAX} bytes long`, [said]);
       return;
     }
-    const isNew = JSON.stringify(this.decision) !== text;
+    const { channel, expiresAt: expires_at, wordingVersion: wording_version } = details ?? {};
+    const properties = { expires_at, wording_version };
+    if (channel) return this.track(CONSENT_EVENT, { purposes: said, channel, ...properties });
+    const isNew = !!details || JSON.stringify(this.decision) !== text;
     this.decision = said;
     consents.remember(this.store, said);
     if (this.state === "granted" && !consents.isGrant(said)) {
-      this.sender.beacon([this.item("track", { event: CONSENT_EVENT }, {}).json]);
+      this.sender.beacon([this.item("track", { event: CONSENT_EVENT, properties }, {}).json]);
     }
     this.decided(said);
-    if (this.state === "granted" && isNew && said !== true) this.track(CONSENT_EVENT);
+    if (this.state === "granted" && isNew && said !== true) this.track(CONSENT_EVENT, properties);
   }
 
   flush(): Promise<boolean> {

@@ -14,13 +14,14 @@ import logging
 import os
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Unpack
 
 from footfall.sdk import message as items
 from footfall.sdk.commerce import Commerce
 from footfall.sdk.config import Options, configure
 from footfall.sdk.drops import Counts, DroppedError, Message
-from footfall.sdk.message import Call, Common, Id, Time, Values
+from footfall.sdk.message import Call, Common, Decision, Id, Time, Values
 from footfall.sdk.pipeline import Pipeline
 
 log = logging.getLogger("footfall")
@@ -101,13 +102,19 @@ class Client:
                                           message_id),
                           {"previousId": previous_id})
 
-    def consent(self, user_id: Id | None = None, purposes: dict[str, bool] | None = None,
+    def consent(self, user_id: Id | None = None,
+                purposes: Mapping[str, bool | str] | None = None,
                 context: Values | None = None, timestamp: Time | None = None,
-                anonymous_id: Id | None = None, message_id: object = None) -> Call:
-        """What a customer allows, purpose by purpose."""
-        stated = items.merged(context or {}, {"consent": {"categoryPreferences": purposes or {}}})
-        return self.track(user_id, items.CONSENT_EVENT, None, stated, timestamp, anonymous_id,
-                          None, message_id)
+                anonymous_id: Id | None = None, message_id: object = None, *,
+                channel: str | None = None, expires_at: Time | None = None,
+                wording_version: str | int | None = None) -> Call:
+        """What a customer allows, purpose by purpose: true or false, or how they put it (`granted`,
+        `denied`, `withdrawn`); on a channel, or on every one.
+        """
+        return self._call("track", Common(user_id, anonymous_id, context, timestamp, None,
+                                          message_id),
+                          {"event": items.CONSENT_EVENT},
+                          Decision(purposes, channel, expires_at, wording_version))
 
     def flush(self, timeout_s: float = FLUSH_S_MAX) -> bool:
         """Send at once; whether everything called before has found its end in that time."""
@@ -136,10 +143,13 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _call(self, kind: str, common: Common, rest: Message) -> Call:
+    def _call(self, kind: str, common: Common, rest: Message,
+              decision: Decision | None = None) -> Call:
         message: Message = {}
         pipeline = self._pipeline
         try:
+            if decision is not None:
+                common, rest = items.decided(common, rest, decision)
             message = items.message(kind, common, rest, pipeline.ids, self._config.channel)
             data, left_out = items.encode(message)
         except DroppedError as error:

@@ -56,6 +56,15 @@ class Common(NamedTuple):
     message_id: object = None
 
 
+class Decision(NamedTuple):
+    """What a customer decided of their consent."""
+
+    purposes: Mapping[str, bool | str] | None = None
+    channel: str | None = None
+    expires_at: Time | None = None
+    wording_version: str | int | None = None
+
+
 class MessageIds:
     """Names for items: 128 random bits of this process, and a number."""
 
@@ -107,6 +116,27 @@ def message(kind: str, common: Common, rest: Message, ids: MessageIds, channel: 
     return found
 
 
+def decided(common: Common, rest: Message, decision: Decision) -> tuple[Common, Message]:
+    """A decision within an item, or `DroppedError`: as Segment's consent object where it is a plain
+    yes or no for every channel, and in the properties what that object cannot say.
+    """
+    purposes, channel, expires_at, wording_version = decision
+    said = _mapping(purposes or {}, "purposes")
+    properties: Message = {}
+    if channel is not None or not all(isinstance(value, bool) for value in said.values()):
+        properties["purposes"] = {**said}
+    else:
+        context = merged(common.context or {}, {"consent": {"categoryPreferences": {**said}}})
+        common = common._replace(context=context)
+    if channel is not None:
+        properties["channel"] = channel
+    if expires_at is not None:
+        properties["expires_at"] = _time(expires_at, "expires_at")
+    if wording_version is not None:
+        properties["wording_version"] = wording_version
+    return common, {**rest, "properties": properties}
+
+
 def encode(item: Message) -> tuple[bytes, int]:
     """Its bytes, and how many values had to be left out of it."""
     left_out = 0
@@ -147,14 +177,14 @@ def _mapping(value: Values, name: str) -> Values:
     return value
 
 
-def _time(value: Time) -> object:
+def _time(value: Time, name: str = "timestamp") -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             near = abs(datetime.now() - value) < LOCAL_WITHIN
             value = value.astimezone() if near else value.replace(tzinfo=UTC)
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise DroppedError("field_kind", f"timestamp is a {type(value).__name__}; give a datetime, "
+        raise DroppedError("field_kind", f"{name} is a {type(value).__name__}; give a datetime, "
                            "RFC 3339 text or milliseconds since 1970")
     return value
 

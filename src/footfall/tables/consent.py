@@ -7,7 +7,7 @@ consent. This file decides when something is told, once (law 3):
   decision, by identities that joined, or because a grant's time is over. That last one only a timer
   tells, at that instant; a grant that arrives when its time is over already tells nothing before.
 - What was never told counts as told unknown. Each change has a number, which never goes back.
-- Of two customers that join what was told later holds, of each purpose and channel.
+- Of two customers that join the stricter holds of what was told, of each purpose and channel.
 Must never tell by time when it is not a timer that asks, nor remember trigger ids.
 """
 
@@ -15,17 +15,19 @@ from __future__ import annotations
 
 from footfall.tables import consent_facts, consent_reading, consent_signals, consent_view
 from footfall.tables.cart_triggers import instant
+from footfall.tables.consent_choices import packed, unpacked
 from footfall.tables.consent_row import (
     EXPIRED,
     GRANTED,
     STATUSES,
     UNKNOWN,
+    Choice,
     ConsentConfig,
     ConsentFacts,
     ConsentTold,
     Standing,
-    ToldStatus,
 )
+from footfall.tables.consent_signals import ACTS, NO_CHOICES
 from footfall.tables.spec import Announcement, TableSpec, Trigger
 
 CHANGED = "consent_changed"
@@ -37,8 +39,8 @@ def announce(told: ConsentTold, facts: ConsentFacts, now: int, config: ConsentCo
     if _is_told(told, facts):
         return Announcement(told)
     due: int | None = None
-    before = {(t.purpose, t.channel): t for t in told.known}
-    entries: list[ToldStatus] = []
+    before = {(c.purpose, c.channel): c for c in unpacked(told.known)}
+    known: list[Choice] = []
     triggers: list[Trigger] = []
     n = told.n
     for purpose, channel, found in consent_reading.standing(facts, now, config.gpc_denies):
@@ -49,61 +51,52 @@ def announce(told: ConsentTold, facts: ConsentFacts, now: int, config: ConsentCo
         if status == EXPIRED and was != EXPIRED and fired is None:
             if due is None or ends < due:
                 due = ends
-            if entry is not None:
-                entries.append(entry)
-            continue
-        if status == GRANTED and ends and (due is None or ends < due):
+            status = was
+        elif status == GRANTED and ends and (due is None or ends < due):
             due = ends
+        now_told = Choice(purpose, channel, status)
         if status != was:
             n += 1
-            entry = ToldStatus(purpose, channel, status, n)
-            triggers.append(_changed(entry, was, found, now))
-        if entry is not None and status != UNKNOWN:
-            entries.append(entry)
+            triggers.append(_changed(now_told, n, was, found, now))
+        if status != UNKNOWN:
+            known.append(now_told)
     for entry in before.values():  # a limit has dropped it
-        if entry.status != UNKNOWN:
-            n += 1
-            gone = ToldStatus(entry.purpose, entry.channel, UNKNOWN, n)
-            triggers.append(_changed(gone, entry.status, Standing(UNKNOWN), now))
-    known = tuple(entries)
-    if not triggers and known == told.known:
+        n += 1
+        gone = Choice(entry.purpose, entry.channel, UNKNOWN)
+        triggers.append(_changed(gone, n, entry.status, Standing(UNKNOWN), now))
+    if not triggers:
         return Announcement(told, due)
-    return Announcement(ConsentTold(known, n), due, tuple(triggers))
+    return Announcement(ConsentTold(packed(known), n), due, tuple(triggers))
 
 
 def merge_told(mine: ConsentTold, theirs: ConsentTold) -> ConsentTold:
-    """What either told counts as told: of each purpose and channel the later change."""
-    found = {(t.purpose, t.channel): t for t in mine.known}
-    for entry in theirs.known:
+    """What either told counts as told: of each purpose and channel the stricter."""
+    if mine.known == theirs.known:
+        return ConsentTold(mine.known, max(mine.n, theirs.n))
+    found = {(c.purpose, c.channel): c for c in unpacked(mine.known)}
+    for entry in unpacked(theirs.known):
         key = entry.purpose, entry.channel
         other = found.get(key)
-        if other is None or (entry.n, entry.status) > (other.n, other.status):
+        if other is None or entry.status > other.status:
             found[key] = entry
-    return ConsentTold(tuple(sorted(found.values())), max(mine.n, theirs.n))
+    return ConsentTold(packed(found.values()), max(mine.n, theirs.n))
 
 
 def _is_told(told: ConsentTold, facts: ConsentFacts) -> bool:
-    """Whether this is one statement under one identifier, and all of it was told: the usual case,
-    found without resolving anything.
+    """Whether all that was said, under one identifier, is one and the same object, by itself or as
+    an act made it first, and was told: the usual case, found without resolving anything.
     """
     subjects = facts.subjects
     if not subjects:
-        return not told.known
+        return told.known == NO_CHOICES
     if len(subjects) > 1 or subjects[0].gpc is not None or facts.cut:
         return False
-    statements = subjects[0].statements
-    if len(statements) != 1 or statements[0].expires_at:
-        return False
-    choices = statements[0].choices
-    known = told.known
-    if len(choices) != len(known):
-        return False
-    for choice, entry in zip(choices, known, strict=True):
-        # What refuses every purpose, or was said of a channel, may bear on others.
-        if not choice.purpose or choice.channel or entry.channel or (
-                choice.purpose != entry.purpose or choice.status != entry.status):
+    is_carried = False
+    for statement in subjects[0].statements:
+        if statement.choices != told.known or statement.expires_at:
             return False
-    return True
+        is_carried = is_carried or statement.signal < ACTS  # then no choice is of a channel
+    return is_carried
 
 
 def _ends(found: Standing) -> int:
@@ -114,14 +107,14 @@ def _ends(found: Standing) -> int:
     return statement.expires_at
 
 
-def _changed(entry: ToldStatus, was: int, found: Standing, now: int) -> Trigger:
+def _changed(entry: Choice, n: int, was: int, found: Standing, now: int) -> Trigger:
     """The trigger of one change: docs/triggers.md."""
     statement = found.statement
     ends = _ends(found)
     at = ends if found.status == EXPIRED else now
     return Trigger(
         CHANGED,
-        (entry.purpose, entry.channel, STATUSES[entry.status], entry.n),
+        (entry.purpose, entry.channel, STATUSES[entry.status], n),
         at,
         {
             "purpose": entry.purpose,

@@ -23,6 +23,7 @@ import msgspec
 
 from footfall.events.interaction import Interaction
 from footfall.tables import consent_signals
+from footfall.tables.consent_choices import packed, unpacked
 from footfall.tables.consent_row import Choice, ConsentFacts, Seen, Statement, Subject
 from footfall.tables.consent_signals import ACTS, ALL, SOURCE_CHARS_MAX, rank
 
@@ -34,7 +35,8 @@ BYTES_MAX: Final = 16_000
 #: The most bytes that one can take: texts at their limits, in characters of four bytes.
 _SUBJECT_BYTES: Final = 1_600
 _STATEMENT_BYTES: Final = 1_000
-_CHOICE_BYTES: Final = 400
+#: The least that a choice can take.
+_CHOICE_BYTES: Final = 5
 
 #: What `ConsentFacts.cut` says was dropped.
 PURPOSES: Final = 1
@@ -53,26 +55,26 @@ _Order = tuple[int, int, int, str, str, str, int]
 
 def observe(facts: ConsentFacts, event: Interaction, when: int) -> ConsentFacts:
     """Facts with what one more event says."""
-    said = consent_signals.read(event, when)
-    if not said.statements and not said.has_gpc:
+    said, has_gpc, _unreadable = consent_signals.read(event, when)
+    if not said and not has_gpc:
         return facts
-    named = consent_signals.subject_of(event)
+    named = consent_signals.subject_of(event, facts.subjects)
     if named is None:
         return facts
     gpc = None
-    if said.has_gpc:
+    if has_gpc:
         gpc = Seen(when, event["message_id"], event["source"][:SOURCE_CHARS_MAX])
     kind, value = named
     subjects = facts.subjects
     for i, known in enumerate(subjects):
         if known.value == value and known.kind == kind:
-            changed = _with(known, said.statements, gpc)
+            changed = _with(known, said, gpc)
             if changed is known:
                 return facts
             after = (*subjects[:i], changed, *subjects[i + 1 :])
             return ConsentFacts(after, facts.cut) if _is_small(after) else _bounded(
                 after, facts.cut)
-    fresh = _with(Subject(kind, value, None, ()), said.statements, gpc)
+    fresh = _with(Subject(kind, value, None, ()), said, gpc)
     return _bounded((*subjects, fresh), facts.cut)
 
 
@@ -116,10 +118,11 @@ def _with_statement(known: tuple[Statement, ...], said: Statement) -> tuple[Stat
     """Most items carry what the one before carried: one statement takes the place of the other."""
     for i, other in enumerate(known):
         if other.choices == said.choices and other.signal == said.signal:
-            if order_of(other, 0) >= order_of(said, 0):
+            if said.at > other.at:
+                if i == len(known) - 1:
+                    return (*known[:i], said)
+            elif order_of(other, 0) >= order_of(said, 0):
                 return known
-            if i == len(known) - 1 and said.at > other.at:
-                return (*known[:i], said)
             break
     return _latest((*known, said))
 
@@ -129,7 +132,7 @@ def _latest(statements: Iterable[Statement]) -> tuple[Statement, ...]:
     last: dict[_Key, tuple[_Order, Statement, Choice]] = {}
     for statement in statements:
         is_act = statement.signal >= ACTS
-        for choice in statement.choices:
+        for choice in unpacked(statement.choices):
             key = is_act, choice.purpose, choice.channel
             order = order_of(statement, choice.status)
             known = last.get(key)
@@ -143,8 +146,7 @@ def _regrouped(kept: Iterable[tuple[Statement, Choice]]) -> tuple[Statement, ...
     for s, choice in kept:
         head = s.at, s.expires_at, s.message_id, s.source, s.wording_version, s.signal
         groups.setdefault(head, []).append(choice)
-    return tuple(sorted(Statement(*head, tuple(sorted(choices)))
-                        for head, choices in groups.items()))
+    return tuple(sorted(Statement(*head, packed(choices)) for head, choices in groups.items()))
 
 
 # -- several identifiers -----------------------------------------------------------------------
@@ -167,7 +169,7 @@ def _strictest(statements: Iterable[Statement]) -> tuple[Statement, ...]:
     found: dict[_Key, tuple[tuple[int, _Order], Statement, Choice]] = {}
     for statement in statements:
         is_act = statement.signal >= ACTS
-        for choice in statement.choices:
+        for choice in unpacked(statement.choices):
             key = is_act, choice.purpose, choice.channel
             order = choice.status, order_of(statement, choice.status)
             known = found.get(key)
@@ -199,16 +201,18 @@ def _is_small(subjects: Sequence[Subject]) -> bool:
     if len(subjects) > SUBJECTS_MAX:
         return False
     room = BYTES_MAX - _SUBJECT_BYTES * len(subjects)
+    chosen = 0
     for subject in subjects:
         for statement in subject.statements:
-            room -= _STATEMENT_BYTES + _CHOICE_BYTES * len(statement.choices)
-    return room >= 0
+            room -= _STATEMENT_BYTES
+            chosen += len(statement.choices)
+    return chosen <= PURPOSES_MAX * _CHOICE_BYTES and chosen <= room
 
 
 def _choices(subjects: Iterable[Subject]) -> Iterator[Choice]:
     for subject in subjects:
         for statement in subject.statements:
-            yield from statement.choices
+            yield from unpacked(statement.choices)
 
 
 def _first(names: set[str], count: int) -> tuple[set[str], bool]:
@@ -219,7 +223,8 @@ def _first(names: set[str], count: int) -> tuple[set[str], bool]:
 
 def _within(subject: Subject, purposes: set[str], channels: set[str]) -> Subject:
     statements = _regrouped([
-        (statement, choice) for statement in subject.statements for choice in statement.choices
+        (statement, choice) for statement in subject.statements
+        for choice in unpacked(statement.choices)
         if choice.purpose in purposes and choice.channel in channels])
     return Subject(subject.kind, subject.value, subject.gpc, statements)
 

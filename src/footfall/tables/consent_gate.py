@@ -21,7 +21,9 @@ from footfall.events.interaction import Interaction
 from footfall.events.personal import read as read_personal
 from footfall.events.personal_row import Personal
 from footfall.tables import consent_reading, consent_signals
+from footfall.tables.consent_choices import unpacked
 from footfall.tables.consent_row import EVERY, GRANTED, ConsentConfig
+from footfall.tables.consent_signals import NO_CHOICES
 from footfall.tables.spec import AnyTable
 from footfall.tables.step import Step
 from footfall.tables.stored import Kept
@@ -108,9 +110,9 @@ class Gate:
         has_gpc = False
         if consent.wants is None or consent.wants(event):
             facts = consent.observe(facts, event, when)
-            choices, misread, has_gpc = consent_signals.carried_by(event)
-            if choices or misread:
-                covered = {c.purpose for c in choices if c.status == GRANTED}
+            choices, _carrier, misread, has_gpc = consent_signals.carried_by(event)
+            if choices != NO_CHOICES or misread:
+                covered = {c.purpose for c in unpacked(choices) if c.status == GRANTED}
         held = {NECESSARY}
         for purpose in self._purposes:
             if has_gpc and (EVERY in self._gpc_denies or purpose in self._gpc_denies):

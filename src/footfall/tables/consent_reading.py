@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from footfall.events.consent import NECESSARY
+from footfall.tables.consent_choices import unpacked
 from footfall.tables.consent_facts import CHANNELS, STATEMENTS
 from footfall.tables.consent_row import (
     DENIED,
@@ -28,13 +29,12 @@ from footfall.tables.consent_row import (
     EXPIRED,
     GRANTED,
     UNKNOWN,
-    Choice,
     ConsentFacts,
     Standing,
     Statement,
     Subject,
 )
-from footfall.tables.consent_signals import ACTS, ALL, rank
+from footfall.tables.consent_signals import ACTS, ALL, NO_CHOICES, rank
 
 #: Global Privacy Control denies every purpose but the necessary ones.
 EVERY_PURPOSE: Final = (EVERY,)
@@ -49,91 +49,107 @@ def effective(facts: ConsentFacts, purpose: str, channel: str, now: int,
     """The consent in force at an instant (ms) of a purpose on a channel; channel "": in general.
     Purpose "" is what every purpose but `necessary` is refused by.
     """
-    is_denied = purpose != NECESSARY and (EVERY in gpc_denies or purpose in gpc_denies)
-    general = _among(facts, purpose, ALL, now, gpc=is_denied)
-    found = general
-    if channel:
-        of_channel = _among(facts, purpose, channel, now, gpc=False)
-        if of_channel is None and facts.cut & CHANNELS and not _is_kept(facts, channel):
-            of_channel = _UNKNOWN  # what was said of it may have been dropped
-        found = of_channel if general is None else _narrowed(of_channel, general)
-    if found is None:
-        return _UNKNOWN
-    if found.status == GRANTED and facts.cut & STATEMENTS:
-        return _UNKNOWN
-    return found
-
-
-def known(facts: ConsentFacts, gpc_denies: Sequence[str]) -> list[tuple[str, str]]:
-    """Every (purpose, channel) of which something was decided, sorted."""
-    found = {(choice.purpose, choice.channel) for subject in facts.subjects
-             for statement in subject.statements for choice in statement.choices}
-    if any(subject.gpc is not None for subject in facts.subjects):
-        found |= {(ALL if purpose == EVERY else purpose, ALL) for purpose in gpc_denies}
-    return sorted(found)
+    return _Reading(facts, now, gpc_denies).of(purpose, channel)
 
 
 def standing(facts: ConsentFacts, now: int, gpc_denies: Sequence[str]
              ) -> list[tuple[str, str, Standing]]:
     """The consent in force of everything that is known, sorted by purpose and channel."""
-    return [(purpose, channel, effective(facts, purpose, channel, now, gpc_denies))
-            for purpose, channel in known(facts, gpc_denies)]
+    reading = _Reading(facts, now, gpc_denies)
+    known = {key for one in reading.subjects for key in (*one.acts, *one.carried)}
+    if any(one.subject.gpc is not None for one in reading.subjects):
+        known |= {(ALL if purpose == EVERY else purpose, ALL) for purpose in gpc_denies}
+    return [(*key, reading.of(*key)) for key in sorted(known)]
 
 
-def _among(facts: ConsentFacts, purpose: str, channel: str, now: int, *, gpc: bool
-           ) -> Standing | None:
-    """Of all identifiers, by their rank; None where none has a decision."""
-    best: Standing | None = None
-    best_rank = 0.0
-    for subject in facts.subjects:
-        one = _under(subject, purpose, channel, now, gpc=gpc)
-        if one is not None:
-            its_rank = rank(subject.kind)
-            if best is None or its_rank < best_rank or (
-                    its_rank == best_rank and _strictness(one) > _strictness(best)):
-                best, best_rank = one, its_rank
-    return best
+#: A decision: when, its status, and its message.
+_Decision = tuple[int, int, Statement]
+_Decisions = dict[tuple[str, str], _Decision]
 
 
-def _under(subject: Subject, purpose: str, channel: str, now: int, *, gpc: bool
-           ) -> Standing | None:
-    """Under one identifier, of this very channel."""
-    act: tuple[int, int] | None = None
-    carried: tuple[int, int] | None = None
-    act_by: Statement | None = None
-    carried_by: Statement | None = None
-    for statement in subject.statements:
-        is_act = statement.signal >= ACTS
-        for choice in statement.choices:
-            if choice.channel != channel or not _is_of(choice, purpose):
-                continue
-            one = statement.at, choice.status
-            if is_act:
-                if act is None or one > act:
-                    act, act_by = one, statement
-            elif carried is None or one > carried:
-                carried, carried_by = one, statement
-    seen = subject.gpc
-    if gpc and seen is not None and (act is None or (seen.at, DENIED) > act):
-        act = seen.at, DENIED
-        act_by = Statement(seen.at, 0, seen.message_id, seen.source, "", GPC_SIGNAL, ())
-    if act is None or act_by is None or (
-            carried is not None and act[1] == GRANTED and carried[1] >= DENIED
-            and carried[0] >= act[0]):
-        act, act_by = carried, carried_by
-    if act is None or act_by is None:
-        return None
-    status = act[1]
-    if status == GRANTED and act_by.expires_at and act_by.expires_at <= now:
-        status = EXPIRED
-    return Standing(status, act_by, subject.kind, subject.value)
+class _Under:
+    """The decisions under one identifier, by purpose and channel."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.rank = rank(subject.kind)
+        self.acts: _Decisions = {}
+        self.carried: _Decisions = {}
+        for statement in subject.statements:
+            decisions = self.acts if statement.signal >= ACTS else self.carried
+            for choice in unpacked(statement.choices):
+                decisions[choice.purpose, choice.channel] = (
+                    statement.at, choice.status, statement)
+
+    def of(self, purpose: str, channel: str, now: int, *, gpc: bool) -> Standing | None:
+        """What holds of this very channel."""
+        found = _last(self.acts, purpose, channel)
+        subject = self.subject
+        seen = subject.gpc
+        if gpc and seen is not None and (found is None or (seen.at, DENIED) > found[:2]):
+            found = seen.at, DENIED, Statement(
+                seen.at, 0, seen.message_id, seen.source, "", GPC_SIGNAL, NO_CHOICES)
+        if found is None or found[1] == GRANTED:
+            carried = _last(self.carried, purpose, channel)
+            if found is None or (carried is not None and carried[1] >= DENIED
+                                 and carried[0] >= found[0]):
+                found = carried
+        if found is None:
+            return None
+        _at, status, statement = found
+        if status == GRANTED and 0 < statement.expires_at <= now:
+            status = EXPIRED
+        return Standing(status, statement, subject.kind, subject.value)
 
 
-def _is_of(choice: Choice, purpose: str) -> bool:
-    """Whether a choice is about a purpose: by name, or by refusing every one."""
-    if choice.purpose == ALL:
-        return choice.status >= DENIED and purpose != NECESSARY
-    return choice.purpose == purpose
+class _Reading:
+    """All that was decided, as of an instant."""
+
+    def __init__(self, facts: ConsentFacts, now: int, gpc_denies: Sequence[str]) -> None:
+        self.subjects = [_Under(subject) for subject in facts.subjects]
+        self._cut = facts.cut
+        self._now = now
+        self._gpc_denies = gpc_denies
+
+    def of(self, purpose: str, channel: str) -> Standing:
+        """What holds of a purpose on a channel."""
+        is_denied = purpose != NECESSARY and (
+            EVERY in self._gpc_denies or purpose in self._gpc_denies)
+        general = self._among(purpose, ALL, gpc=is_denied)
+        found = general
+        if channel:
+            of_channel = self._among(purpose, channel, gpc=False)
+            if of_channel is None and self._cut & CHANNELS and not self._is_kept(channel):
+                of_channel = _UNKNOWN  # what was said of it may have been dropped
+            found = of_channel if general is None else _narrowed(of_channel, general)
+        if found is None or (found.status == GRANTED and self._cut & STATEMENTS):
+            return _UNKNOWN
+        return found
+
+    def _among(self, purpose: str, channel: str, *, gpc: bool) -> Standing | None:
+        """Of all identifiers, by their rank; None where none has a decision."""
+        best: Standing | None = None
+        best_rank = 0.0
+        for under in self.subjects:
+            one = under.of(purpose, channel, self._now, gpc=gpc)
+            if one is not None and (best is None or under.rank < best_rank or (
+                    under.rank == best_rank and _strictness(one) > _strictness(best))):
+                best, best_rank = one, under.rank
+        return best
+
+    def _is_kept(self, channel: str) -> bool:
+        return any(of == channel for under in self.subjects for _purpose, of in under.acts)
+
+
+def _last(decisions: _Decisions, purpose: str, channel: str) -> _Decision | None:
+    """The last decision of a purpose: by name, or one that refuses every purpose."""
+    named = decisions.get((purpose, channel)) if purpose else None
+    if purpose == NECESSARY:
+        return named
+    every = decisions.get((ALL, channel))
+    if every is None or every[1] < DENIED:  # what was taken back stands for nothing
+        return named
+    return every if named is None or every[:2] > named[:2] else named
 
 
 def _narrowed(of_channel: Standing | None, general: Standing) -> Standing:
@@ -154,8 +170,3 @@ def _strictness(one: Standing) -> tuple[int, int, int, str, str]:
         return one.status, 0, 0, one.kind, one.value
     sooner = -statement.expires_at if statement.expires_at else -(1 << 63)
     return one.status, sooner, statement.at, one.kind, one.value
-
-
-def _is_kept(facts: ConsentFacts, channel: str) -> bool:
-    return any(choice.channel == channel for subject in facts.subjects
-               for statement in subject.statements for choice in statement.choices)

@@ -31,9 +31,10 @@ class Choice(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What one message decided, as far as nothing later has taken its place; choices sorted.
+    """What one message decided, as far as nothing later has taken its place.
 
     `expires_at` (ms, 0: never) is that of its grants. `signal` is one of `consent_signals.SIGNALS`.
+    `choices` are `consent_choices.packed`.
     """
 
     at: int
@@ -42,7 +43,7 @@ class Statement(NamedTuple):
     source: str
     wording_version: str
     signal: int
-    choices: tuple[Choice, ...]
+    choices: bytes
 
 
 class Seen(NamedTuple):
@@ -71,19 +72,12 @@ class ConsentFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cut: int = 0
 
 
-class ToldStatus(NamedTuple):
-    """What was told last of a purpose on a channel; `n` is the number of that change."""
-
-    purpose: str
-    channel: str
-    status: int
-    n: int
-
-
 class ConsentTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Sorted; what is not listed was told as unknown. `n`: how many changes were told."""
+    """`known`: what was told last of each purpose and channel (`consent_choices.packed`; what is
+    not in it was told as unknown). `n`: how many changes were told.
+    """
 
-    known: tuple[ToldStatus, ...] = ()
+    known: bytes = b"\x90"
     n: int = 0
 
 
@@ -115,16 +109,6 @@ class Act(NamedTuple):
     wording_version: str = ""
     misread: bool = False
     is_whole: bool = False
-
-
-class Said(NamedTuple):
-    """What one event says: its statements, whether it came under Global Privacy Control, and the
-    signals of which something could not be read.
-    """
-
-    statements: tuple[Statement, ...]
-    has_gpc: bool
-    unreadable: tuple[str, ...]
 
 
 class Standing(NamedTuple):

@@ -5,7 +5,7 @@ Decides which objects and names are signals (docs/consent.md lists them) and wha
   consent object of its page or app, is what that page remembered when the item was made.
 - What cannot be read is no consent: a grant in it is passed over and counted. A refusal counts all
   the same, on every channel or for every purpose where the one it names cannot be read.
-- An object that names no category refuses them all.
+- An object that names no category, or `false` in its place, refuses them all.
 - `Unsubscribed` and `Email Marked as Spam` withhold whatever the purpose, unless they name one;
   `Subscribed` says something of consent only where it names a purpose or a channel: many shops call
   the purchase of a subscription so.
@@ -14,7 +14,7 @@ Everything read here is free content. Must never look at other events, nor grant
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from footfall.events.personal import properties
 from footfall.events.personal import read as read_personal
 from footfall.events.personal_row import ABSENT
 from footfall.tables import identity
+from footfall.tables.consent_choices import packed, unpacked
 from footfall.tables.consent_row import (
     DENIED,
     GRANTED,
@@ -36,8 +37,8 @@ from footfall.tables.consent_row import (
     Act,
     Choice,
     Decided,
-    Said,
     Statement,
+    Subject,
 )
 from footfall.tables.spec import Reads
 
@@ -88,6 +89,7 @@ READ: Final[tuple[Reads, ...]] = (
       for signal, paths in _PROPERTIES.items()),
 )
 
+NO_CHOICES = packed(())
 _NULL: Final = b"null"
 #: Objects that are remembered by the process, and up to which size: most items carry the same few.
 _REMEMBERED: Final = 4_096
@@ -96,9 +98,15 @@ _NAMES_REMEMBERED: Final = 16_384
 _STATUSES = {True: GRANTED, False: DENIED,
              "granted": GRANTED, "denied": DENIED, "withdrawn": WITHDRAWN}
 _decode = msgspec.json.Decoder().decode
+_HIGHEST = KINDS[0]
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 #: External ids: between those of people and those of devices.
 _EXTERNAL_RANK: Final = _RANKS.get("device", _RANKS["anonymous_id"]) - 0.5
+
+
+#: What one event says: its statements, whether it came under Global Privacy Control, and the
+#: signals of which something could not be read.
+Said = tuple[tuple[Statement, ...], bool, tuple[str, ...]]
 
 
 @lru_cache(maxsize=_NAMES_REMEMBERED)
@@ -122,83 +130,92 @@ def wants(event: Interaction) -> bool:
         or context.global_privacy_control is not ABSENT)
 
 
-def subject_of(event: Interaction) -> tuple[str, str] | None:
-    """The identifier under which an event decides: the highest that it names."""
-    found: tuple[float, str, str] | None = None
-    for kind, value in identifiers(event).items():
+def subject_of(event: Interaction, known: Sequence[Subject] = ()) -> tuple[str, str] | None:
+    """The identifier under which an event decides: the highest that it names and that is not
+    blocked; those that are known were looked at before.
+    """
+    named = identifiers(event)
+    highest = named.get(_HIGHEST)
+    if highest is not None and len(known) == 1 and known[0].value == highest and (
+            known[0].kind == _HIGHEST):
+        return _HIGHEST, highest
+    for kind in sorted(named, key=_order_of):
+        value = named[kind][:VALUE_CHARS_MAX]
+        for subject in known:
+            if subject.value == value and subject.kind == kind:
+                return kind, value
         if not is_blocked(value):
-            one = (rank(kind), kind, value[:VALUE_CHARS_MAX])
-            if found is None or one < found:
-                found = one
-    return None if found is None else (found[1], found[2])
+            return kind, value
+    return None
+
+
+def _order_of(kind: str) -> tuple[float, str]:
+    return rank(kind), kind
 
 
 def read(event: Interaction, when: int) -> Said:
     """What an event says of consent."""
-    choices, misread, has_gpc = carried_by(event)
+    choices, carrier, misread, has_gpc = carried_by(event)
+    statements: tuple[Statement, ...] = ()
     signal = kind_of(event["event"]) if event["type"] == "track" else None
-    statements: list[Statement] = []
     if signal is not None:
         act = _act(event, signal, choices)
         if act.is_whole:
-            choices = ()
+            choices = NO_CHOICES
         if act.misread:
             misread = (*misread, SIGNALS[signal])
-        statements += _statements(event, when, signal, act)
-    if choices:
-        carrier = SEGMENT if _has_segments(event) else RUDDER
-        statements.append(Statement(when, 0, event["message_id"],
-                                    event["source"][:SOURCE_CHARS_MAX], "", carrier, choices))
-    return Said(tuple(statements), has_gpc, misread)
+        statements = tuple(_statements(event, when, signal, act))
+    if choices != NO_CHOICES:
+        statements = (*statements, Statement(
+            when, 0, event["message_id"], event["source"][:SOURCE_CHARS_MAX], "", carrier,
+            choices))
+    return statements, has_gpc, misread
 
 
-def carried_by(event: Interaction) -> tuple[tuple[Choice, ...], tuple[str, ...], bool]:
-    """What an item carries: its choices, the signals of which something could not be read, and
-    whether it came under Global Privacy Control.
+def carried_by(event: Interaction) -> tuple[bytes, int, tuple[str, ...], bool]:
+    """What an item carries: its choices (packed) and their signal, the signals of which something
+    could not be read, and whether it came under Global Privacy Control.
     """
     context = (event["read"] if "read" in event else read_personal(event)).context
     if context is None:
-        return (), (), False
-    choices: tuple[Choice, ...] = ()
+        return NO_CHOICES, SEGMENT, (), False
+    choices = NO_CHOICES
+    carrier = SEGMENT
     misread: tuple[str, ...] = ()
     if context.consent is not ABSENT or context.consent_management is not ABSENT:
         said, management = bytes(context.consent), bytes(context.consent_management)
         small = len(said) + len(management) <= _REMEMBERED_BYTES
         choices, some_misread = (_remembered if small else _carried)(said, management)
+        carrier = RUDDER if said == _NULL else SEGMENT
         if some_misread:
-            misread = (SIGNALS[RUDDER if said == _NULL else SEGMENT],)
+            misread = (SIGNALS[carrier],)
     if context.global_privacy_control is ABSENT:
-        return choices, misread, False
+        return choices, carrier, misread, False
     control = bytes(context.global_privacy_control)
     if control not in (b"true", b"false", _NULL):
         misread = (*misread, GPC)
-    return choices, misread, control == b"true"
+    return choices, carrier, misread, control == b"true"
 
 
 def unreadable(event: Interaction) -> tuple[str, ...]:
     """The signals of an event of which something could not be read."""
     if event["type"] == "track" and kind_of(event["event"]) is not None:
-        return read(event, 0).unreadable
-    return carried_by(event)[1]
+        return read(event, 0)[2]
+    return carried_by(event)[2]
 
 
-def _has_segments(event: Interaction) -> bool:
-    context = read_personal(event).context
-    return context is not None and bytes(context.consent) != _NULL
-
-
-def _carried(said: bytes, management: bytes) -> tuple[tuple[Choice, ...], bool]:
+def _carried(said: bytes, management: bytes) -> tuple[bytes, bool]:
     """The choices of an item's consent objects, and whether something could not be read."""
     try:
         given = consent.preferences(_decode(said), _decode(management))
     except msgspec.MsgspecError:  # a number of too many digits
-        return (), True
+        return NO_CHOICES, True
     if given is None:
-        return (), False
+        return NO_CHOICES, False
     if not given.allowed and not given.unreadable:
-        return (Choice(ALL, ALL, DENIED),), False
+        return packed((Choice(ALL, ALL, DENIED),)), False
     choices, misread = _choices(given.allowed, ALL)
-    return choices, misread or given.unreadable > 0
+    return packed(choices), misread or given.unreadable > 0
 
 
 _remembered = lru_cache(maxsize=_REMEMBERED)(_carried)
@@ -218,7 +235,7 @@ def _choices(said: Any, channel: str) -> tuple[tuple[Choice, ...], bool]:
     return tuple(found), misread
 
 
-def _act(event: Interaction, signal: int, carried: tuple[Choice, ...]) -> Act:
+def _act(event: Interaction, signal: int, carried: bytes) -> Act:
     said = properties(event, Decided)
     channel = _channel(said.channel)
     expires_at = _expiry(said.expires_at)
@@ -227,8 +244,11 @@ def _act(event: Interaction, signal: int, carried: tuple[Choice, ...]) -> Act:
     if signal == UPDATED:
         is_whole = said.purposes is None
         if is_whole:
-            choices = tuple(Choice(c.purpose, channel or ALL, c.status) for c in carried)
-            misread = misread or not carried
+            choices = tuple(Choice(c.purpose, channel or ALL, c.status)
+                            for c in unpacked(carried))
+            misread = misread or not choices
+        elif said.purposes is False or said.purposes == {}:
+            choices = (Choice(ALL, channel or ALL, DENIED),)
         elif isinstance(said.purposes, dict):
             choices, some_misread = _choices(said.purposes, channel or ALL)
             misread = misread or some_misread
@@ -262,7 +282,7 @@ def _statements(event: Interaction, when: int, signal: int, act: Act) -> Iterabl
             choices = tuple(c for c in choices if (c.status == GRANTED) == (expires_at > 0))
         if choices:
             yield Statement(when, expires_at, message_id, source, act.wording_version, signal,
-                            choices)
+                            packed(choices))
 
 
 def _purpose(value: Any) -> str | None:

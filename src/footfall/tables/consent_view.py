@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from footfall.tables import consent_facts, consent_reading
 from footfall.tables.cart_triggers import instant
+from footfall.tables.consent_choices import unpacked
 from footfall.tables.consent_reading import GPC_SIGNAL
 from footfall.tables.consent_row import STATUSES
 from footfall.tables.consent_signals import GPC, SIGNALS, rank
@@ -69,7 +70,7 @@ def _decisions(subject: Subject) -> list[dict[str, Any]]:
                       "source": subject.gpc.source, "message_id": subject.gpc.message_id,
                       "wording_version": ""})
     for statement in reversed(subject.statements):
-        for choice in statement.choices:
+        for choice in unpacked(statement.choices):
             shown.append({
                 **under, "purpose": choice.purpose or None, "channel": choice.channel,
                 "status": STATUSES[choice.status],
