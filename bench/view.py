@@ -260,7 +260,7 @@ def _load(lab: Lab, n: int) -> int:
     dice = random.Random(11)
     at = int(time.time() * 1000)
     producer = Producer({"bootstrap.servers": lab.bootstrap, "linger.ms": 20,
-                         "queue.buffering.max.messages": 1_000_000, "compression.type": "lz4"})
+                         "queue.buffering.max.messages": 1_000_000})
     everybody = list(range(n))
     for _ in range(EVENTS_EACH):
         dice.shuffle(everybody)
