@@ -7,7 +7,7 @@
     cost    a worker over the same log with and without a view, in turns: CPU us an event
     equal   after that: the document of every customer, as served and as the changelog has it
 
-Needs redis-server. `--only read,stale,cost,equal` picks; N customers of five events (100,000).
+Needs redis-server. `--only read,stale,cost,equal` picks; N customers (100,000) of EACH events (5).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ READ_P99_MS = 5
 STALE_P99_MS = 500
 PROBES_A_SECOND = 10
 PROBE_S = 0.005
-EVENTS_EACH = 5
+EVENTS_EACH = int(os.environ.get("EACH", "5"))
 READY_S_MAX = 60
 
 
@@ -256,11 +256,11 @@ async def _probe(chain: Chain, url: str, rate: float, seconds: float) -> list[fl
 
 
 def _load(lab: Lab, n: int) -> int:
-    """A log of n customers, five events each, everybody mixed; how many records."""
+    """A log of n customers, so many events each, everybody mixed; how many records."""
     dice = random.Random(11)
     at = int(time.time() * 1000)
     producer = Producer({"bootstrap.servers": lab.bootstrap, "linger.ms": 20,
-                         "queue.buffering.max.messages": 1_000_000, "compression.type": "lz4"})
+                         "queue.buffering.max.messages": 1_000_000})
     everybody = list(range(n))
     for _ in range(EVENTS_EACH):
         dice.shuffle(everybody)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,17 @@ class Up:
             {"Authorization": f"Basic {key}", "Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert 200 == answer.status
+
+    def source_of(self, user: str) -> str:
+        """Where the customer that HTTP shows comes from; else the code of the error."""
+        request = urllib.request.Request(
+            f"{self.told.http_url}/v1/customers/user_id:{user}",
+            headers={"Authorization": f"Bearer {self.told.api_key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return str(json.load(answer)["source"]["kind"])
+        except urllib.error.HTTPError as error:
+            return str(json.load(error)["code"])
 
     def abandoned(self) -> list[str]:
         """Users with a cart_abandoned, from the start, each trigger once."""
@@ -140,6 +152,7 @@ def test_up_on_kafka_from_the_first_start_to_the_second(start: Callable[[str], U
     up.post("ann", "Product Added", product_id="p1", price="9.90", quantity=1)
     wait_for(lambda: ["ann"] == up.abandoned(), 20)
 
+    assert ("worker", "customer_unknown") == (up.source_of("ann"), up.source_of("nobody"))
     refused = subprocess.run([sys.executable, "-m", "footfall", "up", *up.arguments],
                              capture_output=True, text=True, timeout=30, check=False)
     assert 1 == refused.returncode
@@ -187,6 +200,8 @@ def test_the_demo_brokers_lost_log_is_said_and_the_state_reset(start: Callable[[
     up = start("demo")
     up.post("ann", "Product Added", product_id="p1", price="1", quantity=1)
     wait_for(lambda: ["ann"] == up.abandoned(), 20)
+    wait_for(lambda: "view" == up.source_of("ann"), 20)
+    assert "1 customers, " in up.run("view", "rebuild")
     up.stop()
     broker = DemoBroker(up.data_dir / "demo-broker")
     broker.start()
@@ -201,6 +216,8 @@ def test_the_demo_brokers_lost_log_is_said_and_the_state_reset(start: Callable[[
     assert "no longer fits the log" in again.text()
     again.post("bob", "Product Added", product_id="p1", price="1", quantity=1)
     wait_for(lambda: ["ann", "bob"] == again.abandoned(), 30)
+    wait_for(lambda: "view" == again.source_of("bob"), 20)
+    assert "customer_unknown" == again.source_of("ann"), "the view was made anew, too"
 
 
 def test_the_demo_shows_every_cart_that_was_left(tmp_path: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from footfall.settings import Settings, SourceSettings, load
+from footfall.settings import ApiKeySettings, Settings, SourceSettings, load
 from footfall.up.children import environment_of, worker
 
 SETTINGS = Settings(
     data_dir="/data", kafka_bootstrap_servers="127.0.0.1:9092", customer_key_secret="c" * 16,
     system_secret="s" * 16, write_keys={"web": "k1 k3", "app": "k2"}, api_key="a", http_port=8088,
     sources={"web": SourceSettings(events=["Product: Viewed, \"x\""], origins=["null"])},
-    checkpoint_s=0.25, accept_gap=True, cart_idle_s=2.5, partitions=3,
+    api_keys={"desk": ApiKeySettings(role="support", keys=["a,b", "sha256:" + "0" * 64])},
+    redis_url="redis://:p@h:1", checkpoint_s=0.25, accept_gap=True, cart_idle_s=2.5, partitions=3,
 )
 
 

@@ -142,9 +142,10 @@ class Customers:
                 VIEW_READS.labels("unavailable").inc()
                 raise RequestError(503, "view_unavailable", "neither the served view nor a worker "
                                    "can say now; try again")
-            if shown["owner"] is None:
+            pointed = shown.get("owner")  # a worker of an older release does not say
+            if pointed is None:
                 return self._of_owner(request, asked, shown, way)
-            owner = shown["owner"].encode()
+            owner = pointed.encode()
             way, key = way.by(key, owner), owner
 
     def _read(self, asked: Asked) -> frozenset[str]:

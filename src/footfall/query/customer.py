@@ -43,7 +43,7 @@ def find(settings: Settings, key: bytes) -> Document | None:
     way = Passed()
     while True:
         found = _of(settings, key)
-        owner = None if found is None else found["owner"]
+        owner = None if found is None else found.get("owner")
         if found is None or owner is None:
             return found and {**found, "passed": [passed.decode() for passed in way.keys]}
         try:

@@ -66,7 +66,7 @@ def included(document: Document, names: Collection[str]) -> Document:
              "timers": {name: t for name, t in document["timers"].items() if name in names},
              "tables": {name: v for name, v in document["tables"].items() if name in names}}
     if IDS not in names:
-        del shown["ids"]
+        shown.pop("ids", None)
     return shown
 
 
