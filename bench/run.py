@@ -27,8 +27,8 @@ from lab import lab, machine
 
 from footfall.errors import FootfallError
 
-NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "soak",
-         "sdk")
+NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "links", "latency", "ingest",
+         "soak", "sdk")
 
 
 def main() -> int:
