@@ -81,8 +81,13 @@ def item(dice: random.Random, customer: int, at: int, name: str = "") -> dict[st
 
 def encoded(dice: random.Random, customer: int, at: int, name: str = "") -> tuple[bytes, bytes]:
     """Kafka key and value of one call, as the collector writes it."""
+    return encoded_item(item(dice, customer, at, name), at)
+
+
+def encoded_item(call: dict[str, Any], at: int) -> tuple[bytes, bytes]:
+    """The same of a call that is given."""
     arrival = Arrival("bench", at, "0" * 32)
-    outcome = admit(json.dumps(item(dice, customer, at, name)).encode(), 0, arrival, keys)
+    outcome = admit(json.dumps(call).encode(), 0, arrival, keys)
     assert not isinstance(outcome, Rejected), outcome.detail
     return outcome.key, codecs.interaction.encode(outcome.event)
 

@@ -86,6 +86,22 @@ def test_sessions_past_their_limit_are_equal_unless_marked(minutes: list[int],
     assert len(starts) == len(kept) + whole.closed
 
 
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.integers(0, 240), min_size=1, max_size=12), st.integers(-60, 300),
+       st.lists(st.integers(0, 30), min_size=1, max_size=4))
+def test_a_short_visit_joins_as_if_one_customer_had_made_it(
+        mine: list[int], begin: int, theirs: list[int]) -> None:
+    """Minutes of one customer, and a visit of another: before, among and after them, at the edges
+    of a session and over midnight; either way round.
+    """
+    edge = START // DAY * DAY + DAY - 120 * MINUTE
+    ours = [edge + n * MINUTE for n in mine]
+    visit = [edge + (begin + n) * MINUTE for n in theirs]
+    whole = _encode(at(*sorted(ours + visit)))
+    assert whole == _encode(merge(at(*ours), at(*visit)))
+    assert whole == _encode(merge(at(*visit), at(*ours)))
+
+
 def test_a_row_in_order_is_not_marked_by_the_sessions_it_closes() -> None:
     """Else every loyal customer would count as limited; an event among the closed ones marks it."""
     facts = at(*(START + n * DAY for n in range(20)))

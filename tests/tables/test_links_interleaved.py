@@ -1,110 +1,27 @@
-"""Law 3 over identities: every generated interleaving gives the customers of a simple reference.
-
-The reference knows the whole graph at once: identifiers that are no user_id are joined by the
-events that name them, user_ids by alias calls alone. A tree that one user claims is that user's; of
-one that several claim, an event that names nobody is one of theirs, and log order decides whose.
-Everything else must be equal, byte for byte.
+"""Law 3 over identities: every generated interleaving gives the customers of a simple reference
+(`graph.py`): the same facts, byte for byte.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall import tables
-from footfall.events.customer_key import is_user, order
-from footfall.events.interaction import Interaction
+from footfall.events.customer_key import order
 from footfall.tables import cart, identity, links
 from footfall.tables.links_row import LinksTold
 from footfall.tables.spec import AnyTable
-from tests.tables import events
+from tests.tables.graph import Named, Reference, check_facts
 from tests.tables.log import Log
-from tests.tables.logs import KEYS, START
+from tests.tables.logs import START
 from tests.tables.made import TALLY
 
 SPECS: tuple[AnyTable, ...] = (cart.TABLE, identity.TABLE, links.TABLE, TALLY)
-
-
-class Named(NamedTuple):
-    """One event, by what it names."""
-
-    user: str | None = None
-    anonymous: str | None = None
-    email: str | None = None
-    previous: str | None = None
-
-    def keys(self) -> list[bytes]:
-        """Those of all that it names, highest first; `previous` apart."""
-        ids = (("user_id", self.user), ("email", self.email), ("anonymous_id", self.anonymous))
-        return [KEYS.of(kind, value) for kind, value in ids if value is not None]
-
-    def before(self) -> list[bytes]:
-        """What an alias call's previousId may be."""
-        if self.previous is None:
-            return []
-        return [KEYS.of(kind, self.previous) for kind in ("user_id", "anonymous_id")]
-
-    def key(self) -> bytes:
-        """Where a collector puts it."""
-        if self.user is not None:
-            return KEYS.of("user_id", self.user)
-        assert self.anonymous is not None
-        return KEYS.of("anonymous_id", self.anonymous)
-
-    def event(self, at: int, message_id: str) -> Interaction:
-        """As it comes from the log."""
-        event = events.added(at, message_id, f"p{message_id}", cart_id="c1")
-        item: dict[str, Any] = {"userId": self.user, "anonymousId": self.anonymous}
-        if self.email is not None:
-            item["context"] = {"traits": {"email": self.email}}
-        if self.previous is not None:
-            event["type"], event["commerce"] = "alias", None
-            item["previousId"] = self.previous
-        event["personal"] = json.dumps({k: v for k, v in item.items() if v}).encode()
-        return event
-
-
-def trees(pairs: Iterable[tuple[bytes, bytes]], all_keys: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Key -> highest of its tree, by repeated relabelling."""
-    root = {key: key for key in all_keys}
-    for a, b in pairs:
-        low, high = sorted((root[a], root[b]), key=order)
-        root = {key: high if top == low else top for key, top in root.items()}
-    return root
-
-
-class Reference:
-    """All customers of a set of events, at once."""
-
-    def __init__(self, happened: Iterable[Named]) -> None:
-        happened = list(happened)
-        keys = {k for one in happened for k in (*one.keys(), *one.before())}
-        joins = []
-        claims: set[tuple[bytes, bytes]] = set()
-        users = {one.key() for one in happened if one.user is not None}
-        for one in happened:
-            named = [*one.keys(), *(k for k in one.before() if not is_user(k))]
-            if one.user is not None:
-                claims |= {(named[0], k) for k in named if not is_user(k)}
-                joins += [(named[0], k) for k in one.before() if k in users]
-            else:
-                joins += [(named[0], k) for k in named]
-        self.root = trees(joins, keys)
-        self.owners: dict[bytes, set[bytes]] = {}
-        for user, key in claims:
-            self.owners.setdefault(self.root[key], set()).add(self.root[user])
-
-    def customers(self, one: Named) -> set[bytes]:
-        """Whose this event may be."""
-        root = self.root[one.key()]
-        return self.owners.get(root, {root}) if one.user is None else {root}
 
 
 def scattered(happened: list[Named], dice: random.Random, partitions: int) -> Log:
@@ -171,21 +88,10 @@ def check(happened: list[Named], log: Log) -> None:
             assert record is not None
             assert {"links"} == set(record.rows)
             assert not record.timers
+    specs = [table for table in SPECS if table.name != "links"]
     for key, numbers in of.items():
-        for table in SPECS:
-            if table.name == "links":
-                continue
-            facts = table.facts()
-            for n in numbers:
-                event = happened[n].event(START + n, f"m{n}")
-                if table.wants(event):
-                    facts = table.observe(facts, event, START + n)
-            if table.limited is not None and table.limited(facts):
-                continue  # law 3 claims no equality
-            expected = msgspec.msgpack.encode(facts, order="deterministic")
-            got = log.facts(key, table.name)
-            assert expected == msgspec.msgpack.encode(
-                table.facts() if got is None else got, order="deterministic"), table.name
+        mine = [(happened[n].event(START + n, f"m{n}"), START + n) for n in numbers]
+        check_facts(specs, mine, lambda name, key=key: log.facts(key, name))
     again = log.fold_again()
     assert log.records() == again.records()
     assert log.outputs() == again.outputs()
@@ -198,10 +104,11 @@ ADDRESSES = [f"e{n}@example.org" for n in range(3)]
 NONE = st.none()
 _browser, _address = st.sampled_from(BROWSERS), st.sampled_from(ADDRESSES)
 EVENTS = st.one_of(
-    st.builds(Named, NONE, _browser, st.one_of(NONE, NONE, _address), NONE),
+    st.builds(Named, NONE, _browser, st.one_of(NONE, NONE, _address), NONE, NONE),
     st.builds(Named, st.sampled_from(USERS), st.one_of(NONE, _browser), st.one_of(NONE, _address),
-              NONE),
-    st.builds(Named, st.sampled_from(USERS), NONE, NONE, st.sampled_from([*USERS, *BROWSERS])))
+              NONE, NONE),
+    st.builds(Named, st.sampled_from(USERS), NONE, NONE, st.sampled_from([*USERS, *BROWSERS]),
+              NONE))
 
 
 @settings(deadline=None, max_examples=500)

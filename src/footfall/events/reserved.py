@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ from footfall.events.customer_key import SECRET_BYTES_MIN
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
 
 _MAC_BYTES = 16
+#: Each part is preceded by its length.
+_MAC_PARTS = struct.Struct(">Q")
 _T = TypeVar("_T")
 
 
@@ -52,7 +55,9 @@ class Reserved:
     def __init__(self, secret: bytes) -> None:
         if len(secret) < SECRET_BYTES_MIN:
             raise ValueError(f"system_secret needs at least {SECRET_BYTES_MIN} bytes")
-        self._key = hashlib.blake2b(secret, digest_size=32, person=b"reserved").digest()
+        key = hashlib.blake2b(secret, digest_size=32, person=b"reserved").digest()
+        # Copying a prepared state is twice as fast as hashing with a key anew.
+        self._new_mac = hashlib.blake2b(key=key, digest_size=_MAC_BYTES).copy
 
     def tick(self, now: int) -> Interaction:
         """Moves the clock of a partition on when nothing else does."""
@@ -101,8 +106,9 @@ class Reserved:
         }
 
     def _mac(self, kind: str, key: bytes, payload: bytes, personal: bytes) -> bytes:
-        state = hashlib.blake2b(key=self._key, digest_size=_MAC_BYTES)
-        for part in (kind.encode(), key, payload, personal):
-            state.update(len(part).to_bytes(8, "big"))
-            state.update(part)
+        state = self._new_mac()
+        named = kind.encode()
+        state.update(_MAC_PARTS.pack(len(named)) + named + _MAC_PARTS.pack(len(key)) + key
+                     + _MAC_PARTS.pack(len(payload)) + payload + _MAC_PARTS.pack(len(personal)))
+        state.update(personal)
         return state.digest()

@@ -46,6 +46,10 @@ def session_added(sessions: Sessions, when: int) -> Sessions:
 
 def sessions_joined(mine: Sessions, theirs: Sessions) -> Sessions:
     """The sessions of all events of both."""
+    if not (theirs.older or theirs.closed or mine.closed or mine.strayed or theirs.strayed):
+        joined = _newest_joined(mine, theirs)
+        if joined is not None:
+            return joined
     kept: list[Session] = []
     for session in sorted((*each_session(mine), *each_session(theirs))):
         before = kept[-1] if kept else None
@@ -69,6 +73,25 @@ def sessions_joined(mine: Sessions, theirs: Sessions) -> Sessions:
     newest = kept[-1]
     return Sessions(newest.last, newest.last - newest.first, newest.events, tuple(older), closed,
                     closed_at, strayed)
+
+
+def _newest_joined(mine: Sessions, theirs: Sessions) -> Sessions | None:
+    """The same where one session of theirs meets the newest of mine, and no other: nearly always,
+    when somebody becomes known.
+    """
+    last = max(mine.last, theirs.last)
+    mine_first = mine.last - mine.length
+    theirs_first = theirs.last - theirs.length
+    if theirs_first - mine.last > IDLE_MS or mine_first - theirs.last > IDLE_MS:
+        return None
+    first = min(mine_first, theirs_first)
+    older = mine.older
+    if older:
+        gap = older[0] - (mine_first - first)
+        if gap <= IDLE_MS:
+            return None
+        older = (gap, *older[1:])
+    return Sessions(last, last - first, mine.events + theirs.events, older, 0, mine.closed_at)
 
 
 def each_session(sessions: Sessions) -> Iterator[Session]:
@@ -114,6 +137,8 @@ def day_added(days: Days, day: int) -> Days:
 def days_joined(mine: Days, theirs: Days) -> Days:
     """The days of all events of both."""
     newest = max(mine.newest, theirs.newest)
+    if mine.newest == theirs.newest and theirs.active == b"\1":
+        return Days(newest, mine.events + theirs.events, mine.older, mine.active)
     sums: dict[int, int] = {}
     active = 0
     for days in (mine, theirs):

@@ -125,16 +125,20 @@ def _both(a: Kind, b: Kind) -> Kind:
     for code, count in _moved(b, base).items():
         sums[code] = sums.get(code, 0) + count
     older = a.older + b.older + sums.pop(_OLDER, 0)
-    code, *rest = sorted(sums)
-    buckets = tuple(n for at in rest for n in (at, sums[at]))
-    return Kind(a.type, a.channel, base, older, code, sums[code], buckets)
+    flat: list[int] = []
+    for at in sorted(sums):
+        flat += (at, sums[at])
+    return Kind(a.type, a.channel, base, older, flat[0], flat[1], tuple(flat[2:]))
 
 
 def _moved(kind: Kind, base: int) -> dict[int, int]:
     """Code -> events of a kind as of a later base, newest first."""
     before = kind.base
     if base == before:
-        return dict(_buckets(kind))
+        held = {kind.code: kind.events}
+        if kind.buckets:
+            held.update(zip(kind.buckets[::2], kind.buckets[1::2], strict=True))
+        return held
     minutes = 15 * (base - before)
     quarters = 4 * (base // 4 - before // 4)
     hours = 24 * (base // DAY_QUARTERS - before // DAY_QUARTERS)

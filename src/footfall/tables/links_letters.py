@@ -86,7 +86,7 @@ class _Actor:
         self._me, self._now, self._config, self._is_empty = here
         self._is_user = is_user(here.key)
         self._owner = told.owner
-        self._owned = {link.key: link.since for link in told.owned}
+        self._owned = {link.key: link for link in told.owned}
         self._lost = list(told.lost)
         self._refused = list(told.refused)
         self._claimants = list(told.claimants)
@@ -99,7 +99,7 @@ class _Actor:
         """What has changed, what to tell, what to send; rows go with the letter to the owner."""
         told = LinksTold(
             self._owner,
-            tuple(Link(key, since) for key, since in self._owned.items()),
+            tuple(self._owned.values()),
             tuple(self._lost[-LOST_MAX:]), tuple(self._refused[-REFUSED_MAX:]),
             tuple(self._claimants), self._shared,
             tuple(sorted(self._happened)[-HAPPENED_MAX:]), tuple(self.waiting[-WAITING_MAX:]))
@@ -176,7 +176,7 @@ class _Actor:
             else:
                 self._share(other, cause)
             return
-        self._owned[other] = self._now
+        self._owned[other] = Link(other, self._now)
         if other in self._lost:
             self._lost.remove(other)
         self._note("linked", other, cause)
@@ -186,7 +186,7 @@ class _Actor:
         """The rows of `letter.key` have come with this, and what it owned is ours to claim."""
         other = letter.key
         if other not in self._lost and not self._shared:
-            self._owned.setdefault(other, self._now)
+            self._owned.setdefault(other, Link(other, self._now))
         was_known = kind_of(other) not in _UNKNOWN
         self._note("merged", other, letter.cause)
         said = self._said(other, letter.cause)
@@ -203,7 +203,7 @@ class _Actor:
                 self._refuse(link.key, "limit", letter.cause)
                 self._send(link.key, Letter(RELEASED, other, cause=letter.cause))
                 continue
-            self._owned[link.key] = link.since
+            self._owned[link.key] = link
             self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),)))
 
     def _is_full(self, other: bytes) -> bool:
@@ -212,8 +212,8 @@ class _Actor:
         kind = kind_of(other)
         name = kind if kind in _LIMITED else "external"
         since = self._now - self._config.window_s * 1000 if self._config.window_s else 0
-        known = sum(1 for key, at in self._owned.items()
-                    if at >= since and kind_of(key) == kind)
+        known = sum(1 for key, link in self._owned.items()
+                    if link.since >= since and kind_of(key) == kind)
         at_most: int = getattr(self._config, f"{name}_max")
         return known + (kind_of(self._me) == kind) >= at_most
 
@@ -266,7 +266,7 @@ class _Actor:
         self._note("joined", owner, cause)
         self._send(owner, Letter(
             JOIN, self._me, WEAK if self._is_empty else STRONG, cause,
-            owned=tuple(Link(key, since) for key, since in self._owned.items()),
+            owned=tuple(self._owned.values()),
             lost=tuple(self._lost), happened=tuple(self._happened)))
         self._owned = {}
         self._lost = []
