@@ -237,3 +237,19 @@ def _with(settings: Settings) -> click.Group:
 
     program.add_command(config_command.config)
     return program
+
+
+def test_a_computed_trait_keeps_its_meaning_under_its_version(log: ConfigLog, footfall_topics: str
+                                                              ) -> None:
+    """Under the same version it cannot be changed; under another it can, and nothing was written
+    for the one refused.
+    """
+    trait = {"name": "orders", "version": 1, "of": "count", "over": {"call": "track"}}
+    first = config.apply(footfall_topics, SECRET, {"computed": {"definitions": [trait]}})
+    with pytest.raises(ConfigError, match="'orders' differs from its version 1 in force"):
+        config.change(footfall_topics, SECRET, {"computed": {"definitions": [
+            {**trait, "over": {"call": "page"}}]}})
+    assert first == log.read().highest.label
+    second = config.change(footfall_topics, SECRET, {"computed": {"definitions": [
+        trait, {**trait, "version": 2, "over": {"call": "page"}}]}})
+    assert second == log.read().highest.label != first
