@@ -16,6 +16,8 @@ import msgspec
 from footfall.events.customer_key import KINDS
 from footfall.events.identifiers import identifiers
 from footfall.events.interaction import Interaction
+from footfall.events.personal import read
+from footfall.events.personal_row import ABSENT
 from footfall.tables.cart_triggers import instant
 from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
 from footfall.tables.spec import Announcement, NoConfig, Reads, TableSpec, wants_all
@@ -47,6 +49,8 @@ def ids(facts: IdentityFacts) -> dict[str, str]:
 
 def observe(facts: IdentityFacts, event: Interaction, when: int) -> IdentityFacts:
     """Facts with the identifiers that an event names."""
+    if _names_only(facts.named, event, when):
+        return facts
     new = []
     for kind, whole in identifiers(event).items():
         value = whole[:VALUE_CHARS_MAX]
@@ -78,6 +82,31 @@ def view(facts: IdentityFacts, _told: IdentityTold, _now: int, _config: NoConfig
                   for n in facts.named],
         "limited": facts.limited,
     }
+
+
+def _names_only(known: tuple[Named, ...], event: Interaction, when: int) -> bool:
+    """Whether an event of the common shape names nothing but what is known: found out without
+    making anything. False says nothing.
+    """
+    personal = event["read"] if "read" in event else read(event)
+    if personal.traits is not ABSENT or event["type"] == "alias":
+        return False
+    user_id, anonymous_id, device_id = personal.user_id, personal.anonymous_id, None
+    context = personal.context
+    if context is not None:
+        if context.traits is not ABSENT or context.external_ids is not ABSENT:
+            return False
+        device = context.device
+        if device is not None:
+            device_id = device.id
+    unknown = bool(user_id) + bool(anonymous_id) + bool(device_id)
+    for kind, since, value in known:
+        if since <= when and (
+                (value == user_id and kind == "user_id")
+                or (value == anonymous_id and kind == "anonymous_id")
+                or (value == device_id and kind == "device")):
+            unknown -= 1
+    return unknown == 0
 
 
 def _with(known: Iterable[Named], more: Iterable[Named], limited: bool,
