@@ -73,8 +73,8 @@ def test_a_storm_of_merges_is_exact_through_every_crash(
 @pytest.mark.chaos
 def test_a_great_storm_of_merges_is_exact(
         own_kafka: Callable[..., KafkaNode], workers_of: Callable[[str], Workers]) -> None:
-    """100,000 calls and more of 1,500 households: each named point four times, twenty random kills, six
-    workers that join and leave.
+    """100,000 calls and more of 1,500 households: each named point four times, twenty random
+    kills, six workers that join and leave.
     """
     seed = random.SystemRandom().randrange(1 << 30)
     print("seed", seed)
