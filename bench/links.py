@@ -125,7 +125,6 @@ class Side:
                 batches[-1][partition_of(key, PARTITIONS)].append((key, value))
         waiting: list[Pairs] = [[] for _ in range(PARTITIONS)]
         nothing: list[Pairs] = [[] for _ in range(PARTITIONS)]
-        gc.collect()
         began = time.process_time()
         number = 0
         while number < len(batches) or any(waiting):
@@ -149,15 +148,19 @@ class Side:
 
 def child(blocks: int) -> None:
     """Print the cost of each block of both sides, and what their records take."""
+    from footfall.stream.garbage import Garbage
     from footfall.tables import ALL
 
+    garbage = Garbage()
     sides = [Side([table for table in ALL if table.name != "links"]), Side(ALL)]
     visits = Visits(7)
+    gc.collect()
     costs: list[list[float]] = [[], []]
     for number in range(WARM_UP + blocks):
         block = visits.block()
         at = START + (number + 1) * len(block)
         for which in (0, 1) if number % 2 else (1, 0):
+            garbage.after_checkpoint()
             cost = sides[which].cost(block, at)
             if number >= WARM_UP:
                 costs[which].append(cost)

@@ -148,7 +148,7 @@ async def test_include_picks_parts(client: Any, include: str, ids: bool, names: 
 @pytest.mark.parametrize(("path", "status", "code"), [
     (path_of("nobody"), 404, "customer_unknown"), (path_of("u1", "anonymous_id"), 404,
                                                    "customer_unknown"),
-    (path_of("u1", "nation"), 400, "identifier_invalid"), (path_of(""), 400, "identifier_invalid"),
+    (path_of("u1", "Nation"), 400, "identifier_invalid"), (path_of(""), 400, "identifier_invalid"),
     (path_of("null"), 400, "identifier_invalid"), (CUSTOMERS_PREFIX + "u1", 400,
                                                    "identifier_invalid"),
     (path_of("u1") + "?include=cart,salary", 400, "include_unknown"),

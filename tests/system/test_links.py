@@ -73,8 +73,8 @@ def test_a_storm_of_merges_is_exact_through_every_crash(
 @pytest.mark.chaos
 def test_a_great_storm_of_merges_is_exact(
         own_kafka: Callable[..., KafkaNode], workers_of: Callable[[str], Workers]) -> None:
-    """100,000 calls of 700 households: each named point four times, twenty random kills, six
-    workers that join and leave.
+    """100,000 calls and more of 1,500 households: each named point four times, twenty random
+    kills, six workers that join and leave.
     """
     seed = random.SystemRandom().randrange(1 << 30)
     print("seed", seed)
@@ -84,7 +84,7 @@ def test_a_great_storm_of_merges_is_exact(
     counts = random.Random(seed)
     faults = [f"{point}:{1 if point == 'in_recovery' else counts.randrange(1, 60)}"
               for point in POINTS * 4]
-    run = Run(node.bootstrap, workers_of(node.bootstrap), seed, households=700)
+    run = Run(node.bootstrap, workers_of(node.bootstrap), seed, households=1_500)
     killed = run.storm([*faults, *["random"] * 20, *["join and leave"] * 6],
                        at_least=100_000, a_second=800)
     found = run.end()

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from prometheus_client.parser import text_string_to_metric_families
 
 from footfall import tables
+from footfall.tables import links
 from footfall.up.demo_seen import Levels
 
 ASK_S = 2.0
@@ -44,8 +45,11 @@ class LevelsReader:
 
 
 def levels_of(texts: Iterable[str]) -> Levels:
-    """The sum over workers, in the order of tables and of their levels, those with none too."""
-    found: Levels = {(t.name, level): 0 for t in tables.ALL for level in t.levels}
+    """The sum over workers, in the order of tables and of their levels, those with none too. Which
+    identifier is owned is the fold's business, no level of a customer.
+    """
+    found: Levels = {(t.name, level): 0 for t in tables.ALL if t.name != links.NAME
+                     for level in t.levels}
     for text in texts:
         for family in text_string_to_metric_families(text):
             if family.name == ROWS:
