@@ -221,7 +221,7 @@ def test_on_a_broker(footfall_topics: str, tmp_path: Path) -> None:
     ran = footfall(footfall_topics, tmp_path, str(folder), "--json")
     assert 0 == ran.returncode, ran.stderr
     document = json.loads(ran.stdout)
-    assert (61, True, {"poison": 1, "encrypted": 0, "unreadable": 0}) == tuple(
+    assert (71, True, {"poison": 1, "encrypted": 0, "unreadable": 0}) == tuple(
         document[name] for name in ("records", "is_whole", "not_looked_into"))
     found = {(row["call"], row["event"], row["field"]): row for row in document["unused"]}
     assert found.keys() == rows(gathered(items(), plan())).keys()

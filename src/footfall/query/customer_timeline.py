@@ -64,7 +64,8 @@ def _timed(value: Any) -> Iterator[Line]:
     elif isinstance(value, Mapping):
         at = next((name for name, part in value.items() if _is_instant(part)), None)
         if at is not None:
-            yield {"at": value[at], **{name: part for name, part in value.items() if name != at}}
+            yield {"at": value[at], **{name: part for name, part in value.items()
+                                      if name not in {at, "at"}}}
         else:
             for part in value.values():
                 yield from _timed(part)

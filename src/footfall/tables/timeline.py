@@ -175,6 +175,7 @@ def _made(found: set[tuple[bytes, bytes]]) -> TimelineFacts:
 TABLE = TableSpec(
     name="timeline",
     version=1,
+    classes={"interactions": "internal"},
     slot=9,
     facts=TimelineFacts,
     told=TimelineTold,
