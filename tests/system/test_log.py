@@ -108,6 +108,22 @@ def fold_ends(bootstrap: str) -> dict[int, int]:
     return {p: s.next_offset for p, s in fold(read_all(bootstrap, INTERACTIONS)).states.items()}
 
 
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_whatever_a_producer_compresses_with_is_read(
+        codec: str, footfall_topics: str, workers: Workers) -> None:
+    """A codec that nobody installed would end every worker at the same batch, for ever."""
+    state = State(footfall_topics)
+    producer = Producer({"bootstrap.servers": footfall_topics, "compression.type": codec,
+                         "partitioner": "murmur2_random", "linger.ms": 200})
+    for n in range(50):
+        event = CODECS.interaction.encode(events.plain(1_700_000_000_000, f"m{n}"))
+        producer.produce(INTERACTIONS, event, CUSTOMER)
+    assert 0 == producer.flush(20)
+    worker = workers.start()
+    worker.until(state.covered, COVERED_S_MAX)
+    assert 0 == worker.stop()
+
+
 def test_poison_is_rejected_and_its_neighbours_are_not(
         footfall_topics: str, workers: Workers) -> None:
     """1 in 100 is spoilt: exactly these are in footfall.rejected, with coordinates and bytes."""
