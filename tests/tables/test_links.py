@@ -274,6 +274,18 @@ def test_a_user_past_its_limit_refuses_what_is_new() -> None:
         (t["data"]["why"], t["data"]["kind"]) for t in refused]
 
 
+def test_what_was_refused_does_not_come_in_by_another_door() -> None:
+    """An address that owns a refused browser joins its user: the browser is set free."""
+    shop = People(anonymous_id_max=1)
+    shop.page("anna", "b0")
+    shop.page("anna", "b1")
+    shop.page(browser="b1", traits={"email": "anna@example.org"})
+    shop.page("anna", traits={"email": "anna@example.org"})
+    shop.page(browser="b1")
+    assert ["m5"] == shop.applied("anonymous_id", "b1")
+    assert ["m1", "m2", "m3", "m4"] == shop.applied("user_id", "anna")
+
+
 def test_what_too_many_share_links_nobody_from_then_on() -> None:
     """A till's mailbox: what had been linked by it is unlinked; its history stays."""
     shop = People(anonymous_id_max=3)

@@ -199,9 +199,9 @@ class _Actor:
         self._happened += letter.happened
         self._lost += [key for key in letter.lost if key not in self._lost]
         for link in letter.owned:
-            if self._shared or link.key in self._owned or link.key in self._refused:
+            if self._shared or link.key in self._owned:
                 continue
-            if self._is_full(link.key):
+            if link.key in self._refused or self._is_full(link.key):
                 self._refuse(link.key, "limit", letter.cause)
                 self._send(link.key, Letter(RELEASED, other, cause=letter.cause))
                 continue
@@ -298,9 +298,9 @@ class _Actor:
         self._happened.append(Happened(self._now, what, key, cause))
 
     def _said(self, other: bytes, cause: str, why: str = ""
-              ) -> tuple[tuple[str], int, dict[str, str], dict[str, str]]:
+              ) -> tuple[tuple[str, str], int, dict[str, str], dict[str, str]]:
         """Cause, instant, data and evidence of a trigger."""
         data = {"customer_key": other.decode(), "kind": kind_of(other)}
         if why:
             data["why"] = why
-        return (other.decode(),), self._now, data, {"message_id": cause}
+        return (other.decode(), cause), self._now, data, {"message_id": cause}
