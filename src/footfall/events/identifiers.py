@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, Final
 
 import msgspec
@@ -99,15 +100,15 @@ def email(value: str) -> str | None:
 @lru_cache(4096)
 def phone(value: str) -> str | None:
     """A number as E.164: +493012345; None where it is none or names no country."""
-    import phonenumbers
-
+    # Numbering plans of 6 MB, for those who send numbers; not there when this is compiled.
+    phonenumbers = import_module("phonenumbers")
     try:
         number = phonenumbers.parse(value.strip(), None)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
 def is_kind(name: str) -> bool:

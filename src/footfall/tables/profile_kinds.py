@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from footfall.events import times
 from footfall.events.fields import kind_of
+from footfall.events.identifiers import phone
 from footfall.tables.cart_triggers import instant
 
 AGE_MAX: Final = 150
@@ -80,16 +81,10 @@ def _email(value: Any, now: int) -> str:
 
 def _phone(value: Any, now: int) -> str:
     """E.164. A national number is not one: of which country is not known here."""
-    import phonenumbers  # a third of what all tables take to import, and seldom needed
-
-    text = _label(value, now)
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        raise ValueError("is no number with a country's code; send +49301234567") from None
-    if not phonenumbers.is_possible_number(number):
-        raise ValueError("has too few or too many digits for its country")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    number = phone(_label(value, now))
+    if number is None:
+        raise ValueError("is no number with a country's code; send +49301234567")
+    return number
 
 
 def _url(value: Any, now: int) -> str:
