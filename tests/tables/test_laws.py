@@ -51,6 +51,13 @@ def test_tables_are_sorted_and_named_once() -> None:
     assert sorted(set(names)) == names
 
 
+def test_slots_are_given_once() -> None:
+    """Two tables at one place of the marks would each read the other's level."""
+    slots = [t.slot for t in tables.ALL if t.slot is not None]
+    assert len(set(slots)) == len(slots)
+    assert set(slots) <= set(range(16))
+
+
 @every_table
 @settings(deadline=None, max_examples=300)
 @given(data=st.data())
