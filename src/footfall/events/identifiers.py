@@ -33,13 +33,15 @@ ROLES: Final = frozenset({
     "careers", "compliance", "contact", "customerservice", "do-not-reply", "donotreply",
     "enquiries", "everyone", "feedback", "finance", "hello", "help", "helpdesk", "hostmaster", "hr",
     "info", "inquiries", "invoice", "invoices", "it", "jobs", "legal", "mail", "mailer-daemon",
-    "marketing",
-    "media", "newsletter", "no-reply", "noc", "noreply", "office", "orders", "postmaster", "press",
-    "privacy", "reception", "root", "sales", "security", "service", "shop", "spam", "staff",
-    "support", "team", "test", "undisclosed-recipients", "unsubscribe", "webmaster", "www"})
+    "marketing", "media", "newsletter", "no-reply", "noc", "noreply", "office", "orders",
+    "postmaster", "press", "privacy", "reception", "root", "sales", "security", "service", "shop",
+    "spam", "staff", "support", "team", "test", "undisclosed-recipients", "unsubscribe",
+    "webmaster", "www"})
 _EMAIL: Final = re.compile(r"[^\s@\"<>,;:]{1,64}@[^\s@\"<>,;:]+\.[^\s@\"<>,;:]+")
 _SENT_AS_IS: Final = ("user_id", "anonymous_id")
-_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+#: Of an external id's type.
+KIND_PATTERN: Final = "[a-z][a-z0-9_]{0,31}"
+_KIND: Final = re.compile(KIND_PATTERN)
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str | int)

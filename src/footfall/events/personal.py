@@ -73,9 +73,6 @@ def _fitting(value: Any, kind: type[S]) -> S:
         given = value.get(field.encode_name)
         if given is None:
             continue
-        if field.type is msgspec.Raw:
-            setattr(fitting, field.name, msgspec.Raw(msgspec.json.encode(given)))
-            continue
         try:
             setattr(fitting, field.name, msgspec.convert(given, field.type))
         except msgspec.ValidationError:

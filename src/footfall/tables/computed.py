@@ -22,16 +22,10 @@ from footfall.tables import computed_facts, computed_limits, computed_reading
 from footfall.tables.cart_triggers import instant
 from footfall.tables.computed_reading import Value
 from footfall.tables.computed_row import ComputedConfig, ComputedFacts, ComputedTold, Definition
-from footfall.tables.spec import Announcement, Bound, TableSpec
+from footfall.tables.spec import Bound, TableSpec, keeps_own, says_nothing
 
 _AMOUNTS = ("sum", "average", "min", "max")
 _SINCE = ("time_since_first", "time_since_last")
-
-
-def announce(told: ComputedTold, _facts: ComputedFacts, _now: int, _config: ComputedConfig,
-             _fired: int | None) -> Announcement[ComputedTold]:
-    """Nothing, ever."""
-    return Announcement(told)
 
 
 def view(facts: ComputedFacts, _told: ComputedTold, now: int, config: ComputedConfig
@@ -80,11 +74,6 @@ def _unchanged(facts: ComputedFacts, _event: Interaction, _when: int) -> Compute
     return facts
 
 
-def merge_told(mine: ComputedTold, _theirs: ComputedTold) -> ComputedTold:
-    """Nothing was told."""
-    return mine
-
-
 TABLE = TableSpec(
     name="computed",
     version=1,
@@ -96,9 +85,9 @@ TABLE = TableSpec(
     bind=bind,
     check_change=lambda before, after: computed_limits.check_change(
         before.definitions, after.definitions),
-    announce=announce,
+    announce=says_nothing,
     merge_facts=computed_facts.merge,
-    merge_told=merge_told,
+    merge_told=keeps_own,
     view=view,
     classes={"traits": "personal", "limited": "internal"},
     slot=8,

@@ -20,7 +20,7 @@ from footfall.events.personal import read
 from footfall.events.personal_row import ABSENT
 from footfall.tables.cart_triggers import instant
 from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
-from footfall.tables.spec import Announcement, NoConfig, Reads, TableSpec, wants_all
+from footfall.tables.spec import NoConfig, Reads, TableSpec, keeps_own, says_nothing, wants_all
 
 #: A group's traits are not its member's.
 _OF_PERSONS: Final = frozenset({"identify", "track", "page", "screen", "alias"})
@@ -132,16 +132,6 @@ def _with(known: Iterable[Named], more: Iterable[Named], limited: bool,
     return IdentityFacts(tuple(kept), limited, alias)
 
 
-def _announce(
-    told: IdentityTold, _facts: IdentityFacts, _now: int, _config: NoConfig, _fired: int | None
-) -> Announcement[IdentityTold]:
-    return Announcement(told)
-
-
-def _merge_told(mine: IdentityTold, _theirs: IdentityTold) -> IdentityTold:
-    return mine
-
-
 def _upgrade(_version: int, facts: bytes, told: bytes) -> tuple[IdentityFacts, IdentityTold]:
     """Version 1 knew no alias."""
     return (msgspec.msgpack.decode(facts, type=IdentityFacts),
@@ -157,9 +147,9 @@ TABLE = TableSpec(
     config=NoConfig,
     wants=wants_all,
     observe=observe,
-    announce=_announce,
+    announce=says_nothing,
     merge_facts=merge_facts,
-    merge_told=_merge_told,
+    merge_told=keeps_own,
     reads=READS,
     personal=True,
     ids=ids,

@@ -25,7 +25,7 @@ from footfall.tables.links_row import (
     LinksFacts,
     LinksTold,
 )
-from footfall.tables.spec import Announcement, TableSpec
+from footfall.tables.spec import TableSpec, keeps_own, says_nothing
 
 NAME: Final = "links"
 ROOT, ALERT, POINTER = "root", "alert", "pointer"
@@ -83,11 +83,6 @@ def _observe(facts: LinksFacts, _event: Interaction, _when: int) -> LinksFacts:
     return facts
 
 
-def _announce(told: LinksTold, _facts: LinksFacts, _now: int, _config: LinksConfig,
-              _fired: int | None) -> Announcement[LinksTold]:
-    return Announcement(told)
-
-
 TABLE: TableSpec[LinksFacts, LinksTold, LinksConfig] = TableSpec(
     name=NAME,
     version=1,
@@ -97,9 +92,9 @@ TABLE: TableSpec[LinksFacts, LinksTold, LinksConfig] = TableSpec(
     config=LinksConfig,
     wants=lambda _event: False,
     observe=_observe,
-    announce=_announce,
+    announce=says_nothing,
     merge_facts=lambda mine, _theirs: mine,
-    merge_told=lambda mine, _theirs: mine,
+    merge_told=keeps_own,
     triggers=("customer_identified", "customers_merged", "merge_refused"),
     levels=(ROOT, ALERT, POINTER),
     level=level,

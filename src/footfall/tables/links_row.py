@@ -10,6 +10,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from footfall.events.identifiers import KIND_PATTERN
+
 #: Strength of a claim: learnt from others; named in one event with a user; by an alias call.
 WEAK, STRONG, ALIAS = 0, 1, 2
 
@@ -73,7 +75,7 @@ class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Kind = Annotated[str, msgspec.Meta(pattern=f"^{KIND_PATTERN}$")]
 
 
 class LinksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from footfall.tables.cart_triggers import instant
 from footfall.tables.profile_facts import PROVENANCES, REMOVED, TOO_LONG, VALUE_BYTES_MAX
 from footfall.tables.profile_kinds import KINDS
 from footfall.tables.profile_row import Call, ProfileConfig, ProfileFacts, ProfileTold
-from footfall.tables.spec import Announcement, TableSpec
+from footfall.tables.spec import TableSpec, keeps_own, says_nothing
 
 OBSERVED: Final = "observed"
 #: Group of the traits that have no documented name.
@@ -88,16 +88,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def announce(told: ProfileTold, _facts: ProfileFacts, _now: int, _config: ProfileConfig,
-             _fired: int | None) -> Announcement[ProfileTold]:
-    """Nothing."""
-    return Announcement(told)
-
-
-def _merge_told(mine: ProfileTold, _theirs: ProfileTold) -> ProfileTold:
-    return mine
-
-
 def _number(spelling: str) -> Decimal | str:
     try:
         return Decimal(spelling)
@@ -118,9 +108,9 @@ TABLE = TableSpec(
     config=ProfileConfig,
     wants=profile_facts.wants,
     observe=profile_facts.observe,
-    announce=announce,
+    announce=says_nothing,
     merge_facts=profile_facts.merge,
-    merge_told=_merge_told,
+    merge_told=keeps_own,
     reads=profile_facts.READ,
     personal=True,
     view=view,

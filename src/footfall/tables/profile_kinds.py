@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from footfall.events import times
 from footfall.events.fields import kind_of
-from footfall.events.identifiers import phone
+from footfall.events.identifiers import EMAIL_CHARS_MAX, phone
 from footfall.tables.cart_triggers import instant
 
 AGE_MAX: Final = 150
@@ -23,7 +23,6 @@ HOUSEHOLD_MAX: Final = 100
 CHILDREN_MAX: Final = 50
 EMPLOYEES_MAX: Final = 10_000_000
 BIRTH_YEAR_MIN: Final = 1850
-EMAIL_CHARS_MAX: Final = 254
 #: A whole number below it is a time in seconds: as milliseconds it would lie in 1973.
 SECONDS_MAX: Final = 100_000_000_000
 

@@ -168,3 +168,14 @@ AnyTable = TableSpec[Any, Any, Any]
 def wants_all(_event: Interaction) -> bool:
     """For a table that every interaction concerns."""
     return True
+
+
+def says_nothing(told: T, _facts: Any, _now: int, _config: Any, _fired: int | None
+                 ) -> Announcement[T]:
+    """`announce` of a table that tells nothing."""
+    return Announcement(told)
+
+
+def keeps_own(mine: T, _theirs: T) -> T:
+    """`merge_told` of a table whose told is empty, or belongs to its key alone."""
+    return mine

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_triggers import instant
-from footfall.tables.spec import Announcement, NoConfig, TableSpec, wants_all
+from footfall.tables.spec import NoConfig, TableSpec, keeps_own, says_nothing, wants_all
 from footfall.tables.timeline_row import Interacted, TimelineFacts, TimelineTold
 
 KEPT_MAX: Final = 20
@@ -90,16 +90,6 @@ def view(facts: TimelineFacts, _told: TimelineTold, _now: int, _config: NoConfig
     return {"interactions": [{"at": instant(one.at), "type": one.type, "event": one.event,
                               "channel": one.channel, "source": one.source}
                              for one in interactions(facts)]}
-
-
-def announce(told: TimelineTold, _facts: TimelineFacts, _now: int, _config: NoConfig,
-             _fired: int | None) -> Announcement[TimelineTold]:
-    """Nothing."""
-    return Announcement(told)
-
-
-def _merge_told(mine: TimelineTold, _theirs: TimelineTold) -> TimelineTold:
-    return mine
 
 
 def stamp_of(message_id: str, when: int) -> bytes:
@@ -182,8 +172,8 @@ TABLE = TableSpec(
     config=NoConfig,
     wants=wants_all,
     observe=observe,
-    announce=announce,
+    announce=says_nothing,
     merge_facts=merge,
-    merge_told=_merge_told,
+    merge_told=keeps_own,
     view=view,
 )
