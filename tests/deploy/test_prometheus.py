@@ -147,14 +147,16 @@ def _labels(case: scenarios.Case, footfall: Installation) -> Mapping[str, str]:
 
 
 def _quiet(prometheus: real.Prometheus) -> None:
-    """Wait until nothing has moved for as long as a rate looks back; what is not scraped yet says
-    nothing of it.
+    """Wait until nothing has moved for as long as a rate looks back, nor a tick (which is not counted
+    as processed) the clock; what is not scraped yet says nothing of it.
     """
     deadline = time.monotonic() + MOVES_S_MAX
     while True:
         since = time.time() - BEFORE_S
         seen = [shown(prometheus, panel, since, {}) for panel in ("Accepted", "Processed", "Lag")]
-        if all(seen) and not any(value for values in seen for value in values):
+        behind = shown(prometheus, "Clock behind", since, {})
+        if (all(seen) and not any(value for values in seen for value in values)
+                and min(behind, default=0.0) > RATE_S):
             return
         assert until(deadline, 0.25) > 0, f"it did not become quiet: {seen}"
 
