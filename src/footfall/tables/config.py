@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from footfall.errors import ConfigError, MisfitError
 from footfall.events.reserved import ConfigPayload
-from footfall.tables import consent_gate
+from footfall.tables import computed_limits, consent_gate
+from footfall.tables.computed_row import Definition
+from footfall.tables.rules_book import RULES, SEGMENTS, Book
+from footfall.tables.rules_conditions import counted
 from footfall.tables.spec import AnyTable
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -36,6 +39,12 @@ class ClockConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                              f"{self.settle_s_max}")
 
 
+class Counted(NamedTuple):
+    """Definitions that events are counted by: declared ones, and those of conditions."""
+
+    definitions: tuple[Definition, ...]
+
+
 class Config:
     """One version of the configuration, decoded for the tables given."""
 
@@ -51,13 +60,19 @@ class Config:
             made = {name: _section(name, kind, document.get(name, {}))
                     for name, kind in sections.items()}
             consent_gate.check(made, tables)
+            #: What events of a table are taken under, where that is more than its section says.
+            self.bound = _bound(made)
+            self._book: Book | None = None
+            self._tables = tables
+            self.sections: dict[str, Any] = made
+            if RULES in made and SEGMENTS in made:
+                _checked(self.book)
         except msgspec.MsgspecError as error:
             raise ConfigError(f"configuration is not a JSON object: {error}") from None
         #: As the log has it, never made anew: code with another default or one more section would
         #: give the same record another hash, and partitions would end at different versions.
         self.content = content if number else b"{}"
         self.hash = content_hash(self.content)
-        self.sections: dict[str, Any] = made
         clock: ClockConfig = made["clock"]
         self.grace_ms = round(clock.grace_s * 1000)
         self.late_ms = round(clock.late_s * 1000)
@@ -73,6 +88,12 @@ class Config:
     def label(self) -> str:
         """The version as triggers name it: "3:9f2c...". """
         return f"{self.number}:{self.hash}"
+
+    def book(self) -> Book:
+        """The rules and segments, compiled; raises MisfitError where they cannot be together."""
+        if self._book is None:
+            self._book = Book(self._tables, self.sections, self.number)
+        return self._book
 
     @property
     def payload(self) -> ConfigPayload:
@@ -105,6 +126,30 @@ def check_changes(tables: Sequence[AnyTable], before: bytes, after: bytes) -> No
             except MisfitError as error:
                 path = (table.name, *error.path)
                 raise ConfigError(f"{_placed(path)}: {error}", path) from None
+
+
+def _bound(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`computed` also takes what the conditions of rules and segments count."""
+    computed, rules, segments = (sections.get(name) for name in ("computed", RULES, SEGMENTS))
+    if computed is None or rules is None or segments is None:
+        return {}
+    found = counted(rules, segments)
+    if not found:
+        return {}
+    both = (*computed.definitions, *found)
+    try:
+        computed_limits.check(both, computed_limits.COUNTED_MAX)
+    except MisfitError as error:
+        raise ConfigError(f"computed traits and what rules and segments count together: {error}",
+                          (RULES, "definitions")) from None
+    return {"computed": Counted(both)}
+
+
+def _checked(made: Callable[[], Any]) -> None:
+    try:
+        made()
+    except MisfitError as error:
+        raise ConfigError(f"{_placed(error.path)}: {error}", error.path) from None
 
 
 def _section(name: str, kind: type[Any], value: Any) -> Any:

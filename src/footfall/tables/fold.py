@@ -27,6 +27,8 @@ from footfall.tables.links_row import Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
+from footfall.tables.rules_book import RULES, SEGMENTS
+from footfall.tables.ruling import ruling_of
 from footfall.tables.spec import AnyTable, Move, Output
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import MovedRow, PartitionState, Row, Timer
@@ -114,14 +116,18 @@ class Fold:
         """What each event needs of the configuration in force, and of each table under it."""
         self._late_ms = self.config.late_ms
         self._grace_ms = self.config.grace_ms
-        self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name])
-                       for t in self.tables]
+        self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name],
+                            self.config.bound.get(t.name)) for t in self.tables]
         self._by_name = {step.name: step for step in self._steps}
         step = self._by_name.get(links.NAME)
         self._linking: Linking | None = None
         if step is not None:
             self._steps.remove(step)  # it takes letters, never events
             self._linking = Linking(step, self._key_of)
+        # They take no events: they are looked at after all others.
+        self._last_steps = [one for one in self._steps if one.name in (SEGMENTS, RULES)]
+        self._steps = [one for one in self._steps if one not in self._last_steps]
+        self._ruling = ruling_of(self._by_name, self.config.book)
         self._gate = consent_gate.gate_of(self._steps)
 
     # -- the log -------------------------------------------------------------------------------
@@ -248,6 +254,12 @@ class Fold:
                 if linked is not None:
                     staged.append(linked)
                     told = []
+            if self._ruling is not None:
+                name = RULES
+                for one in self._ruling.of_event(key, record, staged, cut, (when, clock)):
+                    staged.append(one)
+                    if one[3].triggers:
+                        told = []
             if told is not None:
                 told = self._told(key, record, staged, clock)
         except (DecodeError, StateRefused):
@@ -312,7 +324,7 @@ class Fold:
     # -- one step ------------------------------------------------------------------------------
 
     def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], *,
-                fired: bool = False) -> None:
+                fired: str = "") -> None:
         """Put staged steps into the record."""
         waiting = record.timers
         for step, row, facts, said in steps:
@@ -324,7 +336,7 @@ class Fold:
                     self._counts["limited", name] += 1
             due = said.due
             if due is not None:
-                before = None if fired else waiting.get(name)
+                before = None if name == fired else waiting.get(name)
                 if (before is None or before.due != due or before.revealed_at
                         or before.wake_at != due + self._grace_ms):
                     timer = timers.schedule(before, due, self.clock, self.config)
@@ -422,21 +434,32 @@ class Fold:
             self._counts["settled", name] += 1
             return
         now = timer.wake_at
-        facts, told_before = step.rows.read(record.rows.get(name))
+        # The grace is not spent twice: what is told is the silence up to `now` less it.
+        proven = now - config.grace_ms
         try:
-            # The grace is not spent twice: what is told is the silence up to `now` less it.
-            said = step.announce(told_before, facts, now - config.grace_ms, step.config,
-                                 timer.due)
-            if said.due is not None and said.due + config.grace_ms <= now:
-                raise ValueError(f"the timer of {name} does not move forward")
-            row = None if said.told is told_before else step.rows.make(facts, said.told)
-            steps: list[Staged] = [(step, row, facts, said)]
+            steps: list[Staged] = []
+            if step in self._last_steps:
+                if self._ruling is not None:
+                    steps += self._ruling.of_timer(key, record, name, proven, timer.due)
+            else:
+                facts, told_before = step.rows.read(record.rows.get(name))
+                said = step.announce(told_before, facts, proven, step.config, timer.due)
+                row = None if said.told is told_before else step.rows.make(facts, said.told)
+                steps.append((step, row, facts, said))
+                if self._ruling is not None:
+                    steps += self._ruling.of_steps(key, record, steps, proven)
+            for one in steps:
+                if one[0] is step and one[3].due is not None and (
+                        one[3].due + config.grace_ms <= now):
+                    raise ValueError(f"the timer of {name} does not move forward")
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
             record.timers.pop(name)
             return
-        self._commit(key, record, steps, fired=True)
+        if not steps:  # rules that there were
+            record.timers.pop(name)
+        self._commit(key, record, steps, fired=name)
         self._tell(key, record, steps, told)
         self._passed("in_timer")
 
@@ -520,10 +543,15 @@ class Fold:
         for name in sorted(moved):
             self._known(name)
         if moved or not letters:
-            staged, waiting = merged(record, moved, self._steps, clock=self.clock,
-                                     config=self.config)
+            staged, waiting = merged(record, moved, [*self._steps, *self._last_steps],
+                                     clock=self.clock, config=self.config)
         if linking is not None and letters:
             staged.append(linking.of_letters(key, record, letters, self.clock))
+        if self._ruling is not None:
+            if moved:
+                staged = self._ruling.of_merge(key, record, staged, self.clock)
+            else:
+                staged += self._ruling.of_steps(key, record, staged, self.clock)
         return (staged, self._told(key, record, staged, self.clock), NOTHING, NOTHING), waiting
 
     def _received(self, key: bytes, record: CustomerRecord, move: Handoff, offset: int) -> None:

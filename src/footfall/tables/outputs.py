@@ -37,9 +37,8 @@ class Outputs:
     def trigger(self, key: bytes, trigger: Trigger, ids: Mapping[str, str], now: int,
                 config_version: str) -> Output:
         """A trigger of the customer `key`, fired at `now` (ms of the log's clock)."""
-        cause = msgspec.msgpack.encode((trigger.name, key, trigger.cause))
         return Output(TRIGGER, key, self._codecs.trigger.encode({
-            "trigger_id": hashlib.blake2b(cause, digest_size=TRIGGER_ID_BYTES).hexdigest(),
+            "trigger_id": trigger_id(key, trigger),
             "name": trigger.name,
             "customer_key": key.decode(),
             "occurred_at": trigger.occurred_at,
@@ -69,6 +68,12 @@ class Outputs:
             "partition": self._partition, "offset": offset, "key_id": None,
             "personal": value,
         }))
+
+
+def trigger_id(key: bytes, trigger: Trigger) -> str:
+    """The id of a trigger of the customer `key`."""
+    cause = msgspec.msgpack.encode((trigger.name, key, trigger.cause))
+    return hashlib.blake2b(cause, digest_size=TRIGGER_ID_BYTES).hexdigest()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

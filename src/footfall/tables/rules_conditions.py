@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from importlib import import_module
 from typing import Any, Final
 
@@ -32,7 +33,8 @@ from footfall.tables.rules_fields import (
     Seen,
     Source,
 )
-from footfall.tables.rules_row import COMPARISONS, Condition, span_ms
+from footfall.tables.rules_row import COMPARISONS, Condition, RulesConfig, span_ms
+from footfall.tables.segments_row import SegmentsConfig
 
 Test = Callable[[Seen], bool]
 #: Prefixes of what a condition depends on: an aggregate's facts, a segment. All else is a table.
@@ -43,7 +45,8 @@ _AMOUNTS = frozenset({"sum", "average", "min", "max"})
 _NUMBERS = frozenset({"count", "distinct_count"})
 _SPANS = frozenset({"time_since_first", "time_since_last"})
 _MS: Final = amount.ONE // 1000
-_FOUND_CHARS_MAX: Final = 60
+#: Of a value that is kept with an outcome.
+FOUND_CHARS_MAX: Final = 40
 
 
 class Leaf:
@@ -64,41 +67,68 @@ class Leaf:
         return {"condition": _plain(said), "value": self.shown(seen), "holds": self.test(seen)}
 
 
-class Compiled:
-    """A condition: the parts that must all hold, in order."""
+class Node:
+    """A part of a condition. `number`: as `rules_outcomes.py` counts them."""
 
-    def __init__(self, parts: Sequence[tuple[Test, Sequence[Leaf]]]) -> None:
-        self._tests = [test for test, _leaves in parts]
-        self._parts = [leaves for _test, leaves in parts]
-        leaves = self.leaves = [leaf for _test, inner in parts for leaf in inner]
+    def __init__(self, number: int, said: Condition, test: Test, leaf: Leaf | None,
+                 members: Sequence[Node] = ()) -> None:
+        self.number = number
+        self.said = said
+        self.test = test
+        self.leaf = leaf
+        self.members = members
+        self.leaves: list[Leaf] = [leaf] if leaf is not None else [
+            inner for member in members for inner in member.leaves]
+
+    def decider(self, seen: Seen) -> Node:
+        """What of it decided that it does not hold."""
+        group = self.said.group
+        if group == "all":
+            return next((m.decider(seen) for m in self.members if not m.test(seen)), self)
+        if group == "none":
+            return next((m for m in self.members if m.test(seen)), self)
+        return self
+
+
+class Compiled:
+    """A condition: the parts that must all hold, in order. Without any it always holds."""
+
+    def __init__(self, root: Node | None) -> None:
+        parts: Sequence[Node] = ()
+        if root is not None:
+            parts = root.members if root.said.all is not None else (root,)
+        self._parts = parts
+        self._tests = [part.test for part in parts]
+        leaves = self._leaves = [leaf for part in parts for leaf in part.leaves]
         self.tokens = frozenset(token for leaf in leaves for token in leaf.tokens)
         self.paths = [path for leaf in leaves for path in leaf.paths]
         self._clocks = [leaf.changes_at for leaf in leaves if leaf.changes_at is not None]
 
     def failed(self, seen: Seen) -> int:
-        """The number of the first part that does not hold, or HOLDS."""
-        n = 0
-        for test in self._tests:
+        """The place of the first part that does not hold, or HOLDS."""
+        for n, test in enumerate(self._tests):
             if not test(seen):
                 return n
-            n += 1
         return HOLDS
 
     def holds(self, seen: Seen) -> bool:
         """Whether all of it holds."""
         return self.failed(seen) == HOLDS
 
-    def found(self, seen: Seen, part: int) -> str:
-        """The value that a part was compared with, as short text; "" where it is a group."""
-        leaves = self._parts[part]
-        if len(leaves) != 1:
-            return ""
-        value = leaves[0].shown(seen)
-        return "" if value is None else str(value)[:_FOUND_CHARS_MAX]
+    def number(self, seen: Seen, place: int) -> int:
+        """The number of what decided, of the part at a place that does not hold."""
+        part = self._parts[place]
+        return part.number if part.leaf is not None else part.decider(seen).number
+
+    def found(self, seen: Seen, place: int) -> str:
+        """The value that decided, as short text; "" where a group did."""
+        leaf = self._parts[place].decider(seen).leaf
+        value = None if leaf is None else leaf.shown(seen)
+        return "" if value is None else str(value)[:FOUND_CHARS_MAX]
 
     def evidence(self, seen: Seen) -> list[dict[str, Any]]:
         """Of every comparison."""
-        return [leaf.evidence(seen) for leaf in self.leaves]
+        return [leaf.evidence(seen) for leaf in self._leaves]
 
     def changes_at(self, seen: Seen) -> int:
         """The next instant (ms) at which time alone may change it; 0: never."""
@@ -130,6 +160,14 @@ def aggregates(said: Condition | None) -> list[Definition]:
     return [one for member in said.members for one in aggregates(member)]
 
 
+def counted(rules: RulesConfig, segments: SegmentsConfig) -> list[Definition]:
+    """What conditions of rules and segments count, each once."""
+    said = [segment.if_ for segment in segments.definitions]
+    for rule in rules.definitions:
+        said += [one for one in (rule.on.when, rule.if_, rule.still) if one is not None]
+    return list({one.name: one for condition in said for one in aggregates(condition)}.values())
+
+
 class Compiler:
     """Compiles conditions under one configuration. `segments`: names that there are."""
 
@@ -139,27 +177,20 @@ class Compiler:
 
     def compiled(self, said: Condition | None, subject: str = "") -> Compiled:
         """A condition, or what always holds; MisfitError leads to the key that is refused."""
-        if said is None:
-            return Compiled(())
-        if said.all is None:
-            return Compiled([self._part(said, subject)])
-        return Compiled([_at(("all", n), self._part, one, subject)
-                         for n, one in enumerate(said.all)])
+        return Compiled(None if said is None else self._node(said, subject, 1))
 
-    def _part(self, said: Condition, subject: str) -> tuple[Test, Sequence[Leaf]]:
+    def _node(self, said: Condition, subject: str, number: int) -> Node:
         group = said.group
         if not group:
             leaf = self._leaf(said, subject)
-            return leaf.test, [leaf]
-        parts = [_at((group, n), self._part, one, subject)
-                 for n, one in enumerate(said.members)]
-        tests = [test for test, _leaves in parts]
-        leaves = [leaf for _test, inner in parts for leaf in inner]
-        if group == "all":
-            return lambda seen: all(test(seen) for test in tests), leaves
-        if group == "any":
-            return lambda seen: any(test(seen) for test in tests), leaves
-        return lambda seen: not any(test(seen) for test in tests), leaves
+            return Node(number, said, leaf.test, leaf)
+        members: list[Node] = []
+        following = number + 1
+        for n, one in enumerate(said.members):
+            members.append(_at((group, n), self._node, one, subject, following))
+            following += _count(one)
+        tests = [member.test for member in members]
+        return Node(number, said, _grouped(group, tests), None, members)
 
     def _leaf(self, said: Condition, subject: str) -> Leaf:
         if said.segment is not None:
@@ -238,6 +269,18 @@ def comparison(said: Condition, source: Source) -> Test:
     if len(wanted) == 1:
         return wanted[0]
     return lambda seen: any(one(seen) for one in wanted)
+
+
+def _grouped(group: str, tests: Sequence[Test]) -> Test:
+    if group == "all":
+        return lambda seen: all(test(seen) for test in tests)
+    if group == "any":
+        return lambda seen: any(test(seen) for test in tests)
+    return lambda seen: not any(test(seen) for test in tests)
+
+
+def _count(said: Condition) -> int:
+    return 1 + sum(_count(one) for one in said.members)
 
 
 def code_of(name: str) -> int:
@@ -352,7 +395,8 @@ def _activation(sources: Sequence[Source], seen: Seen) -> dict[str, Any]:
         place = made
         for name in names:
             place = place.setdefault(name, {})
-        found = [amount.decimal(v) if source.kind == NUMBER else v for v in source.values(seen)]
+        found = [Decimal(amount.text(v)) if source.kind == NUMBER else v
+                 for v in source.values(seen)]
         if found:
             place[last] = found[0] if len(found) == 1 and source.kind != TEXTS else found
     return made

@@ -32,6 +32,7 @@ NUMBER: Final = "number"
 INSTANT: Final = "instant"
 #: Of an event's envelope, beside the paths of its item.
 _ENVELOPE: Final = {"name": "event", "type": "type", "channel": "channel"}
+_LINKS: Final = "links"
 _PARTS: Final = ("data", "evidence")
 _NO_PATHS: Final = Paths(())
 
@@ -72,6 +73,12 @@ class Seen:
     def config(self, name: str) -> Any:
         """A table's section of the configuration in force."""
         return self._steps[name].config
+
+    def owned(self) -> list[bytes]:
+        """The keys of the customer's other identifiers."""
+        if _LINKS not in self._steps:
+            return []
+        return [link.key for link in self.row(_LINKS)[1].owned]
 
     def values(self) -> Values:
         """The values of the event at the paths that its rules read."""
@@ -123,8 +130,8 @@ class Catalogue:
         root, _, rest = name.partition(".")
         if root in (EVENT, TRIGGER):
             if root != subject:
-                raise MisfitError(f"{name!r} is there only in `if`, `key` and `data` of a rule that "
-                                  f"acts on {_SUBJECTS[root]}")
+                raise MisfitError(f"{name!r} is there only in `if`, `key` and `data` of a rule on "
+                                  f"{_SUBJECTS[root]}")
             return _of_event(name, rest) if root == EVENT else _of_trigger(name, rest)
         table = self._tables.get(root)
         if table is None:

@@ -43,10 +43,18 @@ CONDITION_DEPTH_MAX = 6
 CEL_CHARS_MAX = 1_000
 DATA_MAX = 20
 RULES_MAX = 1_000
+#: What is kept of one customer: waits, the newest; rules and keys that fired once; outcomes.
+WAITS_MAX = 64
+ONCE_MAX = 256
+OUTCOMES_MAX = 100
+#: In UTF-8: of a wait's key, of the cause of a wait or an outcome.
+KEY_BYTES_MAX = 100
+CAUSE_BYTES_MAX = 40
 SEGMENTS_MAX = 200
 #: The zone that each customer's profile names.
 CUSTOMER_ZONE = "customer"
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _OPERATORS = {"equals": "equals", "not_equals": "not_equals", "in_": "in", "greater": "greater",
               "at_least": "at_least", "less": "less", "at_most": "at_most", "exists": "exists",
@@ -168,7 +176,7 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """
 
     at: Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = DAYS
+    days: tuple[Day, ...] = DAYS
     zone: str = CUSTOMER_ZONE
     else_zone: str = "UTC"
 
@@ -182,7 +190,7 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class On(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a rule acts on: an interaction (`call`, of some name where `event` is given), a trigger of
+    """What a rule acts on: an interaction (`call`, of a name where `event` is given), a trigger of
     a table or of another rule, a condition that becomes true or false, a segment that a customer
     enters or leaves, or a schedule.
     """
@@ -200,7 +208,7 @@ class On(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
         kinds = ("call", "trigger", "when", "enters", "leaves", "schedule")
         said = [name for name in kinds if getattr(self, name) is not None]
         if len(said) != 1:
-            raise MisfitError(f"a rule acts on one of {', '.join(kinds)}; this one says {len(said)}")
+            raise MisfitError(f"a rule acts on one of {', '.join(kinds)}; this one on {len(said)}")
         if not self.becomes and self.when is None:
             raise MisfitError("goes with when", "becomes")
         if self.event is not None and self.call not in ("track", "page", "screen"):
@@ -270,7 +278,8 @@ class RulesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Standing(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is remembered of one rule: when it last fired (ms of the log's clock), how often, and of
-    a condition whether it holds and how often that has changed.
+    a condition whether it holds, how often that has changed, and when time alone may change it next
+    (ms, 0: never).
     """
 
     rule: int
@@ -278,6 +287,7 @@ class Standing(msgspec.Struct, array_like=True, frozen=True, gc=False):
     fired: int = 0
     holds: bool = False
     changes: int = 0
+    check_at: int = 0
 
 
 class Wait(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -311,8 +321,12 @@ class RulesFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class RulesTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What was announced and what waits; each sorted. `once`: hashes of (rule, key) that fired."""
+    """What was announced and what waits, sorted by rule and key. `once`: hashes of (rule, key) that
+    fired, in that order. `config`: the number of the configuration under which all conditions were
+    last looked at.
+    """
 
+    config: int = 0
     standings: tuple[Standing, ...] = ()
     waits: tuple[Wait, ...] = ()
     once: tuple[bytes, ...] = ()

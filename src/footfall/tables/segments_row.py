@@ -41,12 +41,15 @@ class SegmentsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Membership(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Whether the customer is in a segment, since when (ms), and how often that has changed."""
+    """Whether the customer is in a segment, since when (ms), how often that has changed, and when
+    time alone may change it next (ms, 0: never).
+    """
 
     segment: int
     holds: bool
     since: int
     changes: int
+    check_at: int = 0
 
 
 class SegmentsFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -54,6 +57,9 @@ class SegmentsFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class SegmentsTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Memberships as announced, sorted; a segment that was never entered has none."""
+    """Memberships as announced, sorted; a segment that was never entered may have none. `config`:
+    the number of the configuration under which all segments were last looked at.
+    """
 
+    config: int = 0
     memberships: tuple[Membership, ...] = ()

@@ -1,0 +1,223 @@
+"""Rules: what they act on, what keeps them from firing, and what passes by them."""
+
+from __future__ import annotations
+
+from tests.tables.logs import BERT, START
+from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, counts, key_of, ordered, rule
+
+VIEWED = {"call": "track", "event": "Product Viewed"}
+
+
+def test_a_rule_acts_on_an_interaction_whose_condition_holds() -> None:
+    shop = Shop([ordered("big_order", **{
+        "if": {"field": "event.properties.total", "at_least": 50},
+        "data": {"total": "event.properties.total", "coupon": "event.properties.coupon"}})])
+    shop.did(1, "order_completed", total="49.99")
+    cause = shop.did(2, "Order Completed", total="50.00")
+    shop.did(3, "Product Viewed", total="500")
+
+    told, = shop.told("big_order")
+    assert {"total": "50.00", "coupon": None} == told["data"]
+    assert {"call": "track", "event": "Order Completed", "message_id": cause} == (
+        told["evidence"]["on"])
+    condition, = told["evidence"]["conditions"]
+    assert condition == {"condition": {"field": "event.properties.total", "at_least": 50},
+                         "value": "50.00", "holds": True}
+    assert START + 2 == told["occurred_at"] == told["emitted_at"]
+
+
+def test_a_rule_acts_on_a_trigger_of_another_rule_and_of_a_table() -> None:
+    shop = Shop([
+        ordered("first"),
+        rule("second", {"trigger": "first"}),
+        rule("third", {"trigger": "second"}, **{
+            "if": {"field": "trigger.evidence.version", "equals": 1}}),
+        rule("came", {"trigger": "session_started"}, data={"number": "trigger.data.number"})])
+    shop.did(1, "Order Completed")
+
+    assert ["first", "came", "second", "third"] == [n for n, _ in shop.fired()][-4:]
+    assert {"number": "1"} == shop.told("came")[0]["data"]
+
+
+def test_a_wait_is_ended_by_an_event_and_begins_anew() -> None:
+    shop = Shop([rule("thinking", VIEWED, wait="30m",
+                      unless={"call": "track", "event": "Order Completed"})])
+    shop.did(0, "Product Viewed")
+    shop.did(10 * MINUTE, "Product Viewed")
+    shop.did(20 * MINUTE, "Order Completed")
+    shop.passed(2 * HOUR)
+    assert not shop.fired("thinking")
+
+    shop.did(3 * HOUR, "Product Viewed")
+    shop.passed(4 * HOUR)
+    told, = shop.told("thinking")
+    assert START + 3 * HOUR + 30 * MINUTE == told["occurred_at"]
+    assert told["emitted_at"] - told["occurred_at"] <= 2 * SECOND
+    shop.passed(9 * HOUR)
+    assert 1 == len(shop.told("thinking"))
+
+
+def test_an_event_that_comes_late_still_ends_the_wait_that_it_lies_in() -> None:
+    shop = Shop([rule("thinking", VIEWED, wait="30m",
+                      unless={"call": "track", "event": "Order Completed"})])
+    shop.did(5 * MINUTE, "Order Completed")
+    shop.did(6 * MINUTE, "Product Viewed", late=4 * MINUTE)
+    shop.passed(HOUR)
+    assert not shop.fired("thinking")
+
+
+def test_waits_are_told_apart_by_key() -> None:
+    ended = {"call": "track", "event": "Order Completed"}
+    shop = Shop([rule("left", VIEWED, wait="10m", unless=ended,
+                      key="event.properties.product_id")])
+    for at, product in enumerate(["a", "b", "c"]):
+        shop.did(at, "Product Viewed", product_id=product)
+    shop.did(MINUTE, "Order Completed", product_id="b")
+    shop.passed(HOUR)
+    assert ["a", "c"] == [told["data"]["key"] for told in shop.told("left")]
+
+    shop.did(2 * HOUR, "Product Viewed", product_id="a")
+    shop.did(2 * HOUR + 1, "Order Completed")
+    shop.passed(3 * HOUR)
+    assert 2 == len(shop.told("left"))
+
+
+def test_still_is_judged_when_the_wait_is_over() -> None:
+    shop = Shop([rule("idle", VIEWED, wait="10m", still=counts("Product Viewed", less=3))])
+    shop.did(0, "Product Viewed")
+    shop.passed(HOUR)
+    for at in range(3):
+        shop.did(2 * HOUR + at, "Product Viewed")
+    shop.passed(3 * HOUR)
+    assert 1 == len(shop.told("idle"))
+    outcome, = shop.row("rules").outcomes
+    assert (2, 1, "3") == (outcome.why, outcome.condition, outcome.found)
+
+
+def test_a_window_becomes_true_and_false_by_itself() -> None:
+    condition = counts("Product Viewed", "1h", at_least=2)
+    shop = Shop([rule("busy", {"when": condition}),
+                 rule("calm", {"when": condition, "becomes": False})])
+    shop.did(0, "Product Viewed")
+    shop.did(MINUTE, "Product Viewed")
+    shop.did(2 * MINUTE, "Product Viewed")
+    assert [("busy", MINUTE)] == shop.fired("busy")
+    shop.passed(3 * HOUR)
+
+    told, = shop.told("calm")
+    # The bucket of START and the one after it have left the hour: one event is left.
+    assert (START // MINUTE + 62) * MINUTE == told["occurred_at"]
+    assert "time" == told["evidence"]["on"]["because"]
+    assert told["emitted_at"] - told["occurred_at"] <= 2 * SECOND
+    for at in (4 * HOUR, 4 * HOUR + 1):
+        shop.did(at, "Product Viewed")
+    assert 2 == len(shop.told("busy"))
+
+
+def test_segments_are_entered_and_left_and_acted_on() -> None:
+    vip = {"name": "vip", "version": 3, "if": counts("Order Completed", "24h", at_least=2)}
+    shop = Shop([rule("welcome", {"enters": "vip"}), rule("goodbye", {"leaves": "vip"}),
+                 ordered("gift", **{"if": {"segment": "vip"}})], [vip])
+    shop.did(0, "Order Completed")
+    shop.did(HOUR, "Order Completed")
+    assert ["segment_entered", "gift", "welcome"] == [n for n, _ in shop.fired()][-3:]
+    shop.passed(3 * DAY)
+    assert ["segment_left", "goodbye"] == [n for n, _ in shop.fired()][-2:]
+    left, = shop.told("segment_left")
+    assert ("vip", 3) == (left["data"]["segment"], left["data"]["version"])
+    assert not shop.row("segments").memberships[0].holds
+
+
+def test_a_configuration_holds_from_the_next_step() -> None:
+    quiet = {"name": "quiet", "version": 1, "if": counts("Order Completed", "ever", equals=0)}
+    shop = Shop([], [])
+    shop.did(0, "Product Viewed")
+    shop.configure(MINUTE, [], [quiet])
+    assert not shop.fired("segment_entered")
+    shop.did(HOUR, "Product Viewed")
+    shop.did(HOUR, "Product Viewed", BERT)
+    assert 2 == len(shop.fired("segment_entered"))
+    shop.did(2 * HOUR, "Order Completed")
+    assert 1 == len(shop.fired("segment_left"))
+    shop.configure(3 * HOUR, [], [])
+    shop.did(4 * HOUR, "Product Viewed")
+    assert () == shop.row("segments").memberships or shop.row("segments").config == 2
+
+
+def test_once_cooldown_expires_and_group() -> None:
+    shop = Shop([
+        ordered("once_a_shop", once=True, key="event.properties.shop"),
+        ordered("seldom", cooldown="1h"),
+        ordered("fresh", expires="10m"),
+        ordered("best", group="offers", priority=90, **{
+            "if": {"field": "event.properties.total", "greater": 100}}),
+        ordered("good", group="offers")])
+    shop.did(0, "Order Completed", shop="a", total=10)
+    shop.did(1, "Order Completed", shop="a", total=200, late=30 * MINUTE)
+    shop.did(2 * HOUR, "Order Completed", shop="b", total=10)
+
+    assert [0, 2 * HOUR] == [at for _, at in shop.fired("once_a_shop")]
+    assert [0, 2 * HOUR] == [at for _, at in shop.fired("seldom")]
+    assert [0, 2 * HOUR] == [at for _, at in shop.fired("fresh")]
+    assert [1] == [at for _, at in shop.fired("best")]
+    assert [0, 2 * HOUR] == [at for _, at in shop.fired("good")]
+
+
+def test_a_rule_has_a_start_and_an_end() -> None:
+    shop = Shop([ordered("sale", starts_at="2023-11-14T22:13:21Z", ends_at="2023-11-14T22:13:22Z")])
+    for at in (0, SECOND, 2 * SECOND):  # START is 2023-11-14T22:13:20Z
+        shop.did(at, "Order Completed")
+    assert [SECOND] == [at for _, at in shop.fired("sale")]
+
+
+def test_a_part_of_the_customers_is_held_out_for_good() -> None:
+    shop = Shop([ordered("offer", holdout_percent=30), rule("after", {"trigger": "offer"})])
+    keys = [key_of(f"user {n}") for n in range(200)]
+    for round_ in range(2):
+        for n, key in enumerate(keys):
+            shop.did(round_ * HOUR + n, "Order Completed", key)
+    buckets = {told["customer_key"]: told["evidence"]["holdout"]["bucket"]
+               for told in shop.told("offer")}
+    assert 200 == len(buckets)
+    assert 40 <= sum(bucket < 30 for bucket in buckets.values()) <= 80
+    after = {told["customer_key"] for told in shop.told("after")}
+    assert after == {key for key, bucket in buckets.items() if bucket >= 30}
+
+
+def test_what_did_not_fire_is_remembered_with_why() -> None:
+    shop = Shop([ordered("big_order", **{"if": {"all": [
+        {"field": "event.properties.currency", "equals": "EUR"},
+        {"field": "event.properties.total", "at_least": 50}]}})])
+    shop.did(0, "Order Completed", currency="EUR", total=20)
+    outcome, = shop.row("rules").outcomes
+    assert (1, 3, "20") == (outcome.why, outcome.condition, outcome.found)
+    before = shop.row("rules")
+    shop.did(SECOND, "Order Completed", currency="EUR", total=21)
+    assert before is shop.row("rules")
+    shop.did(2 * MINUTE, "Order Completed", currency="EUR", total=22)
+    assert "22" == shop.row("rules").outcomes[0].found
+
+
+def test_rows_that_join_tell_nothing_twice_and_waits_go_on() -> None:
+    """A visitor is seen to be a known customer: told once stays told, and a wait goes on there."""
+    shop = Shop([
+        ordered("only_once", once=True),
+        rule("thinking", VIEWED, wait="30m",
+             unless={"call": "track", "event": "Order Completed"})], partitions=2)
+    visitor, anna = {"anonymousId": "a browser"}, {"userId": "anna"}
+    shop.sent(0, visitor, "Order Completed")
+    shop.sent(1, anna, "Order Completed")
+    shop.sent(MINUTE, visitor, "Product Viewed")
+    shop.sent(2 * MINUTE, visitor | anna, "", call="identify")
+    shop.sent(3 * MINUTE, anna, "Order Completed", late=2 * MINUTE + SECOND)
+    assert 2 == len(shop.fired("only_once"))
+    shop.passed(HOUR)
+    told, = shop.told("thinking")
+    assert START + 31 * MINUTE == told["occurred_at"]
+    assert "anna" == told["ids"]["user_id"]
+
+    shop.sent(2 * HOUR, visitor | anna, "Product Viewed")
+    shop.sent(2 * HOUR + MINUTE, visitor, "Order Completed")
+    shop.passed(3 * HOUR)
+    assert 1 == len(shop.told("thinking"))
+    assert 2 == len(shop.fired("only_once"))
