@@ -35,7 +35,7 @@ def test_a_rule_acts_on_a_trigger_of_another_rule_and_of_a_table() -> None:
         rule("came", {"trigger": "session_started"}, data={"number": "trigger.data.number"})])
     shop.did(1, "Order Completed")
 
-    assert ["first", "came", "second", "third"] == [n for n, _ in shop.fired()][-4:]
+    assert ["came", "first", "second", "third"] == [n for n, _ in shop.fired()][-4:]
     assert {"number": "1"} == shop.told("came")[0]["data"]
 
 

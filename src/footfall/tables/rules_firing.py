@@ -39,6 +39,12 @@ class Happening(NamedTuple):
     timer: str | None
     #: The customer has nothing yet.
     is_new: bool = False
+    #: Rows have joined: those that are seen are not yet in the record.
+    is_join: bool = False
+
+    def is_due(self, table: str, told: Any) -> bool:
+        """Whether a row is staged also where nothing changed: for its timer, or to be kept."""
+        return self.timer == table or (self.is_join and told != type(told)())
 
     def with_segments(self, told: Sequence[Trigger], listened: frozenset[str]) -> Happening:
         """The same with what segments told."""
@@ -91,10 +97,11 @@ def settled(step: Step, book: Book, key: bytes, seen: Seen, happening: Happening
     asked.take(happening)
     is_looked_at = bool(book.whens) and (happening.changed is None or happening.is_new)
     after = asked.hand.made(book.config, book.by_code, is_looked_at=is_looked_at)
-    if after is told and happening.timer != RULES:
+    if after is told and not happening.is_due(RULES, told):
         return None
     said = Announcement(after, asked.due(), tuple(asked.fired))
-    return step, None if after is told else step.rows.make(facts, after), facts, said
+    row = None if after is told and not happening.is_join else step.rows.make(facts, after)
+    return step, row, facts, said
 
 
 class _Asked:

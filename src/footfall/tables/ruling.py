@@ -85,7 +85,8 @@ class Ruling:
         seen = Seen(self._steps, record, staged, None, now)
         ours = (SEGMENTS, RULES)
         others = [one for one in staged if one[0].name not in ours]
-        found = self._settled(key, seen, Happening(None, now, self._triggers(others), None, None))
+        found = self._settled(key, seen, Happening(None, now, self._triggers(others), None, None,
+                                                   is_join=True))
         return [*others, *found]
 
     def of_timer(self, key: bytes, record: CustomerRecord, name: str, now: int, due: int

@@ -39,9 +39,10 @@ def settled(step: Step, book: Book, seen: Seen, happening: Happening) -> Staged 
             after_told = SegmentsTold(config, ())
     if made != known or after_told is not told:
         after_told = SegmentsTold(config, tuple(made[code] for code in sorted(made)))
-    if after_told is told and not is_fired:
+    if after_told is told and not happening.is_due(SEGMENTS, told):
         return None
-    row = None if after_told is told else step.rows.make(facts, after_told)
+    row = None if after_told is told and not happening.is_join else step.rows.make(
+        facts, after_told)
     return step, row, facts, Announcement(after_told, _due(made.values()), tuple(triggers))
 
 
