@@ -147,8 +147,8 @@ def _labels(case: scenarios.Case, footfall: Installation) -> Mapping[str, str]:
 
 
 def _quiet(prometheus: real.Prometheus) -> None:
-    """Wait until nothing has moved for as long as a rate looks back, nor a tick, which is not counted
-    as processed, the clock; what is not scraped yet says nothing of it.
+    """Wait until nothing has moved for as long as a rate looks back, nor a tick (it is not counted
+    as processed) the clock; what is not scraped yet says nothing of it.
     """
     deadline = time.monotonic() + MOVES_S_MAX
     while True:

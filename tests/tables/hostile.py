@@ -12,10 +12,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
+from footfall.tables import rules_row, segments_row
+from footfall.tables.computed_limits import COUNTED_MAX
 from footfall.tables.links_letters import settle
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
+from footfall.tables.rules_conditions import code_of
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
 from tests.tables import events, traits
@@ -288,6 +293,48 @@ def _signal(name: str, at: int, n: int) -> Interaction:
     return event
 
 
+# -- rules and segments ----------------------------------------------------------------------------
+
+
+RULES = msgspec.convert({"definitions": [
+    {"name": f"rule_{n}", "version": 1, "on": {"call": "page"}, "wait": "1d"}
+    for n in range(rules_row.RULES_MAX)]}, rules_row.RulesConfig)
+SEGMENTS = msgspec.convert({"definitions": [
+    {"name": f"segment_{n}", "version": 1, "if": {"field": "risk.level", "exists": True}}
+    for n in range(rules_row.SEGMENTS_MAX)]}, segments_row.SegmentsConfig)
+#: Configurations under which such rows are read.
+CONFIGS: dict[str, Any] = {"rules": RULES, "segments": SEGMENTS}
+
+
+def rules() -> Row:
+    """As many rules as there may be, each of which fired; waits, keys and outcomes as many and as
+    long as they may be.
+    """
+    codes = [code_of(said.name) for said in RULES.definitions]
+    key = wide(0, rules_row.KEY_BYTES_MAX // 4)
+    cause = wide(0, rules_row.CAUSE_BYTES_MAX // 4)
+    told = rules_row.RulesTold(
+        2**31,
+        tuple(rules_row.Standing(code, NEWEST, rules_row.FIRED_MAX, True, 2**31,
+                                 NEWEST if n < COUNTED_MAX else 0)
+              for n, code in enumerate(codes)),
+        tuple(rules_row.Wait(codes[n], key, NEWEST, NEWEST - 1, NEWEST - 1, cause)
+              for n in range(rules_row.WAITS_MAX)),
+        tuple(n.to_bytes(8, "big") for n in range(rules_row.ONCE_MAX)),
+        tuple(rules_row.Outcome(codes[n], NEWEST, 1, rules_row.CONDITIONS_MAX,
+                                wide(0, rules_row.FOUND_BYTES_MAX // 4), cause)
+              for n in range(rules_row.OUTCOMES_MAX)))
+    return Row(1, rules_row.RulesFacts(), told)
+
+
+def segments() -> Row:
+    """As many segments as there may be."""
+    told = segments_row.SegmentsTold(2**31, tuple(
+        segments_row.Membership(code_of(said.name), True, NEWEST, 2**31, NEWEST)
+        for said in SEGMENTS.definitions))
+    return Row(1, segments_row.SegmentsFacts(), told)
+
+
 # -- timeline --------------------------------------------------------------------------------------
 
 
@@ -313,5 +360,7 @@ ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "orders": (orders, orders_of_long_texts),
     "profile": (profile, profile_of_small_traits),
     "risk": (risk,),
+    "rules": (rules,),
+    "segments": (segments,),
     "timeline": (timeline,),
 }

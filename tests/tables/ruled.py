@@ -58,7 +58,7 @@ class Shop:
                    if (timer := worker.fold.timer_before(START + at))]
             if not due:
                 break
-            first = min(w.fold._timers.peek(START + at)[0] for w in self.log.workers  # noqa: SLF001
+            first = min(w.fold._timers.peek(START + at)[0] for w in self.log.workers
                         if w.fold.timer_before(START + at))
             self.log.tick(first + 1)
             self.log.run()
@@ -85,8 +85,9 @@ def rule(name: str, on: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def counts(event: str, window: str = "1h", **operator: Any) -> dict[str, Any]:
-    """How often a tracked event happened in a window, compared."""
-    return {"of": "count", "over": {"call": "track", "event": event}, "window": window, **operator}
+    """How often a tracked event happened in a window, compared; "" is every interaction."""
+    over = {"call": "track", "event": event} if event else {}
+    return {"of": "count", "over": over, "window": window, **operator}
 
 
 def ordered(name: str, **more: Any) -> dict[str, Any]:

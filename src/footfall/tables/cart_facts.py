@@ -33,11 +33,11 @@ from footfall.tables.cart_row import Cart, CartFacts, Mark, Operation, Order
 CARTS_MAX: Final = 8
 #: All of them together, in the same order: so that a whole record stays below half of Kafka's
 #: message.max.bytes (law 7), which eight of the largest alone would take (2026-11-25: 354,000).
-CARTS_BYTES_MAX: Final = 128_000
+CARTS_BYTES_MAX: Final = 84_000
 #: Orders of one customer, newest first.
 ORDERS_MAX: Final = 4
 #: Relative operations of one cart: newest first, together.
-CART_BYTES_MAX: Final = 24_000
+CART_BYTES_MAX: Final = 12_000
 #: Up to so many operations of a cart cannot reach `CART_BYTES_MAX`.
 _UNWEIGHED: Final = 9
 #: Up to so many carts cannot reach `CARTS_BYTES_MAX`: each has a view, operations, and its ids.

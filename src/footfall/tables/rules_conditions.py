@@ -45,8 +45,6 @@ _AMOUNTS = frozenset({"sum", "average", "min", "max"})
 _NUMBERS = frozenset({"count", "distinct_count"})
 _SPANS = frozenset({"time_since_first", "time_since_last"})
 _MS: Final = amount.ONE // 1000
-#: Of a value that is kept with an outcome.
-FOUND_CHARS_MAX: Final = 40
 
 
 class Leaf:
@@ -124,7 +122,7 @@ class Compiled:
         """The value that decided, as short text; "" where a group did."""
         leaf = self._parts[place].decider(seen).leaf
         value = None if leaf is None else leaf.shown(seen)
-        return "" if value is None else str(value)[:FOUND_CHARS_MAX]
+        return "" if value is None else str(value)
 
     def evidence(self, seen: Seen) -> list[dict[str, Any]]:
         """Of every comparison."""

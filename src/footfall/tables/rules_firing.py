@@ -19,7 +19,7 @@ from footfall.tables.rules_book import ENTERED, LEFT, RULES, Book, CompiledRule,
 from footfall.tables.rules_conditions import HOLDS, Compiled
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_hand import Hand
-from footfall.tables.rules_row import RulesTold, Standing, Wait
+from footfall.tables.rules_row import FIRED_MAX, RulesTold, Standing, Wait
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
 
@@ -273,8 +273,8 @@ class _Asked:
             return None
         if said.group is not None:
             self._groups.add(said.group)
-        hand.stand(Standing(rule.code, now, standing.fired + 1, standing.holds, standing.changes,
-                            standing.check_at))
+        hand.stand(Standing(rule.code, now, min(standing.fired + 1, FIRED_MAX), standing.holds,
+                            standing.changes, standing.check_at))
         bucket = self._bucket(rule)
         is_held_out = bucket < said.holdout_percent
         if is_held_out:

@@ -16,6 +16,7 @@ from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.rules_book import CompiledRule
 from footfall.tables.rules_row import (
     CAUSE_BYTES_MAX,
+    FOUND_BYTES_MAX,
     KEY_BYTES_MAX,
     ONCE_MAX,
     OUTCOMES_MAX,
@@ -123,8 +124,9 @@ class Hand:
         before = self._outcomes.get(rule.code)
         if (before is None or before.why != why or before.condition != condition
                 or self._now - before.at >= RENEWED_MS):
-            self._outcomes[rule.code] = Outcome(rule.code, self._now, why, condition, found,
-                                                cut(cause, CAUSE_BYTES_MAX))
+            self._outcomes[rule.code] = Outcome(
+                rule.code, self._now, why, condition, cut(found, FOUND_BYTES_MAX),
+                cut(cause, CAUSE_BYTES_MAX))
             self._is_changed = True
 
     def is_known(self, rule: CompiledRule, why: int, place: int) -> bool:
@@ -159,9 +161,12 @@ class Hand:
 
     def _kept_waits(self, waits: dict[tuple[int, str], Wait]) -> tuple[Wait, ...]:
         if len(waits) > WAITS_MAX:
-            for key in sorted(waits, key=lambda key: _age(waits[key]))[:-WAITS_MAX]:
+            oldest = sorted(waits, key=lambda key: (self._is_active(waits[key]),
+                                                    _age(waits[key])))
+            for key in oldest[:-WAITS_MAX]:
+                is_active = self._is_active(waits[key])
                 gone = waits.pop(key)
-                if gone.started > max(gone.stopped, gone.told):
+                if is_active:
                     self._outcomes[gone.rule] = Outcome(gone.rule, self._now, outcomes.LIMIT)
         return tuple(waits[key] for key in sorted(waits))
 

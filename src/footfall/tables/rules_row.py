@@ -44,12 +44,15 @@ CEL_CHARS_MAX = 1_000
 DATA_MAX = 20
 RULES_MAX = 1_000
 #: What is kept of one customer: waits, the newest; rules and keys that fired once; outcomes.
-WAITS_MAX = 64
+WAITS_MAX = 48
 ONCE_MAX = 256
-OUTCOMES_MAX = 100
-#: In UTF-8: of a wait's key, of the cause of a wait or an outcome.
-KEY_BYTES_MAX = 100
+OUTCOMES_MAX = 64
+#: Firings are counted up to here.
+FIRED_MAX = 65_535
+#: In UTF-8: of a wait's key, of the cause of a wait or an outcome, of the value that decided one.
+KEY_BYTES_MAX = 64
 CAUSE_BYTES_MAX = 40
+FOUND_BYTES_MAX = 40
 SEGMENTS_MAX = 200
 #: The zone that each customer's profile names.
 CUSTOMER_ZONE = "customer"

@@ -7,9 +7,10 @@ after another configuration) and tells each change once. Must never look at a ru
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from footfall.tables.cart_triggers import instant
-from footfall.tables.rules_book import ENTERED, LEFT, SEGMENTS, Book, CompiledSegment
+from footfall.tables.rules_book import SEGMENTS, Book, CompiledSegment
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_firing import Happening, is_concerned, judged
 from footfall.tables.segments_row import Membership, SegmentsTold
@@ -60,14 +61,16 @@ def _membership(segment: CompiledSegment, before: Membership | None, seen: Seen,
         return Membership(segment.code, held, before.since, before.changes, check_at)
     changes = 1 if before is None else before.changes + 1
     said = segment.said
-    triggers.append(Trigger(
-        ENTERED if holds else LEFT, (said.name, changes), at,
-        {"segment": said.name, "version": said.version, "since": instant(at),
-         "until": None} if holds else
-        {"segment": said.name, "version": said.version,
-         "since": instant(before.since) if before is not None else None, "until": instant(at)},
-        {"because": "time" if is_fired else "event", "changes": changes,
-         "conditions": segment.condition.evidence(seen)}))
+    cause = said.name, changes
+    data: dict[str, Any] = {"segment": said.name, "version": said.version}
+    evidence = {"because": "time" if is_fired else "event", "changes": changes,
+                "conditions": segment.condition.evidence(seen)}
+    if before is not None and held:
+        data |= {"since": instant(before.since), "until": instant(at)}
+        triggers.append(Trigger("segment_left", cause, at, data, evidence))
+    else:
+        data |= {"since": instant(at), "until": None}
+        triggers.append(Trigger("segment_entered", cause, at, data, evidence))
     return Membership(segment.code, holds, at, changes, check_at)
 
 
