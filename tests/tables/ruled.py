@@ -41,26 +41,25 @@ class Shop:
         return message_id
 
     def sent(self, at: int, ids: dict[str, str], event: str, *, late: int = 0,
-             call: str = "track", **properties: Any) -> None:
+             call: str = "track", traits: dict[str, Any] | None = None, **properties: Any) -> None:
         """The same of whoever these identifiers name: a user, else a browser."""
         key = (KEYS.of("user_id", ids["userId"]) if "userId" in ids
                else KEYS.of("anonymous_id", ids["anonymousId"]))
         self._made += 1
-        made = events.plain(START + at - late, f"m{self._made}", {**ids, "properties": properties})
+        made = events.plain(START + at - late, f"m{self._made}",
+                            {**ids, "properties": properties, "traits": traits or {}})
         made["type"], made["event"] = call, event
         self.log.append(key, made, START + at)
         self.log.run()
 
     def passed(self, at: int) -> None:
         """Time passes: a `$tick` wherever a worker would append one, then one at the end."""
+        self.log.run()
         while True:
-            due = [timer for worker in self.log.workers
-                   if (timer := worker.fold.timer_before(START + at))]
+            due = [one for one in self.log.workers if one.fold.timer_before(START + at)]
             if not due:
                 break
-            first = min(w.fold._timers.peek(START + at)[0] for w in self.log.workers
-                        if w.fold.timer_before(START + at))
-            self.log.tick(first + 1)
+            self.log.tick(min(_next(worker.fold) for worker in due) + 1)
             self.log.run()
         self.log.tick(START + at)
         self.log.run()
@@ -77,6 +76,12 @@ class Shop:
         """What a table told of a customer."""
         row = self.log.fold_of(key).row(key, table)
         return None if row is None else row.told
+
+
+def _next(fold: Any) -> int:
+    """When its next timer or schedule comes."""
+    first = fold._timers.peek(2**62)
+    return min(fold._scheduled_at, 2**62 if first is None else first[0])
 
 
 def rule(name: str, on: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
 from footfall.tables.rules_book import RULES, SEGMENTS
 from footfall.tables.ruling import ruling_of
+from footfall.tables.schedules import NEVER, Due
 from footfall.tables.spec import AnyTable, Move, Output
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import MovedRow, PartitionState, Row, Timer
@@ -110,6 +111,9 @@ class Fold:
         #: Whether the last record's unit has timers left: the fold stands between two instants.
         self.open = False
         self._stepped: set[bytes] = set()
+        #: Schedules that are being looked at, and the customers who are left.
+        self._due: Due | None = None
+        self._due_keys: list[bytes] = []
         self._fired_left = EVERY_TIMER
 
     def _lay_out(self) -> None:
@@ -128,6 +132,9 @@ class Fold:
         self._last_steps = [one for one in self._steps if one.name in (SEGMENTS, RULES)]
         self._steps = [one for one in self._steps if one not in self._last_steps]
         self._ruling = ruling_of(self._by_name, self.config.book)
+        ruling = self._ruling
+        self._schedules = None if ruling is None else ruling.schedules(self.clock)
+        self._scheduled_at = NEVER if self._schedules is None else self._schedules.next
         self._gate = consent_gate.gate_of(self._steps)
 
     # -- the log -------------------------------------------------------------------------------
@@ -164,7 +171,8 @@ class Fold:
         index = self._timers
         if index.ahead:
             index.catch_up(offset)
-        if index.heap and index.heap[0][0] < self.clock and not self._fire(offset, key):
+        if ((self._scheduled_at < self.clock or (index.heap and index.heap[0][0] < self.clock))
+                and not self._fire(offset, key)):
             self.open = True
             return False
         self.open = False
@@ -394,14 +402,25 @@ class Fold:
     # -- timers --------------------------------------------------------------------------------
 
     def _fire(self, offset: int, own: bytes | None) -> bool:
-        """Step all timers that lie before the clock, in the order (wake_at, key, table); False
-        while some are left.
+        """Step all timers that lie before the clock, in the order (wake_at, key, table), and all
+        schedules, each before the timers of its instant; False while some are left.
         """
+        while self._scheduled_at < self.clock:
+            if not (self._fire_timers(self._scheduled_at, offset, own)
+                    and self._fire_schedule(offset, own)):
+                self.records.make_room()
+                return False
+        if not self._fire_timers(self.clock, offset, own):
+            self.records.make_room()
+            return False
+        self._stepped = set()
+        return True
+
+    def _fire_timers(self, until: int, offset: int, own: bytes | None) -> bool:
         index = self._timers
         stepped = self._stepped
-        while (first := index.peek(self.clock)) is not None:
+        while (first := index.peek(until)) is not None:
             if not self._fired_left:
-                self.records.make_room()
                 return False
             self._fired_left -= 1
             wake_at, key = first
@@ -422,7 +441,45 @@ class Fold:
                 else:
                     record.watermark = offset
             index.arm_next(key, record)
-        self._stepped = set()
+        return True
+
+    def _fire_schedule(self, offset: int, own: bytes | None) -> bool:
+        """Look at every customer for the schedules that are due next; False while some are left."""
+        schedules, ruling = self._schedules, self._ruling
+        assert schedules is not None
+        assert ruling is not None
+        if self._due is None:
+            self._due = schedules.due(self.clock)
+            self._due_keys = self.records.keys() if self._due.zones else []
+        due, waiting = self._due, self._due_keys
+        while waiting:
+            if not self._fired_left:
+                return False
+            self._fired_left -= 1
+            key = waiting.pop()
+            record = self.records.peek(key)
+            if record is None or (record.watermark >= offset and key not in self._stepped) or (
+                    self._linking is not None and self._linking.is_pointer(record)):
+                continue
+            try:
+                steps = ruling.of_schedule(key, record, due)
+                told = self._told(key, record, steps, due.at)
+            except Exception as error:  # one customer must not stop the partition for ever
+                self._reject("timer_failed", f"{RULES}: {type(error).__name__}")
+                continue
+            if steps:
+                record = self.records.get(key)
+                self._stepped.add(key)
+                self._commit(key, record, steps)
+                self._tell(key, record, steps, told)
+                self.records.touch(key, record)
+                if key == own:
+                    self._fired_own = key
+                else:
+                    record.watermark = offset
+                self._timers.arm_next(key, record)
+        self._due = None
+        self._scheduled_at = schedules.next
         return True
 
     def _fire_one(self, key: bytes, record: CustomerRecord, step: Step, timer: Timer) -> None:
@@ -465,6 +522,8 @@ class Fold:
 
     def timer_before(self, now: int) -> bool:
         """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""
+        if self._scheduled_at < now:
+            return True
         index = self._timers
         if index.ahead:
             index.catch_up(self.next_offset)

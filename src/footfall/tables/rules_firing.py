@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.cart_triggers import instant
@@ -41,6 +44,8 @@ class Happening(NamedTuple):
     is_new: bool = False
     #: Rows have joined: those that are seen are not yet in the record.
     is_join: bool = False
+    #: Rules whose schedule has come, with the local date.
+    scheduled: Sequence[tuple[CompiledRule, date]] = ()
 
     def is_due(self, table: str, told: Any) -> bool:
         """Whether a row is staged also where nothing changed: for its timer, or to be kept."""
@@ -131,6 +136,7 @@ class _Asked:
                 firing += self._turned(rule, standing, is_fired=is_fired)
         if is_fired:
             firing += self._over()
+        firing += self._scheduled(happening)
         firing += self._heard(happening.triggers)
         while firing:
             told = [trigger for one in sorted(firing, key=lambda f: f.rule.order)
@@ -202,6 +208,23 @@ class _Asked:
               "conditions": rule.when.evidence(self._seen)}
         one = self._considered(rule, at, (changes,), on, None)
         return [] if one is None else [one]
+
+    def _scheduled(self, happening: Happening) -> list[Firing]:
+        """The rules whose hour has come: once a local date, in whatever zone."""
+        found = []
+        for rule, day in happening.scheduled:
+            standing = self.hand.standing(rule)
+            number = day.toordinal()
+            if number <= standing.changes:
+                continue
+            on = {"schedule": msgspec.to_builtins(rule.said.on.schedule),
+                  "local_date": day.isoformat()}
+            one = self._considered(rule, happening.at, (day.isoformat(),), on, None)
+            if one is not None:
+                self.hand.stand(Standing(rule.code, standing.fired_at, standing.fired, False,
+                                         number))
+                found.append(one)
+        return found
 
     def _over(self) -> list[Firing]:
         """The waits that are over."""

@@ -8,8 +8,9 @@ refusal carries the path of the key that it is about. Stays interpreted (setup.p
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 import msgspec
 
@@ -40,6 +41,7 @@ SPAN_MS_MAX = 366 * 86_400_000
 #: Conditions of one rule or segment, groups among them, and how deep groups may lie in each other.
 CONDITIONS_MAX = 50
 CONDITION_DEPTH_MAX = 6
+SCHEDULES_MAX = 50
 CEL_CHARS_MAX = 1_000
 DATA_MAX = 20
 RULES_MAX = 1_000
@@ -188,7 +190,7 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
             raise MisfitError("is empty: name a day, or leave it out for every day", "days")
         for key in ("zone", "else_zone"):
             zone = getattr(self, key)
-            if (key, zone) != ("zone", CUSTOMER_ZONE) and zone not in available_timezones():
+            if (key, zone) != ("zone", CUSTOMER_ZONE) and zone not in zones():
                 raise MisfitError(f"{zone[:60]!r} is no IANA time zone, such as Europe/Berlin", key)
 
 
@@ -258,6 +260,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
                 raise MisfitError("goes with wait", key)
         if self.wait is not None and self.on.schedule is not None:
             raise MisfitError("does not go with a schedule: say a later time of day", "wait")
+        if self.key is not None and self.on.schedule is not None:
+            raise MisfitError("does not go with a schedule", "key")
         if self.key is not None and not (self.once or self.wait):
             raise MisfitError("goes with once or wait", "key")
         for key in ("if_", "still"):
@@ -277,12 +281,16 @@ class RulesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         check_names(self.definitions, RULES_MAX)
+        scheduled = [n for n, rule in enumerate(self.definitions) if rule.on.schedule is not None]
+        if len(scheduled) > SCHEDULES_MAX:
+            raise MisfitError(f"has {len(scheduled)} rules with a schedule; at most "
+                              f"{SCHEDULES_MAX}", "definitions", scheduled[SCHEDULES_MAX])
 
 
 class Standing(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is remembered of one rule: when it last fired (ms of the log's clock), how often, and of
     a condition whether it holds, how often that has changed, and when time alone may change it next
-    (ms, 0: never).
+    (ms, 0: never). Of a schedule `changes` is the local date it was last looked at, as a number.
     """
 
     rule: int
@@ -334,6 +342,12 @@ class RulesTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     waits: tuple[Wait, ...] = ()
     once: tuple[bytes, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """The names of all time zones, as the pinned package `tzdata` has them."""
+    return tuple((files("tzdata") / "zones").read_text().split())
 
 
 def check_names(definitions: Any, count_max: int) -> None:

@@ -18,12 +18,14 @@ from footfall.tables.rules_book import RULES, SEGMENTS, Book
 from footfall.tables.rules_conditions import AGGREGATE, SEGMENT
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_firing import Happening
+from footfall.tables.schedules import Due, Schedules, zone_of
 from footfall.tables.spec import Trigger
 from footfall.tables.step import Staged, Step
 
 NOTHING: Final[Sequence[Staged]] = ()
 NO_TRIGGERS: Final[Sequence[Trigger]] = ()
 _COMPUTED: Final = "computed"
+_PROFILE: Final = "profile"
 
 
 class Ruling:
@@ -94,6 +96,21 @@ class Ruling:
         """What a timer of one of the two tables, set for `due`, tells at `now`."""
         seen = Seen(self._steps, record, (), None, now)
         return self._settled(key, seen, Happening(None, due, NO_TRIGGERS, frozenset(), name))
+
+    def of_schedule(self, key: bytes, record: CustomerRecord, due: Due) -> Sequence[Staged]:
+        """What the schedules that are due tell of one customer."""
+        seen = Seen(self._steps, record, (), None, due.at)
+        zone = zone_of(seen.row(_PROFILE)[0]) if _PROFILE in self._steps else ""
+        rules = tuple(due.of(zone))
+        if not rules:
+            return NOTHING
+        return self._settled(key, seen, Happening(None, due.at, NO_TRIGGERS, frozenset(), None,
+                                                  scheduled=rules))
+
+    def schedules(self, at: int) -> Schedules | None:
+        """The schedules of rules from an instant on; None: there are none."""
+        rules = [rule for rule in self._book.rules if rule.said.on.schedule is not None]
+        return Schedules(rules, at) if rules else None
 
     def _settled(self, key: bytes, seen: Seen, happening: Happening) -> list[Staged]:
         made: list[Staged] = []
