@@ -8,7 +8,7 @@ that a trigger may hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,11 +17,13 @@ from footfall.errors import DecodeError
 from footfall.events.codec import TriggerRecord
 from footfall.tables.rules_row import Condition
 from footfall.view.rule_text import of_condition
-from footfall.view.trigger import Document, trigger
+from footfall.view.trigger import Document, moment, trigger
 
 TRIGGER_ID_CHARS: Final = 32
 #: A beginning of one that is long enough to mean no other.
 TRIGGER_ID_CHARS_LEAST: Final = 8
+#: How many of a rule go with an answer to why it did not fire.
+FIRED_MAX: Final = 5
 _HEX = frozenset("0123456789abcdef")
 #: Of a rule's evidence, what is shown in a place of its own.
 _OF_RULES: Final = ("rule", "version", "on", "conditions")
@@ -56,6 +58,24 @@ def why(record: TriggerRecord) -> Document:
         "evidence": {name: value for name, value in evidence.items()
                      if not (is_of_rule and name in _OF_RULES)},
     }
+
+
+def fired_of(records: Iterable[bytes], name: str, decode: Callable[[bytes], TriggerRecord]
+             ) -> list[Document]:
+    """The newest triggers of one name among records of a customer's, the newest first."""
+    found: list[Document] = []
+    for record in records:
+        try:
+            said = decode(record)
+            if said["name"] == name:
+                found.append({"trigger_id": said["trigger_id"],
+                              "emitted_at": moment(said["emitted_at"]),
+                              "held_out": said["held_out"]})
+        except DecodeError:
+            continue
+        if len(found) == FIRED_MAX:
+            break
+    return found
 
 
 def _opened(raw: msgspec.Raw, name: str) -> dict[str, Any]:
