@@ -11,7 +11,7 @@ from footfall.tables.rules_outcomes import OUTCOMES
 from footfall.tables.rules_row import RulesTold
 from footfall.view.store import TRIGGER_AGE_MS_MAX, TRIGGERS_OF_CUSTOMER_MAX
 from footfall.view.why import FIRED_MAX, TRIGGER_ID_CHARS, TRIGGER_ID_CHARS_LEAST, why
-from footfall.view.why_not import RULE_UNKNOWN, UNSEEN, why_not
+from footfall.view.why_not import UNSEEN, why_not
 from tests.events.records import a_trigger
 from tests.tables.logs import ANNA
 from tests.test_docs import names, page, rows, section
@@ -43,7 +43,7 @@ def test_every_member_is_named() -> None:
 def test_every_code_has_its_line() -> None:
     code = "".join((ROOT / f"src/footfall/collector/{name}.py").read_text()
                    for name in ("customers", "lookup", "why"))
-    raised = set(re.findall(r'RequestError\((\d+), "([a-z_]+)"', code)) | {("404", RULE_UNKNOWN)}
+    raised = set(re.findall(r'RequestError\((\d+), "([a-z_]+)"', code))
     raised.discard(("400", "include_unknown"))
     said = {(status, name) for status, cell in re.findall(
         r"^\| (\d+)[^|]*\| ([^|]+) \|", DOCS, re.MULTILINE) for name in names(cell)}

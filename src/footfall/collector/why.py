@@ -79,7 +79,7 @@ class Why:
             VIEW_READS.labels("worker").inc()
             shown = {**located.said, "source": {"kind": "worker"}, "staleness_ms": 0}
         if shown["reason"] == RULE_UNKNOWN:
-            raise RequestError(404, RULE_UNKNOWN, shown["text"])
+            raise RequestError(404, "rule_unknown", shown["text"])
         shown["passed"] = [passed.decode() for passed in located.way.keys]
         shown["triggers"] = await self._fired(located.key, name)
         return _answer(self._mask.why_not(shown, reader.clearance), reader)

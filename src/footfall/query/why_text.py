@@ -96,8 +96,9 @@ def _conditions(rows: Sequence[Mapping[str, Any]]) -> Table:
     for name in ("condition", "value", ""):
         table.add_column(name, overflow="fold")
     for row in rows:
-        holds = {True: ("holds", "green"), False: ("does not hold", "red")}.get(
-            row["holds"], ("", ""))
+        holds = ("", "")
+        if isinstance(row["holds"], bool):
+            holds = ("holds", "green") if row["holds"] else ("does not hold", "red")
         table.add_row(Text(safe(row["text"])), Text(short(row["value"])), Text(*holds))
     return table
 
