@@ -292,9 +292,11 @@ def test_reasons_are_documented() -> None:
     assert reasons(("events", "tables"), "DecodeError", "_reject") == documented["worker"]
     assert {"collector": COLLECTOR, "worker": WORKER} == {
         stage: tuple(sorted(found)) for stage, found in documented.items()}
-    # `_sent(data, field)` names its reason after the field.
+    # `sent(data, field)` names its reason after the field.
     seen = reasons(("query",), "DecodeError")
-    seen |= {f"{field}_invalid" for field in called(SOURCE / "query/rendering.py", "_sent", at=1)}
+    seen |= called(SOURCE / "view/trigger.py", "DecodeError")
+    for file in ("query/rendering.py", "view/trigger.py"):
+        seen |= {f"{field}_invalid" for field in called(SOURCE / file, "sent", at=1)}
     assert set() == {reason for reason in seen if f"`{reason}`" not in text}
 
 

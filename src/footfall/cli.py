@@ -27,6 +27,8 @@ COMMANDS = {
     "worker": "footfall.stream.command:worker",
     "tail": "footfall.query.command:tail",
     "customer": "footfall.query.customer_command:customer",
+    "why": "footfall.query.why_command:why",
+    "why-not": "footfall.query.why_command:why_not",
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "topics": "footfall.admin.topics_command:topics",

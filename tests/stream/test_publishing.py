@@ -240,13 +240,14 @@ class Broker:
 
 
 def test_a_trigger_is_timed_until_the_broker_has_it(counts: Counts) -> None:
-    """And its bytes wait until then."""
-    broker, now = Broker(), [1_000]
+    """And its bytes wait until then; from then on it may be shown."""
+    broker, now, acked = Broker(), [1_000], []
 
     async def act() -> None:
         outbox: Any = SimpleNamespace(
             producer=broker, before_send=lambda: None, sent=lambda _metadata: None,
-            check=lambda _task: None, broker_now=lambda: now[0])
+            check=lambda _task: None, broker_now=lambda: now[0],
+            acked=lambda topic, messages: acked.append((topic, messages)))
         lane = Lane(outbox, "footfall.triggers", 0)
         lane.put([(b"k", b"1234")], since=500)
         lane.put([(b"k", b"56")])
@@ -254,10 +255,12 @@ def test_a_trigger_is_timed_until_the_broker_has_it(counts: Counts) -> None:
         await asyncio.sleep(0.01)
         assert 6 == lane.unacknowledged_bytes()
         assert 0 == counts["footfall_trigger_latency_seconds_count"]
+        assert [] == acked
         now[0] = 3_000
         broker.acks[0].set_result(SimpleNamespace(offset=1))
         await asyncio.sleep(0.01)
         assert 0 == lane.unacknowledged_bytes()
+        assert [("footfall.triggers", [(b"k", b"1234"), (b"k", b"56")])] == acked
         lane.stop()
 
     asyncio.run(act())

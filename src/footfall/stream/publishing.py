@@ -23,6 +23,7 @@ from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
+from footfall.stream.trigger_sending import TRIGGER_OUTCOMES
 from footfall.stream.view_sending import REASONS
 from footfall.tables import consent_gate, consent_signals
 from footfall.view.store import Failure
@@ -99,6 +100,7 @@ def begin(engine: Engine) -> None:
     telemetry.at_zero(telemetry.REJECTED, reasons.WORKER, "worker")
     telemetry.at_zero(telemetry.VIEW_WALKS, REASONS)
     telemetry.at_zero(telemetry.VIEW_FAILURES, get_args(Failure))
+    telemetry.at_zero(telemetry.VIEW_TRIGGERS, TRIGGER_OUTCOMES)
     telemetry.at_zero(telemetry.WRITTEN_BYTES, (engine.log_topic, engine.changelog_topic,
                                                 topics.TRIGGERS, topics.REJECTED))
 

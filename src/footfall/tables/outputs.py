@@ -48,6 +48,7 @@ class Outputs:
             "evidence": _json(trigger.evidence),
             "key_id": None,
             "personal": _json({"ids": ids}),
+            "held_out": trigger.held_out,
         }), trigger.name)
 
     def handoff(self, to: bytes, move: Handoff, rows: bytes) -> Output:
