@@ -30,12 +30,15 @@ class Customer(NamedTuple):
 
 
 class Expectation(NamedTuple):
-    """A trigger that should be told; `at_ms` counts from the start of the test."""
+    """A trigger that should be told; `at_ms` counts from the start of the test, `held_out` is None
+    where it does not matter.
+    """
 
     name: str
     customer: Customer | None = None
     data: Mapping[str, Any] = {}
     at_ms: int | None = None
+    held_out: bool | None = False
 
     def __str__(self) -> str:
         said = [self.name]
@@ -45,6 +48,8 @@ class Expectation(NamedTuple):
             said.append(f"with data {shown(self.data)}")
         if self.at_ms is not None:
             said.append(f"at {text_of(self.at_ms)}")
+        if self.held_out:
+            said.append("held out")
         return " ".join(said)
 
 
@@ -57,6 +62,8 @@ def differences(expected: Expectation, told: TriggerDocument, occurred_ms: int) 
     if who is not None and who.key != told["customer_key"] and (
             told["ids"].get(who.kind) != who.value):
         found.append(f"it is of {named(told)}")
+    if expected.held_out not in (None, told["held_out"]):
+        found.append("it is held out" if told["held_out"] else "it is not held out")
     if expected.at_ms not in (None, occurred_ms):
         found.append(f"it occurred at {text_of(occurred_ms)}")
     found += _missing(expected.data, told["data"], "data")

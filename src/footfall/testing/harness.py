@@ -163,7 +163,7 @@ class Harness:
 
     def triggers_of(self, name: str, customer: str | None = None) -> list[TriggerDocument]:
         """Those of one name, of a customer (`KIND:VALUE`) where one is given."""
-        expected = self._expectation(name, customer, None, None)
+        expected = self._expectation(name, customer, None, None, None)
         return [told for told in self._told.values() if self._fits(expected, told)]
 
     def customer(self, identifier: str) -> Document | None:
@@ -188,13 +188,13 @@ class Harness:
 
     def assert_triggered(self, name: str, customer: str | None = None, *,
                          data: Mapping[str, Any] | None = None,
-                         at: str | timedelta | None = None,
+                         at: str | timedelta | None = None, held_out: bool = False,
                          times: int | None = None) -> TriggerDocument:
         """Fails where no trigger of this name was told that has this customer, these data (it may
         have more) and occurred `at` this time after the start; with `times`, where not so many
-        were. Gives the last one.
+        were. Gives the last one, with `times=0` an empty one.
         """
-        expected = self._expectation(name, customer, data, at)
+        expected = self._expectation(name, customer, data, at, held_out)
         fitting = [told for told in self._told.values() if self._fits(expected, told)]
         if len(fitting) == times or (times is None and fitting):
             return fitting[-1] if fitting else {}
@@ -205,8 +205,8 @@ class Harness:
     def assert_not_triggered(self, name: str, customer: str | None = None, *,
                              data: Mapping[str, Any] | None = None,
                              at: str | timedelta | None = None) -> None:
-        """Fails where such a trigger was told."""
-        expected = self._expectation(name, customer, data, at)
+        """Fails where such a trigger was told, held out or not."""
+        expected = self._expectation(name, customer, data, at, None)
         fitting = [told for told in self._told.values() if self._fits(expected, told)]
         if fitting:
             lines = "\n".join(f"  {self.line(told)}" for told in fitting[-LISTED_MAX:])
@@ -282,9 +282,9 @@ class Harness:
         return document(key, held, fold.tables, self._now)
 
     def _expectation(self, name: str, customer: str | None, data: Mapping[str, Any] | None,
-                     at: str | timedelta | None) -> Expectation:
+                     at: str | timedelta | None, held_out: bool | None) -> Expectation:
         return Expectation(name, None if customer is None else self.identifier(customer),
-                           data or {}, None if at is None else ms_of(at))
+                           data or {}, None if at is None else ms_of(at), held_out)
 
     def _fits(self, expected: Expectation, told: TriggerDocument) -> bool:
         return told["name"] == expected.name and not self.differences(expected, told)
