@@ -227,7 +227,7 @@ def test_topics_are_documented() -> None:
             assert f"{int(topic.config['retention.ms']) // DAY_MS} days" in row
         for key, value in topic.required.items():
             assert f"{key}={value}" in row
-    known = documented.keys() | {"footfall.toml", "footfall.js"}
+    known = documented.keys() | {"footfall.toml", "footfall.js", "footfall.testing"}
     for file in PAGES:
         spans = [n for n in names(file.read_text()) if re.fullmatch(r"footfall\.[a-z]+", n)]
         assert set() == set(spans) - known

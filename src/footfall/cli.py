@@ -31,6 +31,7 @@ COMMANDS = {
     "why-not": "footfall.query.why_command:why_not",
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
+    "rules": "footfall.rules.command:rules",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
     "doctor": "footfall.admin.doctor_command:doctor",

@@ -56,10 +56,11 @@ class Shop:
         """Time passes: a `$tick` wherever a worker would append one, then one at the end."""
         self.log.run()
         while True:
-            due = [one for one in self.log.workers if one.fold.timer_before(START + at)]
+            due = [first for worker in self.log.workers
+                   if (first := worker.fold.next_timer(START + at)) is not None]
             if not due:
                 break
-            self.log.tick(min(_next(worker.fold) for worker in due) + 1)
+            self.log.tick(min(due) + 1)
             self.log.run()
         self.log.tick(START + at)
         self.log.run()
@@ -76,12 +77,6 @@ class Shop:
         """What a table told of a customer."""
         row = self.log.fold_of(key).row(key, table)
         return None if row is None else row.told
-
-
-def _next(fold: Any) -> int:
-    """When its next timer or schedule comes."""
-    first = fold._timers.peek(2**62)
-    return min(fold._scheduled_at, 2**62 if first is None else first[0])
 
 
 def rule(name: str, on: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from footfall.admin import config_yaml
 from footfall.errors import ConfigError
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+#: A section of files that is no configuration: scenarios for `footfall rules test`.
+TESTS = "tests"
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -40,10 +42,11 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_documents(paths: Sequence[Path]) -> dict[str, Any]:
-    """One document of several files; where two name a key the later one holds."""
+    """One document of several files, less their tests; where two name a key the later one holds."""
     document: dict[str, Any] = {}
     for path in paths:
         document = merged(document, read_document(path))
+    document.pop(TESTS, None)
     return document
 
 

@@ -57,7 +57,7 @@ class Config:
             unknown = sorted(document.keys() - sections.keys())
             if unknown:
                 raise ConfigError(f"unknown section {unknown[0]!r}; known: {', '.join(sections)}")
-            made = {name: _section(name, kind, document.get(name, {}))
+            made = {name: section(name, kind, document.get(name, {}))
                     for name, kind in sections.items()}
             consent_gate.check(made, tables)
             #: What events of a table are taken under, where that is more than its section says.
@@ -152,7 +152,9 @@ def _checked(made: Callable[[], Any]) -> None:
         raise ConfigError(f"{_placed(error.path)}: {error}", error.path) from None
 
 
-def _section(name: str, kind: type[Any], value: Any) -> Any:
+def section(name: str, kind: Any, value: Any) -> Any:
+    """The value of a section as its type; raises `ConfigError` that names section, key and limit.
+    """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -192,12 +194,12 @@ def _member(value: Any, key: str | int) -> Any:
     return None
 
 
-def _fields(kind: type[Any], path: Sequence[str | int]) -> list[str]:
+def _fields(kind: Any, path: Sequence[str | int]) -> list[str]:
     """The keys of the struct that a path leads to."""
     return [f.encode_name for f in getattr(_type_at(kind, path), "fields", ())]
 
 
-def _type_at(kind: type[Any], path: Sequence[str | int]) -> Any:
+def _type_at(kind: Any, path: Sequence[str | int]) -> Any:
     """msgspec's description of the type that a path leads to; of an optional one without None."""
     found: Any = msgspec.inspect.type_info(kind)
     for key in path:

@@ -522,19 +522,24 @@ class Fold:
 
     def timer_before(self, now: int) -> bool:
         """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""
-        if self._scheduled_at < now:
-            return True
+        return self.next_timer(now) is not None
+
+    def next_timer(self, before: int) -> int | None:
+        """When the first timer or schedule that lies before an instant comes (ms); None where there
+        is none.
+        """
+        scheduled = self._scheduled_at if self._scheduled_at < before else None
         index = self._timers
         if index.ahead:
             index.catch_up(self.next_offset)
-        while (first := index.peek(now)) is not None:
+        while (first := index.peek(before)) is not None:
             wake_at, key = first
             record = self.records.get(key)
             if record.next_wake() == wake_at:
-                return True
+                return wake_at if scheduled is None else min(wake_at, scheduled)
             index.take()
             index.arm_next(key, record)
-        return False
+        return scheduled
 
     # -- handoffs ------------------------------------------------------------------------------
 
