@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -22,53 +21,12 @@ from footfall.tables.rules_book import ENTERED, LEFT, RULES, Book, CompiledRule,
 from footfall.tables.rules_conditions import HOLDS, Compiled
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_hand import Hand
+from footfall.tables.rules_happening import Cause, Firing, Happening
 from footfall.tables.rules_row import FIRED_MAX, RulesTold, Standing, Wait
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
 
-Cause = tuple[str | int, ...]
 _HUNDRED: Final = 100
-
-
-class Happening(NamedTuple):
-    """What rules and segments are looked at for: an event and when it happened, triggers, what
-    changed (None: anything may have), or the timer of a table.
-    """
-
-    entry: Entry | None
-    at: int
-    triggers: Sequence[Trigger]
-    changed: frozenset[str] | None
-    timer: str | None
-    #: The customer has nothing yet.
-    is_new: bool = False
-    #: Rows have joined: those that are seen are not yet in the record.
-    is_join: bool = False
-    #: Rules whose schedule has come, with the local date.
-    scheduled: Sequence[tuple[CompiledRule, date]] = ()
-
-    def is_due(self, table: str, told: Any) -> bool:
-        """Whether a row is staged also where nothing changed: for its timer, or to be kept."""
-        return self.timer == table or (self.is_join and told != type(told)())
-
-    def with_segments(self, told: Sequence[Trigger], listened: frozenset[str]) -> Happening:
-        """The same with what segments told."""
-        changed = self.changed
-        if changed is not None and told:
-            changed = changed | {f"segment:{trigger.data['segment']}" for trigger in told}
-        heard = [trigger for trigger in told if trigger.name in listened]
-        return self._replace(changed=changed, triggers=[*self.triggers, *heard])
-
-
-class Firing(NamedTuple):
-    """A rule that is about to fire."""
-
-    rule: CompiledRule
-    at: int
-    cause: Cause
-    key: str
-    on: dict[str, Any]
-    trigger: Trigger | None
 
 
 def judged(condition: Compiled, seen: Seen, checked: int, *, is_fired: bool

@@ -17,7 +17,7 @@ from footfall.tables.record import CustomerRecord
 from footfall.tables.rules_book import RULES, SEGMENTS, Book
 from footfall.tables.rules_conditions import AGGREGATE, SEGMENT
 from footfall.tables.rules_fields import Seen
-from footfall.tables.rules_firing import Happening
+from footfall.tables.rules_happening import Happening
 from footfall.tables.schedules import Due, Schedules, zone_of
 from footfall.tables.spec import Trigger
 from footfall.tables.step import Staged, Step

@@ -12,7 +12,8 @@ from typing import Any
 from footfall.tables.cart_triggers import instant
 from footfall.tables.rules_book import SEGMENTS, Book, CompiledSegment
 from footfall.tables.rules_fields import Seen
-from footfall.tables.rules_firing import Happening, is_concerned, judged
+from footfall.tables.rules_firing import is_concerned, judged
+from footfall.tables.rules_happening import Happening
 from footfall.tables.segments_row import Membership, SegmentsTold
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
