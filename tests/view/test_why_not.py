@@ -202,6 +202,8 @@ def test_a_cooldown_says_until_when() -> None:
     shown = explained(rule, CODE, told, NOW)
     assert "it may fire again from 2026-09-27T" in shown["text"]
     assert shown["cooldown"]["until"] in shown["text"]
+    without = explained(made(), CODE, told, NOW)
+    assert ("cooldown", None) == (without["reason"], without["cooldown"]), "it has none any more"
     over = explained(rule, CODE, told, NOW + 7 * DAY_MS)
     assert ("cooldown", None) == (over["reason"], over["cooldown"]["until"])
 

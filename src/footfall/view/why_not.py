@@ -142,8 +142,9 @@ def _text(rule: Rule, shown: Document) -> str:
         be = "did not hold" if condition["must_hold"] else "held, and must not"
         said = f"of `{condition['in']}`: {condition['text']} {be}"
     reason = last["reason"]
-    if reason == _reason(rules_outcomes.COOLDOWN) and shown["cooldown"]["until"] is not None:
-        said += f"; it may fire again from {shown['cooldown']['until']}"
+    cooldown = shown["cooldown"]  # None where the rule has none any more
+    if reason == _reason(rules_outcomes.COOLDOWN) and cooldown and cooldown["until"]:
+        said += f"; it may fire again from {cooldown['until']}"
     elif reason == _reason(rules_outcomes.UNLESS) and shown["unless"] is not None:
         said += f": {shown['unless']}"
     elif reason == _reason(rules_outcomes.OUTRANKED):
