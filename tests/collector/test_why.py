@@ -35,7 +35,7 @@ from tests.view.test_why_not import TABLES
 NOW = START + 1_000
 U1 = KEYS.of("user_id", "u1")
 RULE = {"name": "win_back", "version": 3, "on": {"call": "page"},
-        "if": {"field": "profile.traits.plan", "equals": "pro"}, "cooldown": "7d"}
+        "if": {"field": "event.properties.plan", "equals": "pro"}, "cooldown": "7d"}
 CONTENT = msgspec.json.encode({"rules": {"definitions": [RULE]}})
 TOLD = RulesTold(
     standings=(Standing(code_of("win_back"), START - 5_000, 1),),
@@ -120,7 +120,7 @@ async def test_a_trigger_of_a_rule_shows_each_condition(client: Any) -> None:
     _status, shown, _headers = await ask(client, why_path(OF_RULE[0]))
     assert ({"name": "win_back", "version": 3}, True, {"cooldown": "7d"}) == (
         shown["rule"], shown["held_out"], shown["evidence"])
-    assert [("profile.traits.plan equals pro", "pro", "basic-plan", True),
+    assert [("event.properties.plan equals pro", "pro", "basic-plan", True),
             ("orders.count at_least 3", 3, "4", True)] == [
         tuple(one[name] for name in ("text", "threshold", "value", "holds"))
         for one in shown["conditions"]]
@@ -150,7 +150,7 @@ async def test_each_role_sees_what_it_may(client: Any, role: str, clearance: int
 async def test_why_not_says_what_was_recorded(client: Any) -> None:
     """And which triggers of the rule there were."""
     status, shown, headers = await ask(client, why_not_path())
-    assert (200, "condition", "of `if`: profile.traits.plan equals pro did not hold") == (
+    assert (200, "condition", "of `if`: event.properties.plan equals pro did not hold") == (
         status, shown["reason"], shown["text"])
     assert ("basic-plan", "pro") == (shown["last"]["value"],
                                      shown["last"]["condition"]["threshold"])

@@ -245,7 +245,7 @@ def test_why_a_rule_did_not_fire_is_answered_by_the_owner() -> None:
     """From the row as it is now, with the configuration in force there; masked as a customer is."""
     content = msgspec.json.encode({"rules": {"definitions": [
         {"name": "a_rule", "version": 1, "on": {"call": "page"},
-         "if": {"field": "profile.traits.plan", "equals": "pro"}}]}})
+         "if": {"field": "event.properties.plan", "equals": "pro"}}]}})
     told = RulesTold(outcomes=(Outcome(code_of("a_rule"), START, CONDITION, 1, "basic"),))
     number = partition_of(ANNA, 4)
     record = CustomerRecord()

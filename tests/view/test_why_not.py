@@ -202,25 +202,29 @@ def test_a_cooldown_says_until_when() -> None:
     shown = explained(rule, CODE, told, NOW)
     assert "it may fire again from 2026-09-27T" in shown["text"]
     assert shown["cooldown"]["until"] in shown["text"]
+    without = explained(made(), CODE, told, NOW)
+    assert ("cooldown", None) == (without["reason"], without["cooldown"]), "it has none any more"
     over = explained(rule, CODE, told, NOW + 7 * DAY_MS)
     assert ("cooldown", None) == (over["reason"], over["cooldown"]["until"])
 
 
 # -- of a customer as it is held -------------------------------------------------------------------
 
-#: The table as far as it matters here.
+#: The table as far as it matters here, where there is none yet.
 RULES: TableSpec[Any, Any, Any] = TableSpec(
     name="rules", version=1, facts=RulesFacts, told=RulesTold, config=RulesConfig,
     wants=lambda _event: False, observe=lambda facts, _event, _when: facts,
     announce=says_nothing, merge_facts=keeps_own, merge_told=keeps_own)
-TABLES = (*[t for t in tables.ALL if t.name != "rules"], RULES)
+TABLES = tables.ALL if any(t.name == "rules" for t in tables.ALL) else (*tables.ALL, RULES)
 
 
 def held(told: RulesTold | None, *definitions: dict[str, Any], **sections: Any) -> Held:
-    content = msgspec.json.encode({"rules": {"definitions": [
-        {"version": 1, "on": {"call": "page"}, **said} for said in definitions]}, **sections})
+    """A customer with what was told, under these rules, whatever they name."""
+    config = Config(TABLES, 1, msgspec.json.encode(sections))
+    config.sections = {**config.sections, "rules": RulesConfig(tuple(
+        made(**said) for said in definitions))}
     rows = {} if told is None else {"rules": Row(1, RulesFacts(), told)}
-    return Held(CustomerRecord(), rows, 0, NOW, Config(TABLES, 1, content), 0)
+    return Held(CustomerRecord(), rows, 0, NOW, config, 0)
 
 
 def test_of_an_unknown_rule_those_alike_are_named() -> None:
@@ -239,15 +243,25 @@ def test_of_a_customer_without_a_row_nothing_was_seen() -> None:
     assert ANNA.decode() == shown["customer_key"]
 
 
-@pytest.mark.parametrize(("gate", "reason", "closed"), [
-    ({}, UNSEEN, []), ({"rules": "necessary"}, UNSEEN, []), ({"rules": "marketing"}, "consent", [
-        {"what": "rules", "purpose": "marketing", "status": "unknown"}]),
-    ({"personal": "marketing"}, UNSEEN, [
-        {"what": "personal", "purpose": "marketing", "status": "unknown"}])])
-def test_what_the_consent_gate_keeps_out_is_said(gate: dict[str, str], reason: str,
-                                                 closed: list[Any]) -> None:
-    shown = why_not(ANNA, held(None, {"name": "offer"}, consent={"gate": gate}), "offer", NOW)
-    assert (reason, closed) == (shown["reason"], shown["consent"])
+@pytest.mark.parametrize(("gate", "said", "reason", "closed"), [
+    ({}, {}, UNSEEN, []),
+    ({"cart": "necessary"}, {"on": {"trigger": "cart_abandoned"}}, UNSEEN, []),
+    ({"cart": "ads"}, {"on": {"trigger": "cart_abandoned"}}, "consent", ["cart"]),
+    ({"cart": "ads"}, {"on": {"when": {"field": "cart.value.EUR", "greater": 9}}}, "consent",
+     ["cart"]),
+    ({"computed": "ads"}, {"on": {"when": {"of": "count", "over": {}, "greater": 9}}}, "consent",
+     ["computed"]),
+    # It would be asked all the same; but what it asks for is not there.
+    ({"orders": "ads", "cart": "ads"}, {"if": {"none": [{"field": "orders.count", "less": 1}]}},
+     UNSEEN, ["orders"]),
+    ({"personal": "ads"}, {}, UNSEEN, ["personal"])])
+def test_what_the_consent_gate_keeps_out_is_said(gate: dict[str, str], said: Any, reason: str,
+                                                 closed: list[str]) -> None:
+    """Of what the rule acts on or asks for; that it is why, where nothing else can have come."""
+    shown = why_not(ANNA, held(None, {"name": "offer", **said}, consent={"gate": gate}), "offer",
+                    NOW)
+    assert (reason, [{"what": what, "purpose": "ads", "status": "unknown"} for what in closed]) == (
+        shown["reason"], shown["consent"])
 
 
 @pytest.mark.parametrize(("condition", "said"), [

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from footfall import tables
 from footfall.events.consent import NECESSARY
 from footfall.tables import consent_reading, rules_outcomes
 from footfall.tables.cart_triggers import instant
@@ -39,6 +40,7 @@ from footfall.view.rule_text import numbered, of_condition, of_on, of_over
 
 RULES: Final = "rules"
 CONSENT: Final = "consent"
+COMPUTED: Final = "computed"
 #: The tables that are read.
 READS: Final = frozenset({RULES, CONSENT})
 #: Reasons beside those of outcomes.
@@ -46,8 +48,8 @@ UNSEEN: Final = "unseen"
 RULE_UNKNOWN: Final = "rule_unknown"
 ALIKE_MAX: Final = 5
 _ALIKE_LEAST: Final = 0.5
-#: What the consent gate can keep from rules: the table, or fields of events.
-_GATED: Final = (RULES, "personal", "sensitive")
+#: What the consent gate can keep from every rule: fields of events.
+_GATED: Final = ("personal", "sensitive")
 _PLACES = {rules_outcomes.CONDITION: "if", rules_outcomes.CEL_ERROR: "if",
            rules_outcomes.STILL: "still", rules_outcomes.WHEN: "on.when"}
 
@@ -70,7 +72,7 @@ def why_not(key: bytes, held: Held, name: str, now: int) -> Document:
         return {**head, **_unknown(name, [one.name for one in config.definitions])}
     row = held.rows.get(RULES)
     told = row.told if row is not None else RulesTold()
-    return {**head, **explained(rule, code_of(name), told, now, _closed(held, now))}
+    return {**head, **explained(rule, code_of(name), told, now, _closed(held, rule, now))}
 
 
 def code_of(name: str) -> int:
@@ -123,7 +125,7 @@ def _verdict(rule: Rule, shown: Document) -> tuple[str, str]:
         code = (rules_outcomes.NOT_STARTED if shown["period"]["state"] == "not_started"
                 else rules_outcomes.ENDED)
         return _reason(code), _with_instant(code, rule)
-    if any(gate["what"] == RULES for gate in shown["consent"]):
+    if any(gate["what"] in _acts_on(rule) for gate in shown["consent"]):
         return _reason(rules_outcomes.CONSENT), _of_consent(shown["consent"])
     return UNSEEN, ("nothing that this rule acts on was seen for this customer, or it is so long "
                     f"ago that it is not kept: {shown['on']}")
@@ -140,8 +142,9 @@ def _text(rule: Rule, shown: Document) -> str:
         be = "did not hold" if condition["must_hold"] else "held, and must not"
         said = f"of `{condition['in']}`: {condition['text']} {be}"
     reason = last["reason"]
-    if reason == _reason(rules_outcomes.COOLDOWN) and shown["cooldown"]["until"] is not None:
-        said += f"; it may fire again from {shown['cooldown']['until']}"
+    cooldown = shown["cooldown"]  # None where the rule has none any more
+    if reason == _reason(rules_outcomes.COOLDOWN) and cooldown and cooldown["until"]:
+        said += f"; it may fire again from {cooldown['until']}"
     elif reason == _reason(rules_outcomes.UNLESS) and shown["unless"] is not None:
         said += f": {shown['unless']}"
     elif reason == _reason(rules_outcomes.OUTRANKED):
@@ -162,7 +165,7 @@ def _with_instant(code: int, rule: Rule) -> str:
 def _of_consent(closed: Sequence[Mapping[str, str]]) -> str:
     gates = ", ".join(f"{gate['what']} needs {gate['purpose']}, which is {gate['status']}"
                       for gate in closed)
-    return f"the consent of the customer keeps rules from seeing what happens: {gates}"
+    return f"the consent of the customer keeps out what this rule acts on: {gates}"
 
 
 def _reason(code: int) -> str:
@@ -257,20 +260,36 @@ def _period(rule: Rule, now: int) -> Document:
 # -- what else is in the way -----------------------------------------------------------------------
 
 
-def _closed(held: Held, now: int) -> list[dict[str, str]]:
-    """What the consent gate keeps from rules for this customer now."""
+def _closed(held: Held, rule: Rule, now: int) -> list[dict[str, str]]:
+    """What the consent gate keeps from this rule, for this customer now: tables that it names or
+    whose triggers it acts on, and fields of events.
+    """
     config = held.config.sections.get(CONSENT)
     if not isinstance(config, ConsentConfig):
         return []
     row = held.rows.get(CONSENT)
     facts = ConsentFacts() if row is None else row.facts
     found = []
-    for what in _GATED:
+    for what in sorted({*_GATED, *_acts_on(rule), *_tables_of(rule.if_), *_tables_of(rule.still)}):
         purpose = config.gate.get(what, NECESSARY)
         standing = consent_reading.effective(facts, purpose, "", now, config.gpc_denies)
         if purpose != NECESSARY and not standing.is_granted:
             found.append({"what": what, "purpose": purpose, "status": STATUSES[standing.status]})
     return found
+
+
+def _acts_on(rule: Rule) -> set[str]:
+    """The tables without which nothing that the rule acts on is ever seen."""
+    trigger = rule.on.trigger
+    return {table.name for table in tables.ALL if trigger in table.triggers} | _tables_of(
+        rule.on.when)
+
+
+def _tables_of(condition: Condition | None) -> set[str]:
+    """The tables that a condition reads."""
+    return {COMPUTED if said.of is not None else (said.field or "").partition(".")[0]
+            for _number, said, _must_hold in numbered(condition)
+            if said.of is not None or said.field is not None}
 
 
 def _unknown(name: str, known: Sequence[str]) -> Document:
