@@ -36,7 +36,8 @@ class Happening(NamedTuple):
     at: int
     triggers: Sequence[Trigger]
     changed: frozenset[str] | None
-    timer: str | None
+    #: The tables whose timers have come.
+    timers: Sequence[str] = ()
     #: The customer has nothing yet.
     is_new: bool = False
     #: Rows have joined: those that are seen are not yet in the record.
@@ -44,7 +45,11 @@ class Happening(NamedTuple):
 
     def is_due(self, table: str, told: Any) -> bool:
         """Whether a row is staged also where nothing changed: for its timer, or to be kept."""
-        return self.timer == table or (self.is_join and told != type(told)())
+        return table in self.timers or (self.is_join and told != type(told)())
+
+    def has_come(self, table: str, check_at: int, now: int) -> bool:
+        """Whether an instant at which time alone may change something has come, by the timer."""
+        return 0 < check_at <= now and table in self.timers
 
     def with_segments(self, told: Sequence[Trigger], listened: frozenset[str]) -> Happening:
         """The same with what segments told."""
@@ -96,7 +101,7 @@ def settled(step: Step, book: Book, key: bytes, seen: Seen, happening: Happening
     asked = _Asked(book, key, seen, told)
     asked.take(happening)
     is_looked_at = bool(book.whens) and (happening.changed is None or happening.is_new)
-    after = asked.hand.made(book.config, book.by_code, is_looked_at=is_looked_at)
+    after = asked.hand.made(book.config, is_looked_at=is_looked_at)
     if after is told and not happening.is_due(RULES, told):
         return None
     said = Announcement(after, asked.due(), tuple(asked.fired))
@@ -114,6 +119,8 @@ class _Asked:
         self._now = seen.now
         self._groups: set[str] = set()
         self.hand = Hand(told, seen.now)
+        if told.config != book.config:
+            self.hand.forget(book.by_code)
         self.fired: list[Trigger] = []
 
     def take(self, happening: Happening) -> None:
@@ -123,13 +130,12 @@ class _Asked:
         if entry is not None:
             self._end(entry, happening.at)
             firing += self._began(entry, happening.at)
-        is_fired = happening.timer == RULES
         for rule in self._book.whens:
             standing = self.hand.standing(rule)
-            if (0 < standing.check_at <= self._now if is_fired
-                    else is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody)):
+            is_fired = happening.has_come(RULES, standing.check_at, self._now)
+            if is_fired or is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody):
                 firing += self._turned(rule, standing, is_fired=is_fired)
-        if is_fired:
+        if RULES in happening.timers:
             firing += self._over()
         firing += self._heard(happening.triggers)
         while firing:
@@ -141,8 +147,7 @@ class _Asked:
         """When time may next tell something."""
         rules = self._book.by_code
         found = [one.check_at for one in self.hand.standings.values() if one.check_at]
-        found += [wait.started + rules[wait.rule].wait_ms for wait in self.hand.active()
-                  if wait.rule in rules]
+        found += [wait.started + rules[wait.rule].wait_ms for wait in self.hand.active()]
         return min(found, default=None)
 
     # -- what begins a rule --------------------------------------------------------------------
@@ -207,10 +212,10 @@ class _Asked:
         """The waits that are over."""
         found = []
         for wait in sorted(self.hand.active(), key=lambda one: (one.rule, one.key)):
-            rule = self._book.by_code.get(wait.rule)
-            if rule is None or wait.started + rule.wait_ms > self._now:
-                continue
+            rule = self._book.by_code[wait.rule]
             deadline = wait.started + rule.wait_ms
+            if deadline > self._now:
+                continue
             self.hand.over(wait, deadline)
             place = rule.still.failed(self._seen)
             if place != HOLDS:
