@@ -295,3 +295,54 @@ def test_a_wait_of_a_rule_that_no_longer_waits_or_is_gone_is_none() -> None:
     shop.did(3 * HOUR, "Product Viewed")
     assert [3 * HOUR] == [at for _, at in shop.fired("thinking")]
     assert () == shop.row("rules").waits
+
+
+def test_what_begins_a_wait_does_not_end_it() -> None:
+    """Any event ends the wait: any other one."""
+    shop = Shop([rule("silent", VIEWED, wait="30m", unless={})])
+    shop.did(0, "Product Viewed")
+    shop.did(10 * MINUTE, "Product Viewed")
+    shop.passed(HOUR)
+    assert [START + 40 * MINUTE] == [told["occurred_at"] for told in shop.told("silent")]
+    shop.did(2 * HOUR, "Product Viewed")
+    shop.did(2 * HOUR + MINUTE, "Order Completed")
+    shop.passed(4 * HOUR)
+    assert 1 == len(shop.fired("silent"))
+
+
+def test_a_key_is_the_same_text_where_it_begins_and_where_it_ends_a_wait() -> None:
+    """A number, true, a text: each ends the wait that it began."""
+    shop = Shop([rule("left", VIEWED, wait="10m", key="event.properties.product_id",
+                      unless={"call": "track", "event": "Order Completed"})])
+    for n, product in enumerate([7, 7.5, True, "7.50", 1e3]):
+        shop.did(n * HOUR, "Product Viewed", product_id=product)
+        shop.did(n * HOUR + MINUTE, "Order Completed", product_id=product)
+    shop.passed(9 * HOUR)
+    assert not shop.fired("left")
+
+
+def test_a_rule_that_ended_while_it_waited_does_not_fire() -> None:
+    """START is 2023-11-14T22:13:20Z."""
+    shop = Shop([rule("sale", VIEWED, wait="30m", ends_at="2023-11-14T22:40:00Z")])
+    shop.did(0, "Product Viewed")
+    shop.passed(HOUR)
+    assert not shop.fired("sale")
+    outcome, = shop.row("rules").outcomes
+    assert 6 == outcome.why
+
+
+def test_a_rule_and_a_segment_that_come_back_tell_causes_of_their_own() -> None:
+    """What they had told before they were taken out is not told again, and hides nothing."""
+    when = {"when": counts("Order Completed", at_least=1)}
+    buyers = {"name": "buyers", "version": 1, "if": when["when"]}
+    shop = Shop([rule("busy", when)], [buyers])
+    for n in range(3):
+        at = n * DAY
+        shop.configure(at, [rule("busy", when)], [buyers])
+        shop.did(at + MINUTE, "Order Completed")
+        shop.passed(at + 3 * HOUR)
+        shop.configure(at + 4 * HOUR, [rule("other", when)], [{**buyers, "name": "others"}])
+        shop.did(at + 5 * HOUR, "Product Viewed")
+    assert [n * DAY + MINUTE for n in range(3)] == [at for _, at in shop.fired("busy")]
+    assert 3 == len([told for told in shop.told("segment_entered")
+                     if told["data"]["segment"] == "buyers"])

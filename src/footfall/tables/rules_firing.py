@@ -118,6 +118,8 @@ class _Asked:
         self._seen = seen
         self._now = seen.now
         self._groups: set[str] = set()
+        #: Rules that began to wait in this step.
+        self._begun: set[int] = set()
         self.hand = Hand(told, seen.now)
         if told.config != book.config:
             self.hand.forget(book.by_code)
@@ -128,8 +130,8 @@ class _Asked:
         firing: list[Firing] = []
         entry = happening.entry
         if entry is not None:
-            self._end(entry, happening.at)
             firing += self._began(entry, happening.at)
+            self._end(entry, happening.at)
         for rule in self._book.whens:
             standing = self.hand.standing(rule)
             is_fired = happening.has_come(RULES, standing.check_at, self._now)
@@ -154,6 +156,8 @@ class _Asked:
 
     def _end(self, entry: Entry, at: int) -> None:
         for ender in entry.enders:
+            if ender.rule.code in self._begun:  # what begins a wait does not end it
+                continue
             if ender.test is not None and not ender.test(self._seen.values()):
                 continue
             found = [] if not ender.key else self._seen.values().texts(ender.key)
@@ -205,7 +209,8 @@ class _Asked:
             return []
         on = {"becomes": holds, "because": "time" if is_fired else "event",
               "conditions": rule.when.evidence(self._seen)}
-        one = self._considered(rule, at, (changes,), on, None)
+        # With its instant: what is counted begins anew where a rule was gone for a while.
+        one = self._considered(rule, at, (changes, at), on, None)
         return [] if one is None else [one]
 
     def _over(self) -> list[Firing]:
@@ -244,8 +249,9 @@ class _Asked:
             return None
         key = ""
         if rule.key is not None:
-            key = next((str(text) for text in map(_text, rule.key.values(seen)) if text), "")
+            key = next((text for text in rule.key.texts(seen) if text), "")
         if rule.wait_ms:
+            self._begun.add(rule.code)
             hand.begin(rule, key, at, str(on.get("message_id") or on.get("trigger_id") or ""))
             return None
         return Firing(rule, at, cause, key, on, trigger)
@@ -265,7 +271,9 @@ class _Asked:
         said = rule.said
         standing = hand.standing(rule)
         why = outcomes.FIRED
-        if rule.expires_ms and now - firing.at > rule.expires_ms:
+        if rule.ends_at and now >= rule.ends_at:  # it may have waited meanwhile
+            why = outcomes.ENDED
+        elif rule.expires_ms and now - firing.at > rule.expires_ms:
             why = outcomes.EXPIRED
         elif rule.cooldown_ms and standing.fired and now - standing.fired_at < rule.cooldown_ms:
             why = outcomes.COOLDOWN
@@ -326,7 +334,3 @@ class _Asked:
 
 def _cause_of(wait: Wait, deadline: int) -> Cause:
     return (wait.key, deadline)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)

@@ -69,7 +69,7 @@ def _membership(segment: CompiledSegment, before: Membership | None, seen: Seen,
     changes = 1 if before is None else before.changes + 1
     said = segment.said
     triggers.append(Trigger(
-        ENTERED if holds else LEFT, (said.name, changes), at,
+        ENTERED if holds else LEFT, (said.name, changes, at), at,
         {"segment": said.name, "version": said.version, "since": instant(at),
          "until": None} if holds else
         {"segment": said.name, "version": said.version,
