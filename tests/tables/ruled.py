@@ -58,7 +58,7 @@ class Shop:
                    if (timer := worker.fold.timer_before(START + at))]
             if not due:
                 break
-            first = min(w.fold._timers.peek(START + at)[0] for w in self.log.workers  # noqa: SLF001
+            first = min(w.fold._timers.peek(START + at)[0] for w in self.log.workers
                         if w.fold.timer_before(START + at))
             self.log.tick(first + 1)
             self.log.run()

@@ -47,13 +47,15 @@ class Subject(NamedTuple):
     data: Any = None
 
 
+NOTHING = Subject()
+
+
 class Firing(NamedTuple):
-    """A rule that is about to fire, with what it is about, and when that was."""
+    """A rule that is about to fire, and when what it is about was; `n`: the how many-th to come."""
 
     rule: dict[str, Any]
     at: int
     key: str
-    #: Whether nothing but `expires`, `once` and so on is left to ask.
     n: int
 
 
@@ -249,7 +251,7 @@ class Customer:
 
     # -- conditions --------------------------------------------------------------------------------
 
-    def _holds(self, said: dict[str, Any], now: int, subject: Subject = Subject()) -> bool:
+    def _holds(self, said: dict[str, Any], now: int, subject: Subject = NOTHING) -> bool:
         if "all" in said:
             return all(self._holds(one, now, subject) for one in said["all"])
         if "any" in said:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -62,7 +61,7 @@ class Played:
     def passed(self, until: int) -> None:
         """Time passes."""
         while (wakes := [wake for worker in self.log.workers if worker.fold.timer_before(until)
-                         if (wake := worker.fold._timers.peek(until)) is not None]):  # noqa: SLF001
+                         if (wake := worker.fold._timers.peek(until)) is not None]):
             self.log.tick(min(wakes)[0] + 1)
             self._run()
 
