@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
+from footfall import tables
+from footfall.errors import ConfigError
+from footfall.tables.config import Config
 from tests.tables.logs import BERT, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, counts, key_of, ordered, rule
 
@@ -221,3 +227,122 @@ def test_rows_that_join_tell_nothing_twice_and_waits_go_on() -> None:
     shop.passed(3 * HOUR)
     assert 1 == len(shop.told("thinking"))
     assert 2 == len(shop.fired("only_once"))
+
+
+def test_a_segment_that_asks_for_another_changes_with_it() -> None:
+    """Also where it is declared before that one, and where time alone changes both."""
+    buyers = {"name": "buyers", "version": 1, "if": counts("Order Completed", "24h", at_least=1)}
+    others = {"name": "others", "version": 1, "if": {"none": [{"segment": "buyers"}]}}
+    shop = Shop([rule("lost", {"enters": "others"})], [others, buyers])
+    shop.did(0, "Product Viewed")
+    shop.did(HOUR, "Order Completed")
+    shop.passed(3 * DAY)
+
+    told = [(one["name"], one["data"]["segment"]) for one in shop.log.triggers()
+            if one["name"].startswith("segment")]
+    assert [("segment_entered", "others"), ("segment_entered", "buyers"),
+            ("segment_left", "others"), ("segment_left", "buyers"),
+            ("segment_entered", "others")] == told
+    assert [0, (START + 25 * HOUR) // (15 * MINUTE) * 15 * MINUTE + 15 * MINUTE - START] == [
+        one["occurred_at"] - START for one in shop.told("lost")]
+
+
+def test_segments_that_ask_for_each_other_are_refused() -> None:
+    one, two = ({"name": name, "version": 1, "if": {"any": [{"segment": other}]}}
+                for name, other in (("one", "two"), ("two", "one")))
+    with pytest.raises(ConfigError, match=r"segments.*'one' asks for itself, by way of one, two"):
+        Config(tables.ALL, 1, msgspec.json.encode({"segments": {"definitions": [one, two]}}))
+
+
+def test_a_rule_whose_instant_has_come_sees_segments_of_that_instant() -> None:
+    """Segment and count fall at once: at no instant is the one true and the other false."""
+    active = {"name": "active", "version": 1, "if": counts("Product Viewed", at_least=1)}
+    shop = Shop([rule("odd", {"when": {"all": [
+        {"segment": "active"}, counts("Product Viewed", less=1)]}})], [active])
+    shop.did(0, "Product Viewed")
+    shop.passed(3 * HOUR)
+    assert ["segment_entered", "segment_left"] == [
+        name for name, _ in shop.fired() if name.startswith("segment")]
+    assert not shop.fired("odd")
+
+
+def test_a_timer_after_another_configuration_looks_at_everything() -> None:
+    """What another configuration changed is told at the customer's next step, a timer's too; what
+    it no longer has is forgotten.
+    """
+    seldom = counts("Order Completed", "1h", at_least=1)
+    first = [rule("fell", {"when": seldom, "becomes": False}),
+             rule("gone", {"when": seldom, "becomes": False})]
+    often = {"name": "often", "version": 1, "if": seldom}
+    shop = Shop(first, [often])
+    shop.did(0, "Order Completed")
+    never = {"name": "never", "version": 1,
+             "if": {"of": "count", "over": {"call": "track"}, "window": "ever", "equals": 0}}
+    shop.configure(MINUTE, [first[0]], [often, never])
+    shop.passed(3 * HOUR)
+    assert 1 == len(shop.fired("fell"))
+    assert not shop.fired("gone") and not shop.log.rejected()
+    entered = [one["data"]["segment"] for one in shop.told("segment_entered")]
+    assert ["often", "never"] == entered
+
+
+def test_a_wait_of_a_rule_that_no_longer_waits_or_is_gone_is_none() -> None:
+    shop = Shop([rule("thinking", VIEWED, wait="30m"), rule("gone", VIEWED, wait="30m")])
+    shop.did(0, "Product Viewed")
+    shop.configure(MINUTE, [rule("thinking", VIEWED)])
+    shop.passed(2 * HOUR)
+    assert not shop.fired("thinking") and not shop.fired("gone") and not shop.log.rejected()
+    shop.did(3 * HOUR, "Product Viewed")
+    assert [3 * HOUR] == [at for _, at in shop.fired("thinking")]
+    assert () == shop.row("rules").waits
+
+
+def test_what_begins_a_wait_does_not_end_it() -> None:
+    """Any event ends the wait: any other one."""
+    shop = Shop([rule("silent", VIEWED, wait="30m", unless={})])
+    shop.did(0, "Product Viewed")
+    shop.did(10 * MINUTE, "Product Viewed")
+    shop.passed(HOUR)
+    assert [START + 40 * MINUTE] == [told["occurred_at"] for told in shop.told("silent")]
+    shop.did(2 * HOUR, "Product Viewed")
+    shop.did(2 * HOUR + MINUTE, "Order Completed")
+    shop.passed(4 * HOUR)
+    assert 1 == len(shop.fired("silent"))
+
+
+def test_a_key_is_the_same_text_where_it_begins_and_where_it_ends_a_wait() -> None:
+    """A number, true, a text: each ends the wait that it began."""
+    shop = Shop([rule("left", VIEWED, wait="10m", key="event.properties.product_id",
+                      unless={"call": "track", "event": "Order Completed"})])
+    for n, product in enumerate([7, 7.5, True, "7.50", 1e3]):
+        shop.did(n * HOUR, "Product Viewed", product_id=product)
+        shop.did(n * HOUR + MINUTE, "Order Completed", product_id=product)
+    shop.passed(9 * HOUR)
+    assert not shop.fired("left")
+
+
+def test_a_rule_that_ended_while_it_waited_does_not_fire() -> None:
+    """START is 2023-11-14T22:13:20Z."""
+    shop = Shop([rule("sale", VIEWED, wait="30m", ends_at="2023-11-14T22:40:00Z")])
+    shop.did(0, "Product Viewed")
+    shop.passed(HOUR)
+    assert not shop.fired("sale")
+    outcome, = shop.row("rules").outcomes
+    assert 6 == outcome.why
+
+
+def test_a_rule_and_a_segment_that_come_back_tell_causes_of_their_own() -> None:
+    """What they had told before they were taken out is not told again, and hides nothing."""
+    when = {"when": counts("Order Completed", at_least=1)}
+    buyers = {"name": "buyers", "version": 1, "if": when["when"]}
+    shop = Shop([rule("busy", when)], [buyers])
+    for n in range(3):
+        at = n * DAY
+        shop.configure(at, [rule("busy", when)], [buyers])
+        shop.did(at + MINUTE, "Order Completed")
+        shop.passed(at + 3 * HOUR)
+        shop.configure(at + 4 * HOUR, [rule("other", when)], [{**buyers, "name": "others"}])
+        shop.did(at + 5 * HOUR, "Product Viewed")
+    assert [n * DAY + MINUTE for n in range(3)] == [at for _, at in shop.fired("busy")]
+    assert 3 == len([told for told in shop.told("segment_entered")
+                     if told["data"]["segment"] == "buyers"])

@@ -38,6 +38,9 @@ class CompiledSegment:
         self.condition = compiler.compiled(said.if_)
         #: Whether it holds for a customer of whom nothing is known.
         self.is_of_nobody = False
+        #: The segments that its condition asks for.
+        self.asked = frozenset(token.removeprefix(SEGMENT) for token in self.condition.tokens
+                               if token.startswith(SEGMENT))
 
 
 class CompiledRule:
@@ -119,6 +122,8 @@ class Book:
         self.segments = [
             _placed((SEGMENTS, "definitions", n), _segment, said, compiler)
             for n, said in enumerate(segments.definitions)]
+        self._check_ring()
+        self.segments = _ordered(self.segments)
         self.rules = [_placed((RULES, "definitions", n), CompiledRule, said, compiler)
                       for n, said in enumerate(rules.definitions)]
         self.by_code = {rule.code: rule for rule in self.rules}
@@ -188,6 +193,19 @@ class Book:
                                       f"{', '.join(sorted(known)) or 'none'}", *place, "on", key)
             self._check_chain(rule, by_name, place)
 
+    def _check_ring(self) -> None:
+        """Refuses segments that ask for each other."""
+        asked = {segment.said.name: segment.asked for segment in self.segments}
+        for n, segment in enumerate(self.segments):
+            seen: set[str] = set()
+            following = set(segment.asked)
+            while following:
+                seen |= following
+                following = {name for one in following for name in asked[one]} - seen
+            if segment.said.name in seen:
+                raise MisfitError(f"{segment.said.name!r} asks for itself, by way of "
+                                  f"{', '.join(sorted(seen))}", SEGMENTS, "definitions", n, "if")
+
     def _check_chain(self, rule: CompiledRule, by_name: Mapping[str, CompiledRule],
                      place: tuple[str | int, ...]) -> None:
         chain = [rule.name]
@@ -207,6 +225,16 @@ class Book:
 def segment_token(name: str) -> str:
     """What a condition on a segment depends on."""
     return f"{SEGMENT}{name}"
+
+
+def _ordered(segments: Sequence[CompiledSegment]) -> list[CompiledSegment]:
+    """Each after those that it asks for, else as they stand."""
+    found: dict[str, CompiledSegment] = {}
+    while len(found) < len(segments):
+        for segment in segments:
+            if segment.asked <= found.keys():
+                found.setdefault(segment.said.name, segment)
+    return list(found.values())
 
 
 def _segment(said: Segment, compiler: Compiler) -> CompiledSegment:

@@ -110,6 +110,12 @@ class Source:
             return self.values(seen)
         return [units_of(value) for value in self.values(seen)]
 
+    def texts(self, seen: Seen) -> list[str | None]:
+        """As texts, None for each that has none."""
+        if self.kind == NUMBER:
+            return [amount.text(value) for value in self.values(seen)]
+        return [text_of(value) for value in self.values(seen)]
+
     def shown(self, seen: Seen) -> Any:
         """For people: JSON without floats; one value, None, or a list of several."""
         found = [shown(self.kind, value) for value in self.values(seen)]

@@ -59,7 +59,7 @@ def settled(step: Step, book: Book, key: bytes, seen: Seen, happening: Happening
     asked = _Asked(book, key, seen, told)
     asked.take(happening)
     is_looked_at = bool(book.whens) and (happening.changed is None or happening.is_new)
-    after = asked.hand.made(book.config, book.by_code, is_looked_at=is_looked_at)
+    after = asked.hand.made(book.config, is_looked_at=is_looked_at)
     if after is told and not happening.is_due(RULES, told):
         return None
     said = Announcement(after, asked.due(), tuple(asked.fired))
@@ -76,7 +76,11 @@ class _Asked:
         self._seen = seen
         self._now = seen.now
         self._groups: set[str] = set()
+        #: Rules that began to wait in this step.
+        self._begun: set[int] = set()
         self.hand = Hand(told, seen.now)
+        if told.config != book.config:
+            self.hand.forget(book.by_code)
         self.fired: list[Trigger] = []
 
     def take(self, happening: Happening) -> None:
@@ -84,15 +88,14 @@ class _Asked:
         firing: list[Firing] = []
         entry = happening.entry
         if entry is not None:
-            self._end(entry, happening.at)
             firing += self._began(entry, happening.at)
-        is_fired = happening.timer == RULES
+            self._end(entry, happening.at)
         for rule in self._book.whens:
             standing = self.hand.standing(rule)
-            if (0 < standing.check_at <= self._now if is_fired
-                    else is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody)):
+            is_fired = happening.has_come(RULES, standing.check_at, self._now)
+            if is_fired or is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody):
                 firing += self._turned(rule, standing, is_fired=is_fired)
-        if is_fired:
+        if RULES in happening.timers:
             firing += self._over()
         firing += self._scheduled(happening)
         firing += self._heard(happening.triggers)
@@ -105,14 +108,15 @@ class _Asked:
         """When time may next tell something."""
         rules = self._book.by_code
         found = [one.check_at for one in self.hand.standings.values() if one.check_at]
-        found += [wait.started + rules[wait.rule].wait_ms for wait in self.hand.active()
-                  if wait.rule in rules]
+        found += [wait.started + rules[wait.rule].wait_ms for wait in self.hand.active()]
         return min(found, default=None)
 
     # -- what begins a rule --------------------------------------------------------------------
 
     def _end(self, entry: Entry, at: int) -> None:
         for ender in entry.enders:
+            if ender.rule.code in self._begun:  # what begins a wait does not end it
+                continue
             if ender.test is not None and not ender.test(self._seen.values()):
                 continue
             found = [] if not ender.key else self._seen.values().texts(ender.key)
@@ -164,7 +168,8 @@ class _Asked:
             return []
         on = {"becomes": holds, "because": "time" if is_fired else "event",
               "conditions": rule.when.evidence(self._seen)}
-        one = self._considered(rule, at, (changes,), on, None)
+        # With its instant: what is counted begins anew where a rule was gone for a while.
+        one = self._considered(rule, at, (changes, at), on, None)
         return [] if one is None else [one]
 
     def _scheduled(self, happening: Happening) -> list[Firing]:
@@ -188,10 +193,10 @@ class _Asked:
         """The waits that are over."""
         found = []
         for wait in sorted(self.hand.active(), key=lambda one: (one.rule, one.key)):
-            rule = self._book.by_code.get(wait.rule)
-            if rule is None or wait.started + rule.wait_ms > self._now:
-                continue
+            rule = self._book.by_code[wait.rule]
             deadline = wait.started + rule.wait_ms
+            if deadline > self._now:
+                continue
             self.hand.over(wait, deadline)
             place = rule.still.failed(self._seen)
             if place != HOLDS:
@@ -220,8 +225,9 @@ class _Asked:
             return None
         key = ""
         if rule.key is not None:
-            key = next((str(text) for text in map(_text, rule.key.values(seen)) if text), "")
+            key = next((text for text in rule.key.texts(seen) if text), "")
         if rule.wait_ms:
+            self._begun.add(rule.code)
             hand.begin(rule, key, at, str(on.get("message_id") or on.get("trigger_id") or ""))
             return None
         return Firing(rule, at, cause, key, on, trigger)
@@ -241,7 +247,9 @@ class _Asked:
         said = rule.said
         standing = hand.standing(rule)
         why = outcomes.FIRED
-        if rule.expires_ms and now - firing.at > rule.expires_ms:
+        if rule.ends_at and now >= rule.ends_at:  # it may have waited meanwhile
+            why = outcomes.ENDED
+        elif rule.expires_ms and now - firing.at > rule.expires_ms:
             why = outcomes.EXPIRED
         elif rule.cooldown_ms and standing.fired and now - standing.fired_at < rule.cooldown_ms:
             why = outcomes.COOLDOWN
@@ -302,7 +310,3 @@ class _Asked:
 
 def _cause_of(wait: Wait, deadline: int) -> Cause:
     return (wait.key, deadline)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)

@@ -9,7 +9,7 @@ not cost a write each time. Changes copies; what was told stays as it was until 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from footfall.tables import rules_outcomes as outcomes
@@ -139,21 +139,32 @@ class Hand:
 
     # -- in and out ----------------------------------------------------------------------------
 
-    def made(self, config: int, known: Iterable[int], *, is_looked_at: bool) -> RulesTold:
-        """What is told now; the same where nothing changed. `known`: rules that there are.
-        `is_looked_at`: every condition was, under this configuration.
+    def forget(self, rules: Mapping[int, CompiledRule]) -> None:
+        """Leave what belongs to no rule that there is, or to what such a rule no longer says."""
+        for code, one in list(self.standings.items()):
+            rule = rules.get(code)
+            if rule is None:
+                del self.standings[code]
+                self._is_changed = True
+            elif rule.said.on.when is None and (one.holds or one.check_at):
+                self.stand(Standing(code, one.fired_at, one.fired, changes=one.changes))
+        for code in self._outcomes.keys() - rules.keys():
+            del self._outcomes[code]
+            self._is_changed = True
+        for wait in list(self._all_waits().values()):
+            rule = rules.get(wait.rule)
+            if rule is None or not rule.wait_ms:
+                del self._all_waits()[wait.rule, wait.key]
+                self._is_changed = True
+
+    def made(self, config: int, *, is_looked_at: bool) -> RulesTold:
+        """What is told now; the same where nothing changed. `is_looked_at`: every condition was,
+        under this configuration.
         """
         told = self.told
         if not self._is_changed and not (is_looked_at and config != told.config):
             return told
         standings = self.standings
-        if config != told.config:
-            there = set(known)
-            standings = {code: one for code, one in standings.items() if code in there}
-            for code in self._outcomes.keys() - there:
-                del self._outcomes[code]
-            for key in [key for key in self._all_waits() if key[0] not in there]:
-                del self._all_waits()[key]
         waits = told.waits if self._waits is None else self._kept_waits(self._waits)
         once = told.once if self._once is None else tuple(self._once[-ONCE_MAX:])
         return RulesTold(config, tuple(standings[code] for code in sorted(standings)), waits, once,

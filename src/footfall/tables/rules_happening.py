@@ -24,7 +24,8 @@ class Happening(NamedTuple):
     at: int
     triggers: Sequence[Trigger]
     changed: frozenset[str] | None
-    timer: str | None
+    #: The tables whose timers have come.
+    timers: Sequence[str] = ()
     #: The customer has nothing yet.
     is_new: bool = False
     #: Rows have joined: those that are seen are not yet in the record.
@@ -34,7 +35,11 @@ class Happening(NamedTuple):
 
     def is_due(self, table: str, told: Any) -> bool:
         """Whether a row is staged also where nothing changed: for its timer, or to be kept."""
-        return self.timer == table or (self.is_join and told != type(told)())
+        return table in self.timers or (self.is_join and told != type(told)())
+
+    def has_come(self, table: str, check_at: int, now: int) -> bool:
+        """Whether an instant at which time alone may change something has come, by the timer."""
+        return 0 < check_at <= now and table in self.timers
 
     def with_segments(self, told: Sequence[Trigger], listened: frozenset[str]) -> Happening:
         """The same with what segments told."""

@@ -67,7 +67,7 @@ class Ruling:
         seen = Seen(self._steps, record, staged, event, now)
         if entry is not None:
             seen.paths = entry.paths
-        return self._settled(key, seen, Happening(entry, when, triggers, changed, None, is_new))
+        return self._settled(key, seen, Happening(entry, when, triggers, changed, (), is_new))
 
     def of_steps(self, key: bytes, record: CustomerRecord, staged: Sequence[Staged], now: int
                  ) -> Sequence[Staged]:
@@ -79,7 +79,7 @@ class Ruling:
         if not triggers and changed is not None and not changed:
             return NOTHING
         seen = Seen(self._steps, record, staged, None, now)
-        return self._settled(key, seen, Happening(None, now, triggers, changed, None))
+        return self._settled(key, seen, Happening(None, now, triggers, changed))
 
     def of_merge(self, key: bytes, record: CustomerRecord, staged: Sequence[Staged], now: int
                  ) -> list[Staged]:
@@ -87,15 +87,22 @@ class Ruling:
         seen = Seen(self._steps, record, staged, None, now)
         ours = (SEGMENTS, RULES)
         others = [one for one in staged if one[0].name not in ours]
-        found = self._settled(key, seen, Happening(None, now, self._triggers(others), None, None,
+        found = self._settled(key, seen, Happening(None, now, self._triggers(others), None,
                                                    is_join=True))
         return [*others, *found]
 
     def of_timer(self, key: bytes, record: CustomerRecord, name: str, now: int, due: int
                  ) -> Sequence[Staged]:
-        """What a timer of one of the two tables, set for `due`, tells at `now`."""
+        """What a timer of one of the two tables, set for `due`, tells at `now`. Where the other
+        one's comes at the same instant, both are looked at: a rule must not see segments of before.
+        """
+        mine = record.timers[name]
+        come = [one for one in (SEGMENTS, RULES)
+                if (timer := record.timers.get(one)) is not None
+                and (timer.wake_at, timer.revealed_at) == (mine.wake_at, mine.revealed_at)]
+        changed = self._changed(record, NOTHING, is_new=False)
         seen = Seen(self._steps, record, (), None, now)
-        return self._settled(key, seen, Happening(None, due, NO_TRIGGERS, frozenset(), name))
+        return self._settled(key, seen, Happening(None, due, NO_TRIGGERS, changed, come))
 
     def of_schedule(self, key: bytes, record: CustomerRecord, due: Due) -> Sequence[Staged]:
         """What the schedules that are due tell of one customer."""
@@ -104,7 +111,7 @@ class Ruling:
         rules = tuple(due.of(zone))
         if not rules:
             return NOTHING
-        return self._settled(key, seen, Happening(None, due.at, NO_TRIGGERS, frozenset(), None,
+        return self._settled(key, seen, Happening(None, due.at, NO_TRIGGERS, frozenset(),
                                                   scheduled=rules))
 
     def schedules(self, at: int) -> Schedules | None:

@@ -6,7 +6,7 @@ after another configuration) and tells each change once. Must never look at a ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from footfall.tables.cart_triggers import instant
@@ -23,16 +23,20 @@ def settled(step: Step, book: Book, seen: Seen, happening: Happening) -> Staged 
     """The row of segments after a step; None where it stays as it is."""
     facts, told = seen.row(SEGMENTS)
     known = {one.segment: one for one in told.memberships}
-    is_fired = happening.timer == SEGMENTS
     triggers: list[Trigger] = []
+    turned: set[str] = set()
     made = dict(known)
     for segment in book.segments:
         before = known.get(segment.code)
-        if (before is not None and 0 < before.check_at <= seen.now if is_fired
-                else is_concerned(segment.condition, happening, is_of_nobody=segment.is_of_nobody)):
+        is_fired = before is not None and happening.has_come(SEGMENTS, before.check_at, seen.now)
+        if (is_fired or not turned.isdisjoint(segment.asked)
+                or is_concerned(segment.condition, happening, is_of_nobody=segment.is_of_nobody)):
             after = _membership(segment, before, seen, is_fired=is_fired, triggers=triggers)
             if after is not None:
                 made[segment.code] = after
+            if len(triggers) > len(turned):  # those that ask for it follow
+                turned.add(segment.said.name)
+                seen.stage(((step, None, facts, Announcement(_told(book.config, made))),))
     after_told, config = told, book.config
     if happening.changed is None or happening.is_new:  # all were looked at
         there = {segment.code for segment in book.segments}
@@ -40,12 +44,16 @@ def settled(step: Step, book: Book, seen: Seen, happening: Happening) -> Staged 
         if config != told.config:
             after_told = SegmentsTold(config, ())
     if made != known or after_told is not told:
-        after_told = SegmentsTold(config, tuple(made[code] for code in sorted(made)))
+        after_told = _told(config, made)
     if after_told is told and not happening.is_due(SEGMENTS, told):
         return None
     row = None if after_told is told and not happening.is_join else step.rows.make(
         facts, after_told)
     return step, row, facts, Announcement(after_told, _due(made.values()), tuple(triggers))
+
+
+def _told(config: int, made: Mapping[int, Membership]) -> SegmentsTold:
+    return SegmentsTold(config, tuple(made[code] for code in sorted(made)))
 
 
 def _membership(segment: CompiledSegment, before: Membership | None, seen: Seen, *,
@@ -62,7 +70,7 @@ def _membership(segment: CompiledSegment, before: Membership | None, seen: Seen,
         return Membership(segment.code, held, before.since, before.changes, check_at)
     changes = 1 if before is None else before.changes + 1
     said = segment.said
-    cause = said.name, changes
+    cause = said.name, changes, at
     data: dict[str, Any] = {"segment": said.name, "version": said.version}
     evidence = {"because": "time" if is_fired else "event", "changes": changes,
                 "conditions": segment.condition.evidence(seen)}
