@@ -37,9 +37,13 @@ def everything(shop: Harness) -> None:
     shop.send(added())
 
 
-COMPUTED = {"computed": {"definitions": [
+DECLARED = {"computed": {"definitions": [
     {"name": "added_24h", "version": 1, "of": "count", "window": "24h",
-     "over": {"call": "track", "event": "Product Added"}}]}}
+     "over": {"call": "track", "event": "Product Added"}}]},
+    "rules": {"definitions": [
+        {"name": "ordered", "version": 1, "on": {"call": "track", "event": "Order Completed"}}]},
+    "segments": {"definitions": [{"name": "buyers", "version": 1, "if": {
+        "of": "count", "over": {"call": "track", "event": "Order Completed"}, "at_least": 1}}]}}
 
 
 def test_time_alone_brings_what_time_brings() -> None:
@@ -99,7 +103,7 @@ def test_customers_are_joined_over_partitions() -> None:
 
 def test_a_week_passes_in_under_10_ms() -> None:
     """For a customer with a row in every table."""
-    shop = Harness(COMPUTED)
+    shop = Harness(DECLARED)
     everything(shop)
     found = shop.customer("user_id:anna")
     assert found is not None
@@ -117,7 +121,7 @@ def test_a_week_passes_in_under_10_ms() -> None:
 def test_two_runs_are_the_same_byte_for_byte() -> None:
     runs = []
     for _ in range(2):
-        shop = Harness(COMPUTED)
+        shop = Harness(DECLARED)
         everything(shop)
         shop.advance("52w")
         runs.append((shop.triggers, shop.customer("email:Anna@Example.org"), shop._log.sent))
@@ -231,7 +235,7 @@ def test_folding_the_log_again_tells_the_same() -> None:
     """Law 4: what the harness appended is a log like any other."""
     from footfall.testing.log import Log
 
-    shop = Harness(COMPUTED)
+    shop = Harness(DECLARED)
     everything(shop)
     shop.advance("1w")
     log = shop._log
