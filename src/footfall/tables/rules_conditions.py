@@ -287,13 +287,24 @@ def code_of(name: str) -> int:
 
 
 def _compared(name: str, bound: int, units: Callable[[Seen], list[int | None]]) -> Test:
-    if name == "greater":
-        return lambda seen: any(u is not None and u > bound for u in units(seen))
-    if name == "at_least":
-        return lambda seen: any(u is not None and u >= bound for u in units(seen))
-    if name == "less":
-        return lambda seen: any(u is not None and u < bound for u in units(seen))
-    return lambda seen: any(u is not None and u <= bound for u in units(seen))
+    # Between integers `u > bound` is `u >= bound + 1`. Loops: a generator costs more than all else.
+    if name in ("greater", "at_least"):
+        least = bound + 1 if name == "greater" else bound
+
+        def reaches(seen: Seen) -> bool:
+            for number in units(seen):
+                if number is not None and number >= least:
+                    return True
+            return False
+        return reaches
+    most = bound - 1 if name == "less" else bound
+
+    def stays(seen: Seen) -> bool:
+        for number in units(seen):
+            if number is not None and number <= most:
+                return True
+        return False
+    return stays
 
 
 def _equal(operand: Any, source: Source) -> Test:

@@ -128,8 +128,12 @@ class _Asked:
         event = self._seen.event
         assert event is not None
         found = []
-        message_id = self._message_id()
+        seen, message_id = self._seen, self._message_id()
         for rule in entry.rules:
+            place = rule.condition.failed(seen)
+            if place != HOLDS and self._is_on(rule):  # most of them, so nothing is made for it
+                self._failed(rule, outcomes.CONDITION, rule.condition, place, message_id)
+                continue
             on = {"call": event["type"], "event": event["event"], "message_id": message_id}
             one = self._considered(rule, at, (message_id,), on, None)
             if one is not None:
@@ -211,12 +215,10 @@ class _Asked:
     def _considered(self, rule: CompiledRule, at: int, cause: Cause, on: dict[str, Any],
                     trigger: Trigger | None) -> Firing | None:
         """What follows from what a rule acts on: it fires, it waits, or nothing."""
-        now, hand, seen = self._now, self.hand, self._seen
-        if rule.starts_at and now < rule.starts_at:
-            hand.came_out(rule, outcomes.NOT_STARTED)
-            return None
-        if rule.ends_at and now >= rule.ends_at:
-            hand.came_out(rule, outcomes.ENDED)
+        hand, seen = self.hand, self._seen
+        if not self._is_on(rule):
+            hand.came_out(rule, outcomes.NOT_STARTED if self._now < rule.starts_at
+                          else outcomes.ENDED)
             return None
         seen.trigger = trigger
         place = rule.condition.failed(seen)
@@ -231,6 +233,9 @@ class _Asked:
             hand.begin(rule, key, at, str(on.get("message_id") or on.get("trigger_id") or ""))
             return None
         return Firing(rule, at, cause, key, on, trigger)
+
+    def _is_on(self, rule: CompiledRule) -> bool:
+        return rule.starts_at <= self._now and (not rule.ends_at or self._now < rule.ends_at)
 
     def _failed(self, rule: CompiledRule, why: int, condition: Compiled, place: int, cause: str
                 ) -> None:
