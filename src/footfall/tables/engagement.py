@@ -22,14 +22,19 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 
 from __future__ import annotations
 
-from footfall.tables import engagement_facts, engagement_triggers, engagement_view
+from footfall.tables import (
+    engagement_facts,
+    engagement_fields,
+    engagement_triggers,
+    engagement_view,
+)
 from footfall.tables.engagement_row import Change, EngagementConfig, EngagementFacts, EngagementTold
 from footfall.tables.engagement_score import activity, falls_below, score
 from footfall.tables.engagement_sessions import IDLE_MS
 from footfall.tables.engagement_windows import DAY_MS
 from footfall.tables.spec import Announcement, Reads, TableSpec, Trigger, wants_all
 
-LEVELS = ("none", "low", "medium", "high")
+LEVELS = engagement_fields.LEVELS
 
 
 def announce(told: EngagementTold, facts: EngagementFacts, now: int, config: EngagementConfig,
@@ -122,6 +127,7 @@ TABLE = TableSpec(
         "devices.id": "personal",
     },
     reads=(Reads(engagement_facts.READ),),
+    fields=engagement_fields.FIELDS,
     slot=1,
     levels=LEVELS,
     level=lambda told: LEVELS[told.level],

@@ -104,7 +104,8 @@ Value = str | tuple[str, ...] | bool | int | None
 class FieldSpec(NamedTuple):
     """Something that a condition of a rule or segment may ask of a table, by `<table>.<name>`.
 
-    kind: text, texts, flag, number (integer of 10^-9) or instant (ms).
+    kind: text, texts, flag, number (integer of 10^-9), instant (ms), or any: what was sent, a text,
+    texts, a flag or a number.
     read(facts, told, now, config): its value at `now` (ms).
     changes_at(facts, told, now, config): the next instant after `now` at which it may be another
     by time alone; None: never. Absent: it changes by events alone.
