@@ -24,7 +24,7 @@ def why_text(shown: Mapping[str, Any]) -> RenderableType:
     """A trigger, what it acted on, its conditions, its evidence and its data."""
     parts: Parts = [_headline(shown)]
     parts.append(_pairs({
-        "when": f"{shown['occurred_at']}, told at {shown['emitted_at']}",
+        "when": f"{shown['occurred_at']}, emitted at {shown['emitted_at']}",
         "customer": shown["customer_key"], "ids": shown["ids"],
         "trigger_id": shown["trigger_id"], "configuration": shown["config_version"],
         "told": "nobody: the customer is in the held-out part" if shown["held_out"] else None,
@@ -40,6 +40,8 @@ def why_text(shown: Mapping[str, Any]) -> RenderableType:
     for name in ("evidence", "data"):
         if shown[name]:
             parts += _titled(name, block(shown[name]))
+    if "source" in shown:
+        parts += [Text(), Text(f"as recorded, from the {shown['source']['kind']}", style="dim")]
     return Group(*parts)
 
 
