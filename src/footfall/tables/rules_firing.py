@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.cart_triggers import instant
 from footfall.tables.outputs import trigger_id
@@ -25,6 +27,8 @@ from footfall.tables.step import Staged, Step
 
 Cause = tuple[str | int, ...]
 _HUNDRED: Final = 100
+#: With the data of a trigger it stays well below a broker's default of 1,048,588.
+EVIDENCE_BYTES_MAX: Final = 300_000
 
 
 class Happening(NamedTuple):
@@ -85,6 +89,14 @@ def judged(condition: Compiled, seen: Seen, checked: int, *, is_fired: bool
     finally:
         seen.now = now
     return holds, check_at, checked if is_fired and checked else at
+
+
+def within(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Evidence without its conditions where they are too much for a trigger."""
+    if len(msgspec.json.encode(evidence)) <= EVIDENCE_BYTES_MAX:
+        return evidence
+    on = {key: value for key, value in evidence.get("on", {}).items() if key != "conditions"}
+    return {**evidence, **({"on": on} if on else {}), "conditions": [], "cut": True}
 
 
 def is_concerned(condition: Compiled, happening: Happening, *, is_of_nobody: bool) -> bool:
@@ -316,7 +328,7 @@ class _Asked:
             evidence["fired_before"] = instant(standing.fired_at) if standing.fired else None
         if said.holdout_percent:
             evidence["holdout"] = {"percent": said.holdout_percent, "bucket": bucket}
-        return evidence
+        return within(evidence)
 
     def _bucket(self, rule: CompiledRule) -> int:
         """0 to 99, by the least identifier known of the customer: the same on every device."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from footfall.tables.cart_triggers import instant
 from footfall.tables.rules_book import ENTERED, LEFT, SEGMENTS, Book, CompiledSegment
 from footfall.tables.rules_fields import Seen
-from footfall.tables.rules_firing import Happening, is_concerned, judged
+from footfall.tables.rules_firing import Happening, is_concerned, judged, within
 from footfall.tables.segments_row import Membership, SegmentsTold
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
@@ -74,8 +74,8 @@ def _membership(segment: CompiledSegment, before: Membership | None, seen: Seen,
          "until": None} if holds else
         {"segment": said.name, "version": said.version,
          "since": instant(before.since) if before is not None else None, "until": instant(at)},
-        {"because": "time" if is_fired else "event", "changes": changes,
-         "conditions": segment.condition.evidence(seen)}))
+        within({"because": "time" if is_fired else "event", "changes": changes,
+                "conditions": segment.condition.evidence(seen)})))
     return Membership(segment.code, holds, at, changes, check_at)
 
 
