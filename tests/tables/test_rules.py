@@ -8,7 +8,9 @@ import pytest
 from footfall import tables
 from footfall.errors import ConfigError
 from footfall.tables.config import Config
-from tests.tables.logs import BERT, START
+from footfall.tables.rules_row import WAITS_MAX
+from tests.tables import events
+from tests.tables.logs import ANNA, BERT, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, counts, key_of, ordered, rule
 
 VIEWED = {"call": "track", "event": "Product Viewed"}
@@ -346,3 +348,72 @@ def test_a_rule_and_a_segment_that_come_back_tell_causes_of_their_own() -> None:
     assert [n * DAY + MINUTE for n in range(3)] == [at for _, at in shop.fired("busy")]
     assert 3 == len([told for told in shop.told("segment_entered")
                      if told["data"]["segment"] == "buyers"])
+
+
+def test_a_condition_that_flips_within_a_millisecond_waits_for_its_last_state() -> None:
+    """A batch of a broker has one append time."""
+    on = {"of": "last", "over": {"call": "track", "event": "Set"}, "value": "properties.v",
+          "equals": "on"}
+    shop = Shop([rule("stays_on", {"when": on}, wait="10m")])
+    for value in ("on", "off", "on"):
+        shop.did(0, "Set", v=value)
+    shop.passed(30 * MINUTE)
+    for n, value in enumerate(("on", "off", "on", "off")):
+        shop.did(HOUR + n // 4, "Set", v=value)
+    shop.passed(2 * HOUR)
+    told, = shop.told("stays_on")
+    assert 0 <= told["occurred_at"] - START - 10 * MINUTE <= 2
+
+
+def test_what_ended_falls_out_before_what_still_waits() -> None:
+    """And what waits falls out where there is too much of it: the oldest, with why."""
+    shop = Shop([rule("waits", VIEWED, wait="1d"),
+                 rule("keyed", VIEWED, wait="1d", key="event.properties.product_id",
+                      unless={"call": "track", "event": "Order Completed"})])
+    shop.did(0, "Product Viewed", product_id="p")
+    for n in range(2 * WAITS_MAX):
+        shop.did(MINUTE + n, "Order Completed", product_id=f"q{n}")
+    assert WAITS_MAX == len(shop.row("rules").waits)
+    shop.passed(2 * DAY)
+    assert ["p"] == [told["data"]["key"] for told in shop.told("keyed")]
+    assert 1 == len(shop.told("waits"))
+
+    for n in range(2 * WAITS_MAX):
+        shop.did(3 * DAY + n, "Product Viewed", product_id=f"q{n}")
+    assert {13} == {outcome.why for outcome in shop.row("rules").outcomes}
+    shop.passed(5 * DAY)
+    kept = [told["data"]["key"] for told in shop.told("keyed")[1:]]
+    assert [f"q{n}" for n in range(WAITS_MAX + 1, 2 * WAITS_MAX)] == kept
+    assert 2 == len(shop.told("waits"))
+
+
+def test_a_trigger_stays_small_whatever_is_sent() -> None:
+    """One that no broker takes would stop the partition for good."""
+    every = {"all": [{"field": "event.properties.v", "exists": True}] * 40}
+    data = {f"d{n}": "event.properties.v" for n in range(20)}
+    holds = {"all": [{"of": "unique_list", "over": {"call": "track"}, "value": "properties.v",
+                      "exists": True}] * 40}
+    shop = Shop([ordered("big", **{"if": every, "data": data}), rule("known", {"when": holds})],
+                [{"name": "big_too", "version": 1, "if": holds}])
+    shop.did(0, "Order Completed", v="\x01" * 5_000)
+    shop.did(1, "Order Completed", v=["\x01" * 200] * 150)
+    shop.did(2, "Order Completed", v=[f"{n}" + "\x01" * 100 for n in range(50)])
+    told = [one for one in shop.log.triggers() if one["name"] in ("big", "known")]
+    assert 4 == len(told)
+    assert max(len(output.value) for _, output in shop.log.sent) < 900_000
+    assert 200 == len(told[0]["data"]["d0"])
+
+
+def test_rules_see_of_an_event_what_consent_lets_tables_see() -> None:
+    """A sensitive field that is kept out is no field, whatever its type."""
+    ip = {"field": "event.context.ip", "exists": True}
+    shop = Shop([ordered("ip", **{"if": ip}), ordered("all")], consent={
+        "gate": {"sensitive": "fraud"}})
+    for n, sent in enumerate(("192.0.2.1", ["192.0.2.1"], 7)):
+        made = events.plain(START + n, f"m{n}", {
+            "context": {"ip": sent, "locale": "de"}, "properties": {"card": {"brand": "visa"}}})
+        made["event"] = "Order Completed"
+        shop.log.append(ANNA, made, START + n)
+    shop.log.run()
+    assert not shop.fired("ip")
+    assert 3 == len(shop.fired("all"))

@@ -34,6 +34,9 @@ INSTANT: Final = "instant"
 _ENVELOPE: Final = {"name": "event", "type": "type", "channel": "channel"}
 _LINKS: Final = "links"
 _PARTS: Final = ("data", "evidence")
+#: Of what a trigger shows: of a text in UTF-8, and values of one field.
+SHOWN_BYTES_MAX: Final = 200
+SHOWN_VALUES_MAX: Final = 20
 _NO_PATHS: Final = Paths(())
 
 
@@ -117,8 +120,10 @@ class Source:
         return [text_of(value) for value in self.values(seen)]
 
     def shown(self, seen: Seen) -> Any:
-        """For people: JSON without floats; one value, None, or a list of several."""
-        found = [shown(self.kind, value) for value in self.values(seen)]
+        """For people: JSON without floats; one value, None, or a list of several, cut to what a
+        trigger can hold whatever is sent.
+        """
+        found = [shown(self.kind, value) for value in self.values(seen)[:SHOWN_VALUES_MAX]]
         return None if not found else found[0] if len(found) == 1 else found
 
 
@@ -178,11 +183,20 @@ def shown(kind: str, value: Any) -> Any:
         return amount.text(value)
     if kind == INSTANT:
         return instant(value)
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return cut(value, SHOWN_BYTES_MAX)
     if isinstance(value, dict):
         return "(an object)"
     return text_of(value)
+
+
+def cut(text: str, bytes_max: int) -> str:
+    """At most so many bytes of UTF-8, at the end of a character."""
+    if len(text) * 4 <= bytes_max or len(encoded := text.encode()) <= bytes_max:
+        return text
+    return encoded[:bytes_max].decode(errors="ignore")
 
 
 def _reader(table: str, read: Callable[[Any, Any, int, Any], Any]) -> Callable[[Seen], list[Any]]:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
+import msgspec
+
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.cart_triggers import instant
 from footfall.tables.outputs import trigger_id
@@ -27,6 +29,8 @@ from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
 
 _HUNDRED: Final = 100
+#: With the data of a trigger it stays well below a broker's default of 1,048,588.
+EVIDENCE_BYTES_MAX: Final = 300_000
 
 
 def judged(condition: Compiled, seen: Seen, checked: int, *, is_fired: bool
@@ -43,6 +47,14 @@ def judged(condition: Compiled, seen: Seen, checked: int, *, is_fired: bool
     finally:
         seen.now = now
     return holds, check_at, checked if is_fired and checked else at
+
+
+def within(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Evidence without its conditions where they are too much for a trigger."""
+    if len(msgspec.json.encode(evidence)) <= EVIDENCE_BYTES_MAX:
+        return evidence
+    on = {key: value for key, value in evidence.get("on", {}).items() if key != "conditions"}
+    return {**evidence, **({"on": on} if on else {}), "conditions": [], "cut": True}
 
 
 def is_concerned(condition: Compiled, happening: Happening, *, is_of_nobody: bool) -> bool:
@@ -297,7 +309,7 @@ class _Asked:
             evidence["fired_before"] = instant(standing.fired_at) if standing.fired else None
         if said.holdout_percent:
             evidence["holdout"] = {"percent": said.holdout_percent, "bucket": bucket}
-        return evidence
+        return within(evidence)
 
     def _bucket(self, rule: CompiledRule) -> int:
         """0 to 99, by the least identifier known of the customer: the same on every device."""

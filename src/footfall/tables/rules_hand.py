@@ -1,9 +1,10 @@
 """What is remembered of a customer's rules, while a step changes it.
 
-Decides what is kept and what falls out: the newest waits, keys that fired once in the order in
-which they fired, the newest outcomes. An outcome that says what the one before it said is written
-anew after `RENEWED_MS` at the earliest: a rule that is asked with each event and does not fire must
-not cost a write each time. Changes copies; what was told stays as it was until `made`.
+Decides what is kept and what falls out: what still waits before what did, each from the newest;
+keys that fired once in the order in which they fired, the newest outcomes. An outcome that says
+what the one before it said is written anew after `RENEWED_MS` at the earliest: a rule that is asked
+with each event and does not fire must not cost a write each time. Changes copies; what was told
+stays as it was until `made`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.rules_book import CompiledRule
+from footfall.tables.rules_fields import cut
 from footfall.tables.rules_row import (
     CAUSE_BYTES_MAX,
     FOUND_BYTES_MAX,
@@ -60,6 +62,8 @@ class Hand:
     def begin(self, rule: CompiledRule, key: str, at: int, cause: str) -> None:
         """A wait begins with what happened at `at`, or begins anew."""
         wait = self._wait(rule, key)
+        if rule.said.on.when is not None:  # it is off before it is on, also within one ms
+            at = max(at, 1 + max((one.stopped for one in self.waits_of(rule)), default=0))
         if at > wait.started and at > wait.told:
             self._put(Wait(rule.code, wait.key, at, wait.stopped, wait.told,
                            cut(cause, CAUSE_BYTES_MAX)))
@@ -67,6 +71,8 @@ class Hand:
     def end(self, rule: CompiledRule, key: str, at: int) -> bool:
         """What happened at `at` ends a wait; key "" ends those of every key. Whether one waited."""
         wait = self._wait(rule, key)
+        if rule.said.on.when is not None:
+            at = max(at, max((one.started for one in self.waits_of(rule)), default=0))
         waited = any(self._is_active(one) and one.started <= at for one in self.waits_of(rule)
                      if one.key == wait.key or not wait.key)
         if at > wait.stopped:
@@ -86,9 +92,7 @@ class Hand:
         return [one for one in self._all_waits().values() if self._is_active(one)]
 
     def _is_active(self, wait: Wait) -> bool:
-        ended_all = self._all_waits().get((wait.rule, ""))
-        stopped = max(wait.stopped, 0 if ended_all is None else ended_all.stopped)
-        return wait.started > stopped and wait.started > wait.told
+        return is_active(self._all_waits(), wait)
 
     def _wait(self, rule: CompiledRule, key: str) -> Wait:
         key = cut(key, KEY_BYTES_MAX)
@@ -171,15 +175,12 @@ class Hand:
                          newest_outcomes(self._outcomes.values()))
 
     def _kept_waits(self, waits: dict[tuple[int, str], Wait]) -> tuple[Wait, ...]:
-        if len(waits) > WAITS_MAX:
-            oldest = sorted(waits, key=lambda key: (self._is_active(waits[key]),
-                                                    _age(waits[key])))
-            for key in oldest[:-WAITS_MAX]:
-                is_active = self._is_active(waits[key])
-                gone = waits.pop(key)
-                if is_active:
-                    self._outcomes[gone.rule] = Outcome(gone.rule, self._now, outcomes.LIMIT)
-        return tuple(waits[key] for key in sorted(waits))
+        kept = newest_waits(waits)
+        if len(kept) < len(waits):
+            for one in waits.values():
+                if one not in kept and is_active(waits, one):
+                    self._outcomes[one.rule] = Outcome(one.rule, self._now, outcomes.LIMIT)
+        return kept
 
 
 def merge(mine: RulesTold, theirs: RulesTold) -> RulesTold:
@@ -201,7 +202,6 @@ def merge(mine: RulesTold, theirs: RulesTold) -> RulesTold:
         waits[wait.rule, wait.key] = Wait(
             wait.rule, wait.key, newer.started, max(ours.stopped, wait.stopped),
             max(ours.told, wait.told), newer.cause)
-    newest = sorted(waits, key=lambda key: _age(waits[key]))[-WAITS_MAX:]
     once = [one for one in theirs.once if one not in set(mine.once)]
     outcomes_of = {one.rule: one for one in mine.outcomes}
     for said in theirs.outcomes:
@@ -210,21 +210,30 @@ def merge(mine: RulesTold, theirs: RulesTold) -> RulesTold:
             outcomes_of[said.rule] = said
     return RulesTold(
         min(mine.config, theirs.config), tuple(standings[code] for code in sorted(standings)),
-        tuple(waits[key] for key in sorted(newest)), (*once, *mine.once)[-ONCE_MAX:],
+        newest_waits(waits), (*once, *mine.once)[-ONCE_MAX:],
         newest_outcomes(outcomes_of.values()))
+
+
+def is_active(waits: Mapping[tuple[int, str], Wait], wait: Wait) -> bool:
+    """Whether nothing has ended a wait, its own or every key's, and it was not told."""
+    every = waits.get((wait.rule, ""))
+    stopped = max(wait.stopped, 0 if every is None else every.stopped)
+    return wait.started > stopped and wait.started > wait.told
+
+
+def newest_waits(waits: Mapping[tuple[int, str], Wait]) -> tuple[Wait, ...]:
+    """Those that are kept: what has ended falls out before what still waits, then the oldest."""
+    kept: Iterable[tuple[int, str]] = waits
+    if len(waits) > WAITS_MAX:
+        kept = sorted(waits, key=lambda key: (
+            is_active(waits, waits[key]), _age(waits[key])))[-WAITS_MAX:]
+    return tuple(waits[key] for key in sorted(kept))
 
 
 def newest_outcomes(found: Iterable[Outcome]) -> tuple[Outcome, ...]:
     """Those that are kept, by rule."""
     kept = sorted(found, key=lambda one: (one.at, one.rule))[-OUTCOMES_MAX:]
     return tuple(sorted(kept, key=lambda one: one.rule))
-
-
-def cut(text: str, bytes_max: int) -> str:
-    """At most so many bytes of UTF-8, at the end of a character."""
-    if len(text) * 4 <= bytes_max or len(encoded := text.encode()) <= bytes_max:
-        return text
-    return encoded[:bytes_max].decode(errors="ignore")
 
 
 def _age(wait: Wait) -> tuple[int, int, str]:

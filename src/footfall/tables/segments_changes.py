@@ -12,7 +12,7 @@ from typing import Any
 from footfall.tables.cart_triggers import instant
 from footfall.tables.rules_book import SEGMENTS, Book, CompiledSegment
 from footfall.tables.rules_fields import Seen
-from footfall.tables.rules_firing import is_concerned, judged
+from footfall.tables.rules_firing import is_concerned, judged, within
 from footfall.tables.rules_happening import Happening
 from footfall.tables.segments_row import Membership, SegmentsTold
 from footfall.tables.spec import Announcement, Trigger
@@ -72,8 +72,8 @@ def _membership(segment: CompiledSegment, before: Membership | None, seen: Seen,
     said = segment.said
     cause = said.name, changes, at
     data: dict[str, Any] = {"segment": said.name, "version": said.version}
-    evidence = {"because": "time" if is_fired else "event", "changes": changes,
-                "conditions": segment.condition.evidence(seen)}
+    evidence = within({"because": "time" if is_fired else "event", "changes": changes,
+                       "conditions": segment.condition.evidence(seen)})
     if before is not None and held:
         data |= {"since": instant(before.since), "until": instant(at)}
         triggers.append(Trigger("segment_left", cause, at, data, evidence))
