@@ -29,6 +29,7 @@ COMMANDS = {
     "customer": "footfall.query.customer_command:customer",
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
+    "rules": "footfall.rules.command:rules",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
     "doctor": "footfall.admin.doctor_command:doctor",

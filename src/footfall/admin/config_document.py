@@ -11,7 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -72,23 +72,51 @@ def joined(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+class Place(NamedTuple):
+    """Where a key stands: the file, its line (of YAML, else 0), and the path that leads to it in
+    that file.
+    """
+
+    file: Path
+    line: int
+    path: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else str(self.file)
+
+
+def place_of(inner: Sequence[str | int], paths: Sequence[Path]) -> Place | None:
+    """Where in the files something stands to which a path leads in the document of all of them;
+    None where no file has it.
+    """
+    best = 0
+    found = None
+    passed = 0  # definitions of the files before
+    for path in paths:
+        document = read_document(path)
+        here = tuple(inner)
+        if _is_joined(here):
+            here = (*here[:2], int(here[2]) - passed, *here[3:])
+            passed += len(_definitions(document, str(inner[0])) or ())
+        depth = _depth(document, here)
+        if depth and depth >= best and not (_is_joined(here) and depth < 3):
+            best = depth
+            found = Place(path, _line(path, here), here)
+    return found
+
+
 def located(error: ConfigError, paths: Sequence[Path]) -> ConfigError:
     """An error with the file in which its key stands, of YAML with the line too. A place in joined
     definitions is given as it is counted in that file.
     """
-    best = 0
-    found = error
-    passed = 0  # definitions of the files before
-    for path in paths:
-        document = read_document(path)
-        here = _counted_here(error, passed)
-        if _is_joined(error.path):
-            passed += len(_definitions(document, str(error.path[0])) or ())
-        depth = _depth(document, here.path)
-        if depth and depth >= best and not (_is_joined(here.path) and depth < 3):
-            best = depth
-            found = ConfigError(f"{_place(path, here.path)}: {here}", here.path)
-    return found
+    place = place_of(error.path, paths)
+    if place is None:
+        return error
+    message = str(error)
+    if _is_joined(place.path):
+        message = message.replace(f"{DEFINITIONS}[{error.path[2]}]",
+                                  f"{DEFINITIONS}[{place.path[2]}]", 1)
+    return ConfigError(f"{place}: {message}", place.path)
 
 
 def read_changes(assignments: Iterable[str]) -> dict[str, Any]:
@@ -149,23 +177,10 @@ def _is_joined(path: Sequence[str | int]) -> bool:
             and isinstance(path[2], int))
 
 
-def _counted_here(error: ConfigError, passed: int) -> ConfigError:
-    """The error with its definition counted from the one after those of other files."""
-    if not _is_joined(error.path) or not passed:
-        return error
-    section, key, number, *rest = error.path
-    assert isinstance(number, int)
-    here = number - passed
-    message = str(error).replace(f"{key}[{number}]", f"{key}[{here}]", 1)
-    return ConfigError(message, (section, key, here, *rest))
-
-
-def _place(path: Path, inner: Sequence[str | int]) -> str:
-    """The file, of YAML with the line."""
+def _line(path: Path, inner: tuple[str | int, ...]) -> int:
     if path.suffix not in YAML_SUFFIXES:
-        return str(path)
-    lines = config_yaml.lines_of(path.read_text(encoding="utf-8"))
-    return f"{path}:{config_yaml.line_of(lines, tuple(inner))}"
+        return 0
+    return config_yaml.line_of(config_yaml.lines_of(path.read_text(encoding="utf-8")), inner)
 
 
 def _depth(value: Any, path: Sequence[str | int]) -> int:
