@@ -9,6 +9,7 @@ value that depends on anything but the customer's rows, the event or trigger, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from footfall.errors import MisfitError
@@ -166,7 +167,8 @@ class Catalogue:
         if said is None:
             known = ", ".join(f"{table.name}.{one}" for one in table.fields) or "none"
             raise MisfitError(f"there is no field {name!r}; known: {known}")
-        found = Source(name, said.kind, _reader(table.name, said.read))
+        read = _reader(table.name, said.read)
+        found = Source(name, said.kind, _as_sent(read) if said.kind == ANY else read)
         found.token = table.name
         found.choices = said.values
         if said.changes_at is not None:
@@ -197,6 +199,14 @@ def cut(text: str, bytes_max: int) -> str:
     if len(text) * 4 <= bytes_max or len(encoded := text.encode()) <= bytes_max:
         return text
     return encoded[:bytes_max].decode(errors="ignore")
+
+
+def _as_sent(read: Callable[[Seen], list[Any]]) -> Callable[[Seen], list[Any]]:
+    """A table's content as that of an event: numbers as they are, not integers of 10^-9."""
+    def values(seen: Seen) -> list[Any]:
+        return [Decimal(amount.text(value)) if type(value) is int else value
+                for value in read(seen)]
+    return values
 
 
 def _reader(table: str, read: Callable[[Any, Any, int, Any], Any]) -> Callable[[Seen], list[Any]]:

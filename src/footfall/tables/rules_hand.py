@@ -43,6 +43,7 @@ class Hand:
         self._waits: dict[tuple[int, str], Wait] | None = None
         self._once: list[bytes] | None = None
         self._outcomes: dict[int, Outcome] = {one.rule: one for one in told.outcomes}
+        self._full_until = -1
         self._is_changed = False
 
     # -- standings -----------------------------------------------------------------------------
@@ -126,6 +127,8 @@ class Hand:
                  cause: str = "") -> None:
         """Remember why a rule did not fire."""
         before = self._outcomes.get(rule.code)
+        if before is None and self._is_full():
+            return
         if (before is None or before.why != why or before.condition != condition
                 or self._now - before.at >= RENEWED_MS):
             self._outcomes[rule.code] = Outcome(
@@ -138,8 +141,20 @@ class Hand:
         kept as it stands for parts without members.
         """
         before = self._outcomes.get(rule.code)
-        return (before is not None and before.why == why and before.condition == place
+        if before is None:
+            return self._is_full()
+        return (before.why == why and before.condition == place
                 and self._now - before.at < RENEWED_MS)
+
+    def _is_full(self) -> bool:
+        """Whether there is no room for the outcome of another rule: of more rules than are kept,
+        all asked with each event, none would stay long enough to be read.
+        """
+        if len(self._outcomes) < OUTCOMES_MAX:
+            return False
+        if self._full_until < 0:
+            self._full_until = min(one.at for one in self._outcomes.values()) + RENEWED_MS
+        return self._now < self._full_until
 
     # -- in and out ----------------------------------------------------------------------------
 
