@@ -7,6 +7,7 @@ what was told (`cart_view.state`), never a comparison made here. Stays interpret
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from footfall.errors import MisfitError
@@ -40,7 +41,7 @@ def _last_activity(facts: CartFacts, _told: CartTold, _now: int, _config: CartCo
     return max((cart.last[0] for cart in facts.carts), default=None)
 
 
-FIELDS: Final = {
+FIELDS: Final[Mapping[str, FieldSpec]] = {
     "count": FieldSpec("number", _count, about="carts that hold products"),
     "abandoned_count": FieldSpec("number", _abandoned,
                                  about="those of them that were told as abandoned"),

@@ -7,6 +7,7 @@ the one told last. Stays interpreted (setup.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from footfall.events.amount import ONE
@@ -56,7 +57,7 @@ def _sessions(facts: EngagementFacts, _told: EngagementTold, _now: int, _config:
     return (facts.closed + 1 + len(facts.sessions) // 3) * ONE if facts.kinds else 0
 
 
-FIELDS: Final = {
+FIELDS: Final[Mapping[str, FieldSpec]] = {
     "level": FieldSpec("text", lambda _facts, told, _now, _config: LEVELS[told.level],
                        values=LEVELS, about="the level told last"),
     "score": FieldSpec("number", _score, _score_changes, about="0 to 100"),

@@ -7,6 +7,7 @@ Decides that a total is net: the value of all orders that count less what was re
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from footfall.errors import MisfitError
@@ -18,7 +19,7 @@ from footfall.tables.spec import FieldSpec, NoConfig
 
 _CURRENCY: Final = re.compile(r"total\.([A-Z]{3})\Z")
 
-FIELDS: Final = {
+FIELDS: Final[Mapping[str, FieldSpec]] = {
     "count": FieldSpec("number", lambda facts, _told, _now, _config: summary(facts).count * ONE,
                        about="orders completed and not cancelled"),
     "first_at": FieldSpec("instant", lambda facts, _told, _now, _config: summary(facts).first,

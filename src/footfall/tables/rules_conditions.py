@@ -292,18 +292,12 @@ def _compared(name: str, bound: int, units: Callable[[Seen], list[int | None]]) 
         least = bound + 1 if name == "greater" else bound
 
         def reaches(seen: Seen) -> bool:
-            for number in units(seen):
-                if number is not None and number >= least:
-                    return True
-            return False
+            return any(number is not None and number >= least for number in units(seen))
         return reaches
     most = bound - 1 if name == "less" else bound
 
     def stays(seen: Seen) -> bool:
-        for number in units(seen):
-            if number is not None and number <= most:
-                return True
-        return False
+        return any(number is not None and number <= most for number in units(seen))
     return stays
 
 

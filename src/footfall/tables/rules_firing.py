@@ -14,8 +14,6 @@ from typing import Any, Final
 
 import msgspec
 
-import msgspec
-
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.cart_triggers import instant
 from footfall.tables.outputs import trigger_id
