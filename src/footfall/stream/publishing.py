@@ -140,7 +140,7 @@ def lag(engine: Engine, partition: Partition) -> int | None:
     """
     try:
         end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
-    except (AssertionError, AttributeError):
+    except (AssertionError, AttributeError, KeyError):
         # aiokafka's: its thread has lost the partition already, and asking first would be no help.
         return None
     return None if end is None else max(0, end - partition.fold.next_offset)
