@@ -219,6 +219,18 @@ def test_gauges_of_a_partition_go_with_it() -> None:
         assert REGISTRY.get_sample_value(name, {"partition": "0"}) is not None
 
 
+def test_a_partition_that_is_being_taken_away_has_no_lag_and_ends_nothing() -> None:
+    """Kafka's client knows sooner than we do, and then asserts; the loss is told in its time."""
+    engine = engine_of()
+
+    def highwater(_tp: Any) -> int:
+        raise AssertionError("Partition is not assigned")
+
+    engine.consumer.highwater = highwater  # type: ignore[method-assign]
+    assert None is publishing.lag(engine, engine.partitions[0])
+    publishing.publish_all(engine)
+
+
 class Broker:
     """A producer whose acknowledgements come when the test says so."""
 

@@ -135,8 +135,14 @@ def publish(engine: Engine, partition: Partition) -> None:
 
 
 def lag(engine: Engine, partition: Partition) -> int | None:
-    """Log records that are not yet applied; None before the log's end is known."""
-    end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
+    """Log records that are not yet applied; None before the log's end is known, and while the
+    partition is taken from us.
+    """
+    try:
+        end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
+    except (AssertionError, AttributeError, KeyError):
+        # aiokafka's: its thread has lost the partition already, and asking first would be no help.
+        return None
     return None if end is None else max(0, end - partition.fold.next_offset)
 
 
