@@ -457,3 +457,18 @@ def test_what_an_outage_hid_is_told_once_it_has_settled() -> None:
     told, = shop.told("silent")
     assert (START + 30 * MINUTE, START + 40 * MINUTE + 10 * SECOND) == (
         told["occurred_at"], told["emitted_at"])
+
+
+def test_a_wait_that_begins_and_is_over_while_its_cause_settled_is_told() -> None:
+    """It begins with an instant of long ago: also where it follows a segment or another rule."""
+    seen = counts("Product Viewed", "1h", at_least=1)
+    shop = Shop([rule("calm", {"when": seen, "becomes": False}, wait="5s"),
+                 rule("left", {"leaves": "seen"}, wait="5s"),
+                 rule("after", {"trigger": "left"}, wait="1s")],
+                [{"name": "seen", "version": 1, "if": seen}])
+    shop.did(0, "Product Viewed")
+    shop.log.tick(START + 2 * HOUR)
+    shop.log.run()
+    shop.passed(3 * HOUR)
+    assert not shop.log.rejected()
+    assert [1, 1, 1] == [len(shop.fired(name)) for name in ("calm", "left", "after")]
