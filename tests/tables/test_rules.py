@@ -417,3 +417,58 @@ def test_rules_see_of_an_event_what_consent_lets_tables_see() -> None:
     shop.log.run()
     assert not shop.fired("ip")
     assert 3 == len(shop.fired("all"))
+
+
+def test_an_outage_is_not_taken_for_silence_nor_for_a_window_that_fell() -> None:
+    """Nothing is read for 40 minutes; then comes what happened meanwhile (law 4)."""
+    seen = counts("Product Viewed", "1h", at_least=1)
+    shop = Shop([rule("silent", VIEWED, wait="30m", unless={"call": "track", "event": "Order"}),
+                 rule("calm", {"when": seen, "becomes": False}), ordered("other")],
+                [{"name": "seen", "version": 1, "if": seen}])
+    shop.did(0, "Product Viewed")
+    shop.did(40 * MINUTE, "Order Completed")
+    shop.did(40 * MINUTE + 3 * SECOND, "Order", late=25 * MINUTE)
+    shop.passed(50 * MINUTE)
+    assert not shop.fired("silent")
+
+    shop.did(90 * MINUTE, "Order Completed")
+    shop.did(90 * MINUTE + 9 * SECOND, "Product Viewed", late=45 * MINUTE)
+    shop.did(90 * MINUTE + 18 * SECOND, "Order", late=30 * MINUTE)
+    shop.passed(100 * MINUTE)
+    assert not shop.fired("silent") and not shop.fired("calm")
+    assert not shop.fired("segment_left")
+    shop.passed(3 * HOUR)
+    # The view of minute 45 leaves the hour at the end of its bucket.
+    edge = (START + 45 * MINUTE + 9 * SECOND) // MINUTE * MINUTE + 61 * MINUTE
+    for name in ("calm", "segment_left"):
+        told, = shop.told(name)
+        assert (edge, edge + 500) == (told["occurred_at"], told["emitted_at"])
+    assert not shop.fired("silent")
+
+
+def test_what_an_outage_hid_is_told_once_it_has_settled() -> None:
+    """With the instant at which it was due."""
+    shop = Shop([rule("silent", VIEWED, wait="30m")])
+    shop.did(0, "Product Viewed")
+    shop.log.tick(START + 40 * MINUTE)
+    shop.log.run()
+    assert not shop.fired("silent")
+    shop.passed(41 * MINUTE)
+    told, = shop.told("silent")
+    assert (START + 30 * MINUTE, START + 40 * MINUTE + 10 * SECOND) == (
+        told["occurred_at"], told["emitted_at"])
+
+
+def test_a_wait_that_begins_and_is_over_while_its_cause_settled_is_told() -> None:
+    """It begins with an instant of long ago: also where it follows a segment or another rule."""
+    seen = counts("Product Viewed", "1h", at_least=1)
+    shop = Shop([rule("calm", {"when": seen, "becomes": False}, wait="5s"),
+                 rule("left", {"leaves": "seen"}, wait="5s"),
+                 rule("after", {"trigger": "left"}, wait="1s")],
+                [{"name": "seen", "version": 1, "if": seen}])
+    shop.did(0, "Product Viewed")
+    shop.log.tick(START + 2 * HOUR)
+    shop.log.run()
+    shop.passed(3 * HOUR)
+    assert not shop.log.rejected()
+    assert [1, 1, 1] == [len(shop.fired(name)) for name in ("calm", "left", "after")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -155,3 +156,34 @@ def test_a_restart_at_any_record_changes_nothing(
     again = steady.fold_again()
     assert steady.outputs() == restarted.outputs() == again.outputs()
     assert steady.records() == restarted.records() == again.records()
+
+
+@_settings
+@given(shop=_shops(), history=ruled_histories.histories(), seed=st.integers(0, 2**32),
+       partitions=st.integers(1, 3))
+def test_identities_that_join_are_told_no_cause_twice(
+        shop: tuple[list[dict[str, Any]], list[dict[str, Any]]], history: list[Did], seed: int,
+        partitions: int) -> None:
+    """Browsers and users that turn out to be one, over partitions whose workers end anywhere: no
+    event and no wait is told by a rule for two customers, and the log folded again gives the same.
+    """
+    assume(_can_be(*shop))
+    dice = random.Random(seed)
+    played = Played(*shop, partitions=partitions, dice=dice)
+    for n, did in enumerate(history):
+        user = {"userId": dice.choice(("u1", "u2"))}
+        browser = {"anonymousId": dice.choice(("a1", "a2", "a3"))}
+        played.did(n, did, dice.choice((user, browser, browser, user | browser)))
+    played.passed(BEGIN + history[-1].at + 32 * DAY)
+
+    log = played.log
+    assert [] == log.rejected()
+    told: Counter[tuple[str, str | None, str | None]] = Counter()
+    for one in log.triggers():
+        on = one["evidence"].get("on", {})
+        if "message_id" in on or on.get("cause"):
+            told[one["name"], on.get("message_id"), on.get("cause")] += 1
+    assert {} == {cause: count for cause, count in told.items() if count > 1}
+    again = log.fold_again()
+    assert log.outputs() == again.outputs()
+    assert log.records() == again.records()

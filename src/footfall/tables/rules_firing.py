@@ -105,14 +105,17 @@ class _Asked:
             is_fired = happening.has_come(RULES, standing.check_at, self._now)
             if is_fired or is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody):
                 firing += self._turned(rule, standing, is_fired=is_fired)
-        if RULES in happening.timers:
-            firing += self._over()
         firing += self._scheduled(happening)
         firing += self._heard(happening.triggers)
+        is_timer = RULES in happening.timers
+        if is_timer:
+            firing += self._over()
         while firing:
             told = [trigger for one in sorted(firing, key=lambda f: f.rule.order)
                     if (trigger := self._fire(one)) is not None]
             firing = self._heard(told)
+            if is_timer:  # what follows may have waited already: its cause had to settle
+                firing += self._over()
 
     def due(self) -> int | None:
         """When time may next tell something."""
