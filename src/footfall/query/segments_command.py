@@ -243,5 +243,5 @@ def _print(shown: dict[str, Any]) -> None:
 def _warn(found: Counted) -> None:
     """What was taken for empty, on standard error."""
     for name, missing in found.uncounted.items():
-        click.echo(f"{name}: not counted yet, taken as empty: {', '.join(missing)}. Counting begins "
-                   "when it is applied", err=True)
+        click.echo(f"{name}: not counted yet, taken as empty: {', '.join(missing)}. Counting "
+                   "begins when it is applied", err=True)

@@ -1,4 +1,4 @@
-"""Which customers are in segments, judged over the state as it is stored: before they are published.
+"""Which customers are in segments, judged over the stored state: before these are published.
 
 Decides by the engine's own conditions (`tables/rules_conditions.py`), as of one instant, of every
 record that is a customer's own; one that points at another customer is not counted. What a

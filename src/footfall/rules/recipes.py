@@ -159,4 +159,4 @@ def _span(length_ms: int) -> str:
         count, length_ms = divmod(length_ms, UNIT_MS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    return "".join(parts)
+    return "".join(parts) or "0s"
