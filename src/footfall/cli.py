@@ -32,6 +32,7 @@ COMMANDS = {
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "rules": "footfall.rules.command:rules",
+    "segments": "footfall.query.segments_command:segments",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
     "doctor": "footfall.admin.doctor_command:doctor",

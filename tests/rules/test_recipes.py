@@ -142,7 +142,8 @@ def test_the_command_has_an_option_for_every_parameter() -> None:
     ("abandoned_cart", {"min-value": "much"}, "--min-value 'much': expected a number"),
     ("abandoned_cart", {"min-value": "0"}, "expected a number above 0"),
     ("abandoned_cart", {"min-value": "nan"}, "expected a number above 0"),
-    ("abandoned_cart", {"currency": "E: 1"}, "--currency 'E: 1': expected letters"),
+    ("abandoned_cart", {"currency": "usd"}, "--currency 'usd': expected three capital letters"),
+    ("price_region", {"country": "D: 1"}, "--country 'D: 1': expected letters"),
     ("streak_offer", {"days": "11"}, "--days '11': expected a number above 0, 2 to 10"),
 ])
 def test_a_bad_parameter_names_itself(name: str, given: dict[str, str], said: str) -> None:

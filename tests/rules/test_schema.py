@@ -1,4 +1,4 @@
-"""The JSON Schema of rules files: as published, complete, and no stricter than what reads a file."""
+"""The JSON Schema of rules files: as published, complete, no stricter than what reads a file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What rules and segments say that cannot be meant: conditions that never or always hold, rules that
-cannot fire, rules that another one hides.
+"""What rules and segments say that cannot be meant: conditions that never or always hold, rules
+that cannot fire, rules that another one hides.
 
 Decides what is looked for and how grave it is: an error can never do what it says, a warning is
 most likely a mistake, a hint may be one. Only what is certain is said. Of a configuration that can

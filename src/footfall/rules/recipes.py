@@ -25,13 +25,14 @@ from footfall.tables.rules_row import NAME, SPAN_MS_MAX, UNIT_MS
 SPAN: Final = "a length of time such as 30m, 24h or 7d"
 NUMBER: Final = "a number above 0"
 TEXT: Final = "letters, digits, - and _, at most 40"
+CURRENCY: Final = "three capital letters such as EUR"
 _SUFFIX: Final = ".yaml"
 _PARAMETER = re.compile(r"#   --([a-z-]+) +(\S+) +(.+)")
 _BOUNDS = re.compile(r"\((\d+) to (\d+)\)$")
 _MARKED = re.compile(r"(?P<key>\s*(?:- )?[a-z_]+: )(?P<value>.+?)  # (?P<terms>--[a-z-].*)")
 _TERM = re.compile(r"([+-]) (--[a-z-]+|[0-9.]+[a-z]?)(?: |$)")
 _SPANS = re.compile(r"(\d{1,7})([smhdw])")
-_WORD = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_WORDS = {TEXT: re.compile(r"[A-Za-z0-9_-]{1,40}"), CURRENCY: re.compile(r"[A-Z]{3}")}
 _HEAD: Final = "# footfall rules add "
 
 
@@ -59,8 +60,8 @@ class Parameter(NamedTuple):
                 if not number.is_finite() or not least <= number <= most:
                     raise ConfigError(f"--{self.name} {given[:40]!r}: expected {NUMBER}, "
                                       f"{least} to {most:f}")
-            elif not _WORD.fullmatch(given):
-                raise ConfigError(f"--{self.name} {given[:40]!r}: expected {TEXT}")
+            elif not _WORDS[self.kind].fullmatch(given):
+                raise ConfigError(f"--{self.name} {given[:40]!r}: expected {self.kind}")
         except InvalidOperation:
             raise ConfigError(f"--{self.name} {given[:40]!r}: expected {NUMBER}") from None
         return given
@@ -128,7 +129,9 @@ def _parameter(name: str, usual: str, about: str) -> Parameter:
 def _kind(usual: str) -> str:
     if _SPANS.fullmatch(usual):
         return SPAN
-    return NUMBER if usual.replace(".", "").isdecimal() else TEXT
+    if usual.replace(".", "").isdecimal():
+        return NUMBER
+    return CURRENCY if _WORDS[CURRENCY].fullmatch(usual) else TEXT
 
 
 def _filled(line: str, known: Mapping[str, Parameter], values: Mapping[str, str]) -> str:
@@ -159,4 +162,4 @@ def _span(length_ms: int) -> str:
         count, length_ms = divmod(length_ms, UNIT_MS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    return "".join(parts)
+    return "".join(parts) or "0s"
