@@ -17,8 +17,8 @@ from footfall.rules.lint import Code
 from footfall.rules.recipes import names, recipe
 from footfall.tables import rules_row
 from footfall.tables.rules_book import CHAIN_MAX
-from tests.test_docs import page, rows, section
 from tests.test_docs import names as spans
+from tests.test_docs import page, rows, section
 
 PAGE = page("rules.md")
 
