@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.stream.partition import partition_of
 from footfall.tables.fold import EVERY_TIMER, Fold
 from footfall.tables.outputs import REJECTED, TRIGGER

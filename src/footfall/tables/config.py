@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from footfall.errors import ConfigError, MisfitError
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables import consent_gate
 from footfall.tables.spec import AnyTable
 

@@ -23,7 +23,8 @@ from footfall.events.arrival import Arrival
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import TRIGGER
 from footfall.up.demo_config import document
