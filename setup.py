@@ -24,6 +24,7 @@ COMPILED = (
     "src/footfall/events/fields.py",
     "src/footfall/events/identifiers.py",
     "src/footfall/events/personal.py",
+    "src/footfall/events/reserved.py",
     "src/footfall/events/times.py",
     "src/footfall/tables/cart.py",
     "src/footfall/tables/cart_facts.py",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.events.codec import Codecs
-from footfall.events.reserved import ConfigPayload, Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload, Handoff
 from footfall.query.lines import text_of
 from footfall.query.rendering import Source, line, renderer
 from footfall.view.trigger import moment

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from footfall.events.interaction import HANDOFF
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables.fold import EVERY_TIMER, Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import decode_partition, header

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import Interaction
-from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables import cart, identity
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import TRIGGER

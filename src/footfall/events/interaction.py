@@ -73,3 +73,5 @@ class Interaction(TypedDict):
     personal: bytes
     #: What tables read of `personal`, once it was asked for: `personal.read`. Not on the wire.
     read: NotRequired[Personal]
+    #: Whom it names, once it was asked for: `identifiers.identifiers`. Not on the wire.
+    named: NotRequired[dict[str, str]]

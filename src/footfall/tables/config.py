@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from footfall.errors import ConfigError, MisfitError
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables import computed_limits, consent_gate
 from footfall.tables.computed_row import Definition
 from footfall.tables.rules_book import RULES, SEGMENTS, Book

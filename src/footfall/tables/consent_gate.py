@@ -131,6 +131,7 @@ def _without_item(event: Interaction) -> Interaction:
     cut = event.copy()
     cut["personal"] = b"{}"
     cut["read"] = Personal()
+    cut.pop("named", None)
     return cut
 
 

@@ -98,11 +98,15 @@ def merge_told(mine: EngagementTold, theirs: EngagementTold) -> EngagementTold:
     """What either told counts as told; of two levels the higher one. A merged row is checked no
     later than the one with the newer day would have been: events can only put that off.
     """
-    day, check_at, floor = max((t.day, -t.check_at, t.floor) for t in (mine, theirs))
+    checked, other = mine, theirs
+    if (checked.day, -checked.check_at, checked.floor) < (other.day, -other.check_at, other.floor):
+        checked = theirs
+    since, other_since = mine.silent_since, theirs.silent_since
+    if not since or 0 < other_since < since:
+        since = other_since
     return EngagementTold(
-        max(mine.level, theirs.level), max(mine.changes, theirs.changes), day, floor, -check_at,
-        max(mine.session_until, theirs.session_until),
-        min((t.silent_since for t in (mine, theirs) if t.silent_since), default=0),
+        max(mine.level, theirs.level), max(mine.changes, theirs.changes), checked.day,
+        checked.floor, checked.check_at, max(mine.session_until, theirs.session_until), since,
         max(mine.dormant_until, theirs.dormant_until))
 
 

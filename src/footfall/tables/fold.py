@@ -17,7 +17,8 @@ from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import Handoff
 from footfall.tables import consent_gate, links, timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import merged

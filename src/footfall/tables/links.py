@@ -47,8 +47,10 @@ def letters_of(event: Interaction, me: bytes, key_of: Callable[[str, str], bytes
     letters = []
     for kind, value in named.items():
         if kind in _ALWAYS or kind in kinds:
+            if kind == "user_id" and is_user(me):
+                continue
             key = key_of(kind, value)
-            if key != me and not (kind == "user_id" and is_user(me)):
+            if key != me:
                 letters.append(Letter(MEET, key, strength, cause))
     before = previous(event)
     if before:

@@ -14,7 +14,8 @@ import msgspec
 
 from footfall.events.codec import Codecs
 from footfall.events.interaction import HANDOFF
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import Handoff
 from footfall.tables.spec import Output, Trigger
 
 TRIGGER = "trigger"

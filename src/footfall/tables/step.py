@@ -11,7 +11,7 @@ from typing import Any
 
 from footfall.events.interaction import Interaction
 from footfall.tables.row import RowCodec
-from footfall.tables.spec import Announcement, wants_all
+from footfall.tables.spec import Announcement, says_nothing, wants_all
 from footfall.tables.stored import Kept
 
 
@@ -33,6 +33,7 @@ class Step:
         self.observe: Callable[[Any, Interaction, int], Any] = observe
         self.announce: Callable[[Any, Any, int, Any, int | None], Announcement[Any]] = (
             table.announce)
+        self.tells: bool = table.announce is not says_nothing
         self.limited: Callable[[Any], bool] | None = table.limited
         self.sees_all: bool = table.sees_all
         self.unreadable: Callable[[Interaction], tuple[str, ...]] | None = table.unreadable

@@ -28,7 +28,7 @@ from footfall.admin.config_document import located, merged, read_documents
 from footfall.errors import ConfigError, FootfallError, Rejected
 from footfall.events.admit import admit
 from footfall.events.arrival import Arrival
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.query.rendering import readable
 from footfall.tables.config import check_changes
 from footfall.tables.outputs import REJECTED, TRIGGER

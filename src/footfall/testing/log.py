@@ -14,7 +14,8 @@ from typing import NamedTuple
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload
 from footfall.stream.partition import partition_of
 from footfall.tables.fold import EVERY_TIMER, Fold
 from footfall.tables.records import Best

@@ -21,7 +21,7 @@ from footfall.errors import Rejected
 from footfall.events.admit import admit
 from footfall.events.arrival import Arrival
 from footfall.events.codec import TriggerRecord
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import TRIGGER
 from footfall.testing.log import Installation, Log
