@@ -60,7 +60,8 @@ def test_the_first_example_can_be_applied() -> None:
     (first,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     document = config_yaml.load(first)
     assert document.pop(TESTS)
-    assert ["big_cart_left"] == [one.name for one in checked(document).sections["rules"].definitions]
+    rules = checked(document).sections["rules"].definitions
+    assert ["big_cart_left"] == [one.name for one in rules]
 
 
 def test_the_schema_lies_beside_the_examples() -> None:

@@ -61,7 +61,7 @@ def test_every_pattern_is_one_of_javascript() -> None:
     ({"segments": {"definitions": [{"name": "a", "version": 1, "if": {"all": [
         {"of": "count", "over": {"where": {"path": "properties.a", "at_least": 1}},
          "at_least": 1}]}}]}}, False),
-    ({"tests": [{"name": "x"}]}, True),
+    ({"tests": [{"name": "x", "steps": [], "expect": []}]}, True),
 ])
 def test_what_fits_the_schema(document: dict[str, Any], fits: bool) -> None:
     assert fits == jsonschema_rs.validator_for(schema.schema()).is_valid(document)

@@ -111,19 +111,19 @@ def sample(ctx: click.Context, *, name: str, limit: int, role: Role, files: tupl
     """
     found = _counted(ctx, data_dir, (name,), files, limit)
     is_shown = is_cleared(IDS_CLASS, CLEARANCES[role])
-    shown = [{"customer_key": one.key,
-              "ids": {kind: value if is_shown else masked(IDS_CLASS)
-                      for kind, value in sorted(one.ids.items())}}
-             for one in found.tally.sample()]
+    members = found.tally.sample()
     if as_json:
+        shown = [{"customer_key": one.key,
+                  "ids": {kind: value if is_shown else masked(IDS_CLASS)
+                          for kind, value in sorted(one.ids.items())}} for one in members]
         _print({**_head(found), "segment": name, "members": found.tally.members(0),
-                "sample": shown})
+                "sample": shown, "uncounted": found.uncounted.get(name, [])})
         return
-    for one in shown:
+    for one in members:
         ids = " ".join(f"{kind}:{value if is_shown else '(masked)'}"
-                       for kind, value in one["ids"].items())
-        click.echo(safe(f"{one['customer_key']}  {ids}"))
-    click.echo(f"{len(shown)} of {found.tally.members(0)} customers of {name}")
+                       for kind, value in sorted(one.ids.items()))
+        click.echo(safe(f"{one.key}  {ids}"))
+    click.echo(f"{len(members)} of {found.tally.members(0)} customers of {name}")
     _warn(found)
 
 

@@ -139,7 +139,8 @@ class Tally:
 
 def proposed(in_force: bytes, document: Mapping[str, Any]) -> bytes:
     """The configuration in force, with the segments and computed traits of a document: those of
-    the same name in the place of its own. Rules tell of no membership and are left out.
+    the same name in the place of its own, and first, so that a refusal counts them as the document
+    does. Rules tell of no membership and are left out.
     """
     made: dict[str, Any] = msgspec.json.decode(in_force)
     made.pop(_RULES, None)
@@ -148,7 +149,7 @@ def proposed(in_force: bytes, document: Mapping[str, Any]) -> bytes:
         names = {one.get("name") for one in new if isinstance(one, dict)}
         kept = [one for one in made.get(section, {}).get(DEFINITIONS, ())
                 if one["name"] not in names]
-        made[section] = {DEFINITIONS: [*kept, *new]}
+        made[section] = {DEFINITIONS: [*new, *kept]}
     return msgspec.json.encode(made)
 
 

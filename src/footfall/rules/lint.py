@@ -22,6 +22,7 @@ from footfall.tables.config import Config
 from footfall.tables.rules_conditions import aggregates
 from footfall.tables.rules_fields import Catalogue
 from footfall.tables.rules_row import Condition, Rule, instant_ms, span_ms
+from footfall.tables.segments_row import Segment
 from footfall.tables.spec import AnyTable
 
 Level = Literal["error", "warning", "hint"]
@@ -58,7 +59,7 @@ class _Lint:
     def __init__(self, tables: Sequence[AnyTable], config: Config, now: int, known: Sequence[str]
                  ) -> None:
         self._rules: Sequence[Rule] = config.sections[RULES].definitions
-        self._segments = config.sections[SEGMENTS].definitions
+        self._segments: Sequence[Segment] = config.sections[SEGMENTS].definitions
         self._truth = Truth(Catalogue(tables, config.sections), self._segments)
         self._now = now
         self._grace_ms = config.grace_ms
@@ -232,7 +233,8 @@ class _Lint:
                         yield rule.name, (*path, key), one.over.event
 
 
-def _duplicates(definitions: Sequence[msgspec.Struct], n: int, path: Path) -> Iterator[Finding]:
+def _duplicates(definitions: Sequence[Rule] | Sequence[Segment], n: int, path: Path
+                ) -> Iterator[Finding]:
     """One that says what an earlier one says, under another name."""
     mine = _said(definitions[n])
     for other in definitions[:n]:
@@ -242,7 +244,7 @@ def _duplicates(definitions: Sequence[msgspec.Struct], n: int, path: Path) -> It
             return
 
 
-def _said(definition: msgspec.Struct) -> msgspec.Struct:
+def _said(definition: Rule | Segment) -> Rule | Segment:
     """A definition less its names."""
     return msgspec.structs.replace(definition, name="a", version=1, description="")
 

@@ -18,8 +18,9 @@ NAME: Final = "rules.schema.json"
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TITLE: Final = "Footfall: rules, segments and computed traits"
 #: What says nothing to those who write a file.
-_NOTHING: Final = (("default", None), ("default", ""), ("default", {}), ("default", []),
-                   ("default", {"definitions": []}), ("required", []))
+_NOTHING: Final[tuple[tuple[str, Any], ...]] = (
+    ("default", None), ("default", ""), ("default", {}), ("default", []),
+    ("default", {"definitions": []}), ("required", []))
 
 
 def schema() -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _plain(said: Any, names: dict[str, str]) -> Any:
         return [_plain(one, names) for one in said]
     if not isinstance(said, dict):
         return said
-    made = {}
+    made: dict[str, Any] = {}
     for key, value in said.items():
         if key == "$ref":
             made[key] = f"#/$defs/{names[value.rpartition('/')[2]]}"
