@@ -6,15 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 from hypothesis import given, settings
 
 from footfall.events.amount import ONE
 from footfall.rules.truth import ALWAYS, NEVER, Part, Truth
 from footfall.tables import cart
+from footfall.tables.computed_filter import Paths
+from footfall.tables.record import CustomerRecord
+from footfall.tables.row import RowCodec
 from footfall.tables.rules_conditions import Compiler
 from footfall.tables.rules_fields import EVENT, Catalogue, Seen
 from footfall.tables.rules_row import Condition
-from footfall.tables.spec import FieldSpec
+from footfall.tables.spec import Announcement, FieldSpec
+from footfall.tables.step import Step
+from tests.tables.events import plain
 
 DAY_MS = 86_400_000
 NOW = 100 * DAY_MS
@@ -32,24 +38,16 @@ CATALOGUE = Catalogue([THING], {"thing": None})
 TRUTH = Truth(CATALOGUE, [])
 
 
-class Customer(Seen):
+STEP = Step(RowCodec(THING, msgspec.msgpack.Encoder()), None)
+
+
+def customer(facts: dict[str, Any]) -> Seen:
     """One whose fields are as they are given, with an event that has the list `properties.a`."""
-
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.now = NOW
-        self.facts = facts
-
-    def row(self, name: str) -> tuple[Any, Any]:
-        return self.facts, None
-
-    def config(self, name: str) -> Any:
-        return None
-
-    def values(self) -> Any:
-        return self
-
-    def at(self, _path: str) -> list[Any]:
-        return self.facts["event"]
+    event = plain(NOW, "m", {"properties": {"a": facts["event"]}})
+    seen = Seen({"thing": STEP}, CustomerRecord(), [(STEP, None, facts, Announcement(None))],
+                event, NOW)
+    seen.paths = Paths(["properties.a"])
+    return seen
 
 
 def compared(field: str, operands: Any, names: tuple[str, ...]) -> Any:
@@ -82,7 +80,7 @@ conditions = st.recursive(leaves, lambda inner: st.builds(
     st.sampled_from(["all", "any", "none", "all"]), st.lists(inner, min_size=1, max_size=4)),
     max_leaves=6)
 customers = st.builds(
-    lambda **facts: Customer(facts),
+    lambda **facts: customer(facts),
     number=st.one_of(st.none(), numbers.map(lambda n: n * ONE)), text=st.one_of(st.none(), texts),
     texts=st.lists(texts, max_size=2).map(tuple), flag=st.one_of(st.none(), st.booleans()),
     instant=st.one_of(st.none(), st.integers(0, 4).map(lambda days: NOW - days * DAY_MS)),

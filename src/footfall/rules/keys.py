@@ -6,11 +6,12 @@ Decides the words alone; what a key may say is decided by the structs (`rules_ro
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from footfall.tables import computed_row, rules_row, segments_row
+from footfall.testing.scenario import Expected, Scenario, Step
 
 
 class RulesFile(msgspec.Struct):
@@ -21,7 +22,7 @@ class RulesFile(msgspec.Struct):
     computed: computed_row.ComputedConfig = computed_row.ComputedConfig()
     segments: segments_row.SegmentsConfig = segments_row.SegmentsConfig()
     rules: rules_row.RulesConfig = rules_row.RulesConfig()
-    tests: tuple[dict[str, Any], ...] = ()
+    tests: tuple[Scenario, ...] = ()
 
 
 _NAME: Final = "Small letters, digits and _, at most 50, beginning with a letter"
@@ -130,5 +131,26 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
         "value": _OVER_VALUE,
         "window": _WINDOW,
         "values_max": "Of most_frequent and unique_list: how many values are kept, 1 to 100",
+    }),
+    "A test": (Scenario, {
+        "name": "What it shows",
+        "steps": "What happens, in order",
+        "expect": "The triggers that it comes to: of the file's rules exactly these",
+        "segments": "Customer -> all segments that it is in at the end",
+        "start": "The first instant, such as 2026-01-05T09:00:00Z",
+        "description": _DESCRIPTION,
+    }),
+    "A step of a test": (Step, {
+        "send": "An item, as an SDK sends it: {type: track, userId: anna, event: Order Completed}",
+        "wait": "A time that passes: 31m, 24h, 1h30m",
+        "configure": "A change of the configuration",
+    }),
+    "What a test expects": (Expected, {
+        "trigger": "Its name",
+        "customer": "One of its identifiers: user_id:anna",
+        "data": "Data that it has, and perhaps more",
+        "at": "When it occurred, after the start",
+        "held_out": "true: it is recorded, and sent to nobody",
+        "times": "How often; 0 for never",
     }),
 }

@@ -24,7 +24,7 @@ import msgspec
 
 from footfall import tables as all_tables
 from footfall.admin.config import content_of
-from footfall.admin.config_document import located, merged, read_documents
+from footfall.admin.config_document import joined, located, read_documents
 from footfall.errors import ConfigError, FootfallError, Rejected
 from footfall.events.admit import admit
 from footfall.events.arrival import Arrival
@@ -137,7 +137,7 @@ class Harness:
         wanted = msgspec.json.decode(self._config.content, type=dict[str, Any]) if keep else {}
         for one in configuration:
             said = one if isinstance(one, Mapping) else read_documents([Path(one)])
-            wanted = merged(wanted, said)
+            wanted = joined(wanted, said)
         try:
             content = content_of(wanted, self._tables)
             if self._config.number:

@@ -25,8 +25,8 @@ from footfall.admin.config import content_of
 from footfall.admin.config_document import (
     TESTS,
     YAML_SUFFIXES,
+    joined,
     located,
-    merged,
     read_document,
     read_documents,
 )
@@ -130,7 +130,7 @@ def read(path: Path, beside: Sequence[Path] = ()) -> ScenarioFile:
         scenarios: tuple[Scenario, ...] = section(
             TESTS, tuple[Scenario, ...], document.pop(TESTS))
         _check_names(scenarios)
-        configuration = merged(read_documents(beside), document)
+        configuration = joined(read_documents(beside), document)
         content_of(configuration)
         rules = _names(configuration, "rules")  # a rule's name is that of its trigger
         _check_triggers(scenarios, rules)
