@@ -82,10 +82,14 @@ def view(facts: IdentityFacts, _told: IdentityTold, _now: int, _config: NoConfig
 
 def _with(known: Iterable[Named], more: Iterable[Named], limited: bool,
           alias: tuple[int, str, str]) -> IdentityFacts:
-    least: dict[tuple[str, str], int] = {}
-    for kind, since, value in (*known, *more):
-        least[kind, value] = min(since, least.get((kind, value), since))
-    named = sorted(Named(kind, since, value) for (kind, value), since in least.items())
+    least = {(n.kind, n.value): n for n in known}
+    for n in more:
+        held = least.get((n.kind, n.value))
+        if held is None or n.since < held.since:
+            least[n.kind, n.value] = n
+    named = sorted(least.values())
+    if len(named) <= EXTERNAL_MAX:
+        return IdentityFacts(tuple(named), limited, alias)
     kept = []
     kinds = list(dict.fromkeys(n.kind for n in named))
     external = [kind for kind in kinds if kind not in KINDS]

@@ -97,12 +97,14 @@ class _Actor:
 
     def announcement(self) -> Announcement[LinksTold]:
         """What has changed, what to tell, what to send; rows go with the letter to the owner."""
+        happened = self._told.happened
+        if len(self._happened) > len(happened):
+            happened = tuple(sorted(self._happened)[-HAPPENED_MAX:])
         told = LinksTold(
             self._owner,
             tuple(self._owned.values()),
             tuple(self._lost[-LOST_MAX:]), tuple(self._refused[-REFUSED_MAX:]),
-            tuple(self._claimants), self._shared,
-            tuple(sorted(self._happened)[-HAPPENED_MAX:]), tuple(self.waiting[-WAITING_MAX:]))
+            tuple(self._claimants), self._shared, happened, tuple(self.waiting[-WAITING_MAX:]))
         moves = [Move(to, None if to == self._leaves else (), tuple(letters))
                  for to, letters in self.letters.items()]
         return Announcement(self._told if told == self._told else told, None,
@@ -211,10 +213,12 @@ class _Actor:
             return True
         kind = kind_of(other)
         name = kind if kind in _LIMITED else "external"
+        at_most: int = getattr(self._config, f"{name}_max")
+        if len(self._owned) + 1 < at_most:
+            return False  # whatever kinds they are of
         since = self._now - self._config.window_s * 1000 if self._config.window_s else 0
         known = sum(1 for key, link in self._owned.items()
                     if link.since >= since and kind_of(key) == kind)
-        at_most: int = getattr(self._config, f"{name}_max")
         return known + (kind_of(self._me) == kind) >= at_most
 
     def _refuse(self, other: bytes, why: str, cause: str) -> None:
