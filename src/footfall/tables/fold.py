@@ -16,13 +16,13 @@ from typing import Protocol
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
+from footfall.events.reserved import Handoff, Reserved, Unmerge
 from footfall.tables import links, timers
 from footfall.tables.config import Config, version_of
-from footfall.tables.handoffs import merged
-from footfall.tables.linking import Linking, Rows
-from footfall.tables.links_row import Letter
+from footfall.tables.handoffs import merged, parted
+from footfall.tables.linking import Linking, Returned, Rows
+from footfall.tables.links_row import RETURNED, Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
@@ -257,17 +257,18 @@ class Fold:
             linked = linking.of_letters(key, record, linking.letters(event, key), self.clock)
         except Exception as error:
             raise DecodeError("step_failed", f"{links.NAME}: {type(error).__name__}") from error
-        self._pass_on(linking, key, record, linked, rows)
+        self._pass_on(linking, key, record, linked, rows, key)
 
     def _pass_on(self, linking: Linking, key: bytes, record: CustomerRecord, linked: Staged,
-                 rows: Rows) -> None:
+                 rows: Rows, origin: bytes) -> None:
         """Send rows through a pointer, and the letters that it writes meanwhile."""
         said = linked[3]
         self._commit(key, record, [linked])
         for move in said.moves:
             if move.to != said.told.owner:
                 self._hand_off(key, move.to, linking.mail(move.letters))
-        self._hand_off(key, said.told.owner, rows | linking.mail(linking.passed(key, said)))
+        self._hand_off(key, said.told.owner,
+                       rows | linking.mail(linking.passed(key, said), origin))
 
     def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
@@ -286,6 +287,10 @@ class Fold:
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
             if not self._receive(move, event["personal"], key, offset):
+                return
+        elif kind == UNMERGE:
+            asked = self._reserved.read_unmerge(event, key)
+            if not self._unmerge(asked, event["personal"], key, offset):
                 return
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
@@ -352,8 +357,10 @@ class Fold:
         return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
-              told: Sequence[Output]) -> None:
-        """Put what committed steps tell into the outputs, then what they move."""
+              told: Sequence[Output], origin: bytes = b"") -> None:
+        """Put what committed steps tell into the outputs, then what they move. `origin`: where
+        letters that a pointer sends on came in.
+        """
         self.outputs += told
         for step, _row, _facts, said in steps:
             for trigger in said.triggers:
@@ -365,7 +372,7 @@ class Fold:
                         name: (self._codec.take(record, name), record.timers.pop(name, None))
                         for name in names if name in record.rows and name != step.name}
                     if move.letters and self._linking is not None:
-                        rows |= self._linking.mail(move.letters)
+                        rows |= self._linking.mail(move.letters, origin)
                     self._hand_off(key, move.to, rows)
 
     # -- timers --------------------------------------------------------------------------------
@@ -465,14 +472,23 @@ class Fold:
             return False
         linking = self._linking
         passing: Staged | None = None
+        back: Returned | None = None
         staged: list[Staged] = []
         waiting = record.timers
+        letters: Sequence[Letter] = ()
+        origin = b""
         try:
             moved = self._codec.unpack(rows)
-            letters: Sequence[Letter] = () if linking is None else linking.opened(moved)
+            if linking is not None:
+                mail = linking.opened(moved)
+                letters, origin = mail.letters, mail.origin
+                back = linking.returned(key, record, move.sender, mail, moved)
             for name in sorted(moved):
                 self._known(name)
-            if linking is not None and linking.is_pointer(record):
+            if linking is not None and back is not None:
+                passing = linking.of_letters(key, record, back[2], self.clock)
+                staged = [passing]
+            elif linking is not None and linking.is_pointer(record):
                 linked = linking.of_letters(key, record, letters, self.clock)
                 if linked[3].told.owner:
                     passing = linked
@@ -493,12 +509,47 @@ class Fold:
         self.records.touch(key, record)
         if linking is not None and passing is not None:
             parts: Rows = {name: (part.row, part.timer) for name, part in moved.items()}
-            if parts:
-                self._pass_on(linking, key, record, passing, parts)
+            if back is not None:
+                self._hand_off(key, back[0], parts | linking.mail(back[1], RETURNED))
+            elif parts:
+                self._pass_on(linking, key, record, passing, parts, origin or move.sender)
                 return True
             staged = [passing]
         self._commit(key, record, staged)
+        self._tell(key, record, staged, told, origin or move.sender)
+        self._timers.arm_next(key, record)
+        return True
+
+    def _unmerge(self, asked: Unmerge, sides: bytes, key: bytes, offset: int) -> bool:
+        """Take identifiers and what they did out of a customer; False where it is not as it was
+        when the administrator read the log: then the facts given are not those of now.
+        """
+        record = self.records.get(key)
+        linking = self._linking
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
+            return False
+        if linking is None or record.watermark != asked.watermark:
+            self._counts["repeat", "unmerge"] += 1
+            return False
+        try:
+            stay, leave = self._codec.unpack_sides(sides)
+            for name in sorted(stay.keys() | leave.keys()):
+                self._known(name)
+            staged, rows = parted(record, stay, leave, self._steps, self.clock)
+            linked, letter = linking.parted(key, record, asked.leaving, asked.named,
+                                            (self.partition, offset), self.clock)
+            staged.append(linked)
+            told = self._told(key, record, staged, self.clock)
+        except StateRefused:
+            raise
+        except Exception as error:
+            raise DecodeError("unmerge_failed", type(error).__name__) from error
+        record.watermark = offset
+        self.records.touch(key, record)
+        self._commit(key, record, staged)
         self._tell(key, record, staged, told)
+        self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,)))
         self._timers.arm_next(key, record)
         return True
 
