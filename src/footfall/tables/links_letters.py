@@ -142,7 +142,7 @@ class _Actor:
         """Read one letter."""
         what, key = letter.what, letter.key
         if what == MEET:
-            self._meet(key, letter.strength, letter.cause)
+            self._meet(key, letter.strength, letter.cause, letter.lost)
         elif what == ALIASED:
             if self._is_empty and not self._owner:
                 self.waiting.append(Happened(self._now, what, key, letter.cause))
@@ -206,7 +206,8 @@ class _Actor:
 
     # -- as a root ---------------------------------------------------------------------------------
 
-    def _meet(self, other: bytes, strength: int, cause: str) -> None:
+    def _meet(self, other: bytes, strength: int, cause: str, lost: tuple[bytes, ...] = ()
+              ) -> None:
         me = self._me
         if other == me:
             return
@@ -218,22 +219,24 @@ class _Actor:
                 return  # two users are one customer by an alias alone
         if self._owner:
             if self._owner != other:
-                self._send(self._owner, Letter(MEET, other, strength, cause))
+                self._send(self._owner, Letter(MEET, other, strength, cause, lost=lost))
         elif order(other) > order(me):
-            self._send(other, Letter(MEET, me, strength, cause))
+            # Whoever was let go by an unmerge may still stand among what others own.
+            lost = (me,) if self._parted else ()
+            self._send(other, Letter(MEET, me, strength, cause, lost=lost))
         elif not self._shared:
-            self._claim(other, strength, cause)
+            self._claim(other, strength, cause, is_known=other in self._owned and not lost)
 
-    def _claim(self, other: bytes, strength: int, cause: str) -> None:
-        if other in self._owned or other in self._refused:
+    def _claim(self, other: bytes, strength: int, cause: str, *, is_known: bool) -> None:
+        if is_known or other in self._refused:
             return
-        if self._is_full(other):
+        if other not in self._owned and self._is_full(other):
             if self._is_user:
                 self._refuse(other, "limit", cause)
             else:
                 self._share(other, cause)
             return
-        self._owned[other] = self._now
+        self._owned.setdefault(other, self._now)
         if other in self._lost:
             self._lost.remove(other)
         # Claimed anew by an event: what comes from there is ours again.
