@@ -158,7 +158,7 @@ class Linking:
                                      if letter.what not in _GOING_ALONG and letter.what != THROUGH]
         for letter in going:
             between = conflict(told.parted, letter.parted)
-            if letter.what == JOIN and letter.key == sender and between and not told.owner:
-                return (sender, [Letter(RELEASED, key, cause=letter.cause), letter],
-                        [Letter(REFUSED, sender, cause=letter.cause, parted=between)])
+            if letter.what == JOIN and between and not told.owner:
+                return (letter.key, [Letter(RELEASED, key, cause=letter.cause), letter],
+                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=between)])
         return None

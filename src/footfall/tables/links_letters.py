@@ -264,9 +264,9 @@ class _Actor:
         self._happened += letter.happened
         self._lost += [key for key in letter.lost if key not in self._lost]
         for link in letter.owned:
-            if self._shared or link.key in self._owned or link.key in self._refused:
+            if self._shared or link.key in self._owned:
                 continue
-            if self._is_full(link.key):
+            if link.key in self._refused or self._is_full(link.key):
                 self._refuse(link.key, "limit", letter.cause)
                 self._send(link.key, Letter(RELEASED, other, cause=letter.cause))
                 continue
