@@ -67,7 +67,8 @@ class Play:
         self.was_quiet = not self.is_waiting()
         keys = sorted({key for one in self.happened for key in one.keys()})
         read = history(self.log, *keys)
-        owned = [key for key in keys if told_root(read, key) != key]
+        owned = [key for key in keys if (root := told_root(read, key)) != key
+                 and key in {link.key for link in read.told(root).owned}]
         if not owned:
             return None
         named = self.dice.choice(owned)

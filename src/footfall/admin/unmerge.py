@@ -26,6 +26,7 @@ from footfall.events.interaction import Interaction
 from footfall.events.reserved import Reserved, Unmerge
 from footfall.tables import links
 from footfall.tables.links_letters import LEAVING_MAX, PARTED_MAX, conflict
+from footfall.tables.links_row import Parted
 from footfall.tables.record import RecordCodec
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Kept as Row
@@ -69,6 +70,7 @@ def plan(history: History, one: bytes, other: bytes, key_of: CustomerKeys) -> Pl
     root = history.root(one)
     if one == other or history.root(other) != root:
         _refuse(history, one, other)
+    _check_owned(history, root, one if other == root else other)
     if len(history.told(root).parted) >= PARTED_MAX:
         raise FootfallError(f"{root.decode()} has been taken apart {PARTED_MAX} times, and no more "
                             "can be remembered")
@@ -77,6 +79,7 @@ def plan(history: History, one: bytes, other: bytes, key_of: CustomerKeys) -> Pl
     if one in leaving and other in leaving:
         # Both hang on one path: what lies farther from the customer is cut off there.
         named = one
+        _check_owned(history, root, named)
         leaving = _leaving(history, root, named, key_of)
     if len(leaving) > LEAVING_MAX:
         raise FootfallError(f"{len(leaving)} identifiers hang together with it only through "
@@ -121,12 +124,26 @@ def _refuse(history: History, one: bytes, other: bytes) -> None:
     theirs = (*history.told(other).parted, *history.told(history.root(other)).parted)
     done = conflict(mine, theirs)
     if done:
-        partition, offset, *_rest = done[-1]
-        raise NotOneCustomerError(
-            f"they are two customers already, by the unmerge at partition {partition}, offset "
-            f"{offset}", (partition, offset))
+        raise _already(done[-1])
     raise NotOneCustomerError("they are not one customer" if one != other else
                               "both identifiers are the same")
+
+
+def _check_owned(history: History, root: bytes, named: bytes) -> None:
+    """Who points at a customer is not always its own any more, or yet."""
+    told = history.told(root)
+    for parted in told.parted:
+        if named in parted.keys:
+            raise _already(parted)
+    if named not in {link.key for link in told.owned}:
+        raise FootfallError(f"{named.decode()} is on its way to or from {root.decode()}: run the "
+                            "command again when the workers have caught up")
+
+
+def _already(parted: Parted) -> NotOneCustomerError:
+    place = parted.partition, parted.offset
+    return NotOneCustomerError("they are two customers already, by the unmerge at partition "
+                               f"{place[0]}, offset {place[1]}", place)
 
 
 def _leaving(history: History, root: bytes, named: bytes, key_of: CustomerKeys
