@@ -65,7 +65,7 @@ class Play:
         if self.dice.random() < 0.5:
             self.quiet()
         self.was_quiet = not self.is_waiting()
-        keys = sorted({key for one in self.happened for key in one.keys()})
+        keys = sorted({key for one in self.happened for key in Named.keys(one)})
         read = history(self.log, *keys)
         owned = [key for key in keys if (root := told_root(read, key)) != key
                  and key in {link.key for link in read.told(root).owned}]

@@ -16,8 +16,8 @@ def history(log: Log, *keys: bytes) -> History:
             relations.take(entry.key, entry.value)
     followed = relations.of(keys)
     while True:
-        made = History(followed, {p: 0 for p in range(len(log.entries))}, CODECS, KEYS, RESERVED,
-                       log.specs)
+        made = History(followed, dict.fromkeys(range(len(log.entries)), 0), codecs=CODECS,
+                       keys=KEYS, reserved=RESERVED, specs=log.specs)
         for number, entries in enumerate(log.entries):
             for entry in entries:
                 made.take(number, Entry(*entry))
@@ -34,7 +34,7 @@ def history(log: Log, *keys: bytes) -> History:
 
 def append(log: Log, wanted: Plan, read: History) -> tuple[int, int]:
     """Write the record of a plan; gives its place."""
-    value = record_of(read, wanted, CODECS, RESERVED, log.now, log.specs)
+    value = record_of(read, wanted, log.now, codecs=CODECS, reserved=RESERVED, specs=log.specs)
     entry = log.append_bytes(wanted.root, value, log.now + 1)
     return log.partition_of(wanted.root), entry.offset
 

@@ -10,7 +10,7 @@ since causes come before effects nobody waits for ever. Pure: it is given record
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -117,7 +117,7 @@ class Relations:
 class History:
     """The log of every partition from `starts` on, folded for the customers in `followed`."""
 
-    def __init__(self, followed: set[bytes], starts: Mapping[int, int], codecs: Codecs,
+    def __init__(self, followed: set[bytes], starts: Mapping[int, int], *, codecs: Codecs,
                  keys: CustomerKeys, reserved: Reserved,
                  specs: Iterable[AnyTable] = tables.ALL) -> None:
         self.followed = followed
@@ -245,7 +245,7 @@ class History:
         fold.outputs.clear()
 
     def _decode(self, value: bytes | None) -> Interaction:
-        return _NOBODY if value is None else self._codecs.interaction.decode(value)  # type: ignore[no-any-return]
+        return _NOBODY if value is None else self._codecs.interaction.decode(value)
 
     # -- what came of it -----------------------------------------------------------------------
 
@@ -310,9 +310,8 @@ class History:
             self._bags[theirs.number] = []  # numbers are given once
             return mine
 
-        announce: Callable[..., Announcement[Nothing]] = (
-            lambda told, _facts, _now, _config, _fired: Announcement(told))
-        return TableSpec(PLACES, 1, Bag, Nothing, NoConfig, wants_all, observe, announce, merge,
+        return TableSpec(PLACES, 1, Bag, Nothing, NoConfig, wants_all, observe,
+                         lambda told, _facts, _now, _config, _fired: Announcement(told), merge,
                          lambda mine, _theirs: mine)
 
 

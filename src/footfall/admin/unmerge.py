@@ -95,7 +95,7 @@ def plan(history: History, one: bytes, other: bytes, key_of: CustomerKeys) -> Pl
         tuple(t for t in history.triggers if t["customer_key"] in mine))
 
 
-def record_of(history: History, wanted: Plan, codecs: Codecs, reserved: Reserved, now: int,
+def record_of(history: History, wanted: Plan, now: int, *, codecs: Codecs, reserved: Reserved,
               specs: Iterable[AnyTable] = tables.ALL) -> bytes:
     """The `$unmerge` that does it, as it is written to the log under the customer's key."""
     specs = [table for table in specs if table.name != links.NAME]

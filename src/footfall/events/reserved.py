@@ -1,4 +1,4 @@
-"""Reserved log records: $tick, $handoff, $config and $unmerge, and the MAC that proves who wrote them.
+"""Reserved log records ($tick, $handoff, $config, $unmerge), and the MAC that says who wrote them.
 
 Whoever may write the log could otherwise inject any row into any customer. Only workers and the
 administrator hold the key (`FOOTFALL_SYSTEM_SECRET`); a reserved record without a valid MAC is

@@ -34,8 +34,8 @@ TRIGGERS_SHOWN_MAX = 20
               help="One JSON document; without --yes only the plan, and nothing is changed.")
 @options.data_dir
 @click.pass_context
-def unmerge(ctx: click.Context, identifier: tuple[str, str], leaving: tuple[str, str], yes: bool,
-            as_json: bool, data_dir: Path | None) -> None:
+def unmerge(ctx: click.Context, identifier: tuple[str, str], leaving: tuple[str, str], *,
+            yes: bool, as_json: bool, data_dir: Path | None) -> None:
     """Take the second identifier out of the first one's customer.
 
     What hangs together with the customer only through it leaves with it. Each side is left with
@@ -50,9 +50,9 @@ def unmerge(ctx: click.Context, identifier: tuple[str, str], leaving: tuple[str,
     settings = options.resolved(ctx, data_dir)
     keys, reserved = _secrets(settings)
     log = UnmergeLog(
-        options.bootstrap_of(settings), keys.of(*identifier), keys.of(*leaving), keys, reserved,
-        codecs_for(settings.schema_registry_url),
-        lambda what, records: click.echo(f"{records:,} records read: {what}", err=True))
+        options.bootstrap_of(settings), keys.of(*identifier), keys.of(*leaving), keys=keys,
+        reserved=reserved, codecs=codecs_for(settings.schema_registry_url),
+        progress=lambda what, records: click.echo(f"{records:,} records read: {what}", err=True))
     try:
         wanted = log.plan()
     except NotOneCustomerError as error:

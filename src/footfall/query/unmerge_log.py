@@ -43,7 +43,7 @@ PROGRESS_RECORDS: Final = 100_000
 class UnmergeLog:
     """The log of one cluster, for the customer of two identifiers."""
 
-    def __init__(self, bootstrap: str, one: bytes, other: bytes, keys: CustomerKeys,
+    def __init__(self, bootstrap: str, one: bytes, other: bytes, *, keys: CustomerKeys,
                  reserved: Reserved, codecs: Codecs,
                  progress: Callable[[str, int], None] = lambda _what, _records: None) -> None:
         self._bootstrap = bootstrap
@@ -75,8 +75,8 @@ class UnmergeLog:
                                     "nothing was changed; run the command again")
             history = self._history
             assert history is not None
-            value = record_of(history, wanted, self._codecs, self._reserved,
-                              time.time_ns() // 1_000_000)
+            value = record_of(history, wanted, time.time_ns() // 1_000_000,
+                              codecs=self._codecs, reserved=self._reserved)
             place = self._write(wanted.root, value)
             with Scanner(self._bootstrap) as scanner:
                 self._read_on(scanner, history)
@@ -97,8 +97,8 @@ class UnmergeLog:
         followed = relations.of(self._asked)
         while True:
             check_reach(followed, spans)
-            history = History(followed, {p: span.low for p, span in spans.items()}, self._codecs,
-                              self._keys, self._reserved)
+            history = History(followed, {p: span.low for p, span in spans.items()},
+                              codecs=self._codecs, keys=self._keys, reserved=self._reserved)
             self._ends = {p: span.low for p, span in spans.items()}
             try:
                 self._read_on(scanner, history)

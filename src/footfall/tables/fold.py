@@ -257,11 +257,13 @@ class Fold:
             linked = linking.of_letters(key, record, linking.letters(event, key), self.clock)
         except Exception as error:
             raise DecodeError("step_failed", f"{links.NAME}: {type(error).__name__}") from error
-        self._pass_on(linking, key, record, linked, rows, key)
+        self._pass_on(key, record, linked, rows, key)
 
-    def _pass_on(self, linking: Linking, key: bytes, record: CustomerRecord, linked: Staged,
-                 rows: Rows, origin: bytes) -> None:
+    def _pass_on(self, key: bytes, record: CustomerRecord, linked: Staged, rows: Rows,
+                 origin: bytes) -> None:
         """Send rows through a pointer, and the letters that it writes meanwhile."""
+        linking = self._linking
+        assert linking is not None
         said = linked[3]
         self._commit(key, record, [linked])
         for move in said.moves:
@@ -512,7 +514,7 @@ class Fold:
             if back is not None:
                 self._hand_off(key, back[0], parts | linking.mail(back[1], RETURNED))
             elif parts:
-                self._pass_on(linking, key, record, passing, parts, origin or move.sender)
+                self._pass_on(key, record, passing, parts, origin or move.sender)
                 return True
             staged = [passing]
         self._commit(key, record, staged)
@@ -537,8 +539,8 @@ class Fold:
             for name in sorted(stay.keys() | leave.keys()):
                 self._known(name)
             staged, rows = parted(record, stay, leave, self._steps, self.clock)
-            linked, letter = linking.parted(key, record, asked.leaving, asked.named,
-                                            (self.partition, offset), self.clock)
+            linked, letter = linking.parted(key, record, asked, (self.partition, offset),
+                                            self.clock)
             staged.append(linked)
             told = self._told(key, record, staged, self.clock)
         except StateRefused:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from footfall.events.interaction import Interaction
+from footfall.events.reserved import Unmerge
 from footfall.tables import links
 from footfall.tables.links_letters import (
     ALIASED,
@@ -128,15 +129,15 @@ class Linking:
 
     # -- unmerged ------------------------------------------------------------------------------
 
-    def parted(self, key: bytes, record: CustomerRecord, leaving: Sequence[bytes], named: bytes,
-               place: tuple[int, int], clock: int) -> tuple[Staged, Letter]:
+    def parted(self, key: bytes, record: CustomerRecord, asked: Unmerge, place: tuple[int, int],
+               clock: int) -> tuple[Staged, Letter]:
         """What an unmerge makes of the customer whom identifiers leave, and the letter for the
         highest of them.
         """
         step = self._step
         _facts, told = step.rows.read(record.rows.get(links.NAME))
         here = Here(key, clock, step.config, is_empty=False)
-        said, letter = part(told, here, leaving, named, place)
+        said, letter = part(told, here, asked.leaving, asked.named, place)
         return (step, step.rows.make(self._nothing, said.told), self._nothing, said), letter
 
     def returned(self, key: bytes, record: CustomerRecord, sender: bytes, mail: Mail,

@@ -386,8 +386,8 @@ def named(event: Interaction, me: bytes, keys: Sequence[tuple[str, bytes]]) -> l
 
 
 def aliased(event: Interaction, user: bytes, browser: bytes) -> list[Letter]:
-    """The letters of an alias call to oneself: its previousId is a user_id's or an anonymous_id's. The
-    first is for `user`, who may never have been seen; until then there is nobody to be joined.
+    """The letters of an alias call to oneself: its previousId is a user_id's or an anonymous_id's.
+    The first is for `user`, who may never have been seen; until then there is nobody to be joined.
     """
     cause = event["message_id"]
     return [Letter(CALL, user, ALIAS, cause), Letter(MEET, browser, ALIAS, cause)]
