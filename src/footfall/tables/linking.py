@@ -149,7 +149,7 @@ class Linking:
         if row is None or mail.origin == RETURNED:
             return None
         _facts, told = self._step.rows.read(row)
-        if not told.parted:
+        if not told.parted and not any(letter.parted for letter in mail.letters):
             return None
         going = [one for one in mail.letters if one.what in _GOING_ALONG]
         for one in told.parted:
@@ -157,8 +157,8 @@ class Linking:
             if back in one.keys and (moved or going):
                 return back, going, [letter for letter in mail.letters
                                      if letter.what not in _GOING_ALONG and letter.what != THROUGH]
-        for letter in going:
-            between = conflict(told.parted, letter.parted)
+        for letter in going:  # an unmerge may not have come to what we own yet
+            between = conflict(told.parted, letter.parted, {link.key for link in told.owned})
             if letter.what == JOIN and between and not told.owner:
                 return (letter.key, [Letter(RELEASED, key, cause=letter.cause), letter],
                         [Letter(REFUSED, letter.key, cause=letter.cause, parted=between)])
