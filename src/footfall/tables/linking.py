@@ -27,7 +27,7 @@ from footfall.tables.links_letters import (
     part,
     settle,
 )
-from footfall.tables.links_row import RETURNED, Here, Letter, LinksFacts, LinksTold, Mail
+from footfall.tables.links_row import LEFT, RETURNED, Here, Letter, LinksFacts, LinksTold, Mail
 from footfall.tables.record import CustomerRecord
 from footfall.tables.row import too_new
 from footfall.tables.spec import Announcement
@@ -160,6 +160,9 @@ class Linking:
         for letter in going:  # an unmerge may not have come to what we own yet
             between = conflict(told.parted, letter.parted, {link.key for link in told.owned})
             if letter.what == JOIN and between and not told.owner:
+                # What else comes through there is not for us either.
+                ours = tuple(one._replace(side=one.side if one in told.parted else LEFT,
+                                          keys=(letter.key,), apart=()) for one in between)
                 return (letter.key, [Letter(RELEASED, key, cause=letter.cause), letter],
-                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=between)])
+                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=ours)])
         return None

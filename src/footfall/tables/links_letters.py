@@ -182,6 +182,18 @@ class _Actor:
                 self._lost.append(key)
         elif what == REFUSED:
             self._refuse(key, "unmerged" if letter.parted else "shared", letter.cause)
+            for one in letter.parted:
+                if one.keys:
+                    self._keep_out(one)
+
+    def _keep_out(self, refused: Parted) -> None:
+        """What comes from these through whom we refused is sent back, too."""
+        for n, one in enumerate(self._parted):
+            if one[:2] == refused[:2]:
+                keys = dict.fromkeys((*one.keys, *refused.keys))
+                self._parted[n] = one._replace(keys=tuple(keys)[-LEAVING_MAX:])
+                return
+        self._parted.append(refused)
 
     def part(self, leaving: tuple[bytes, ...], named: bytes, place: tuple[int, int]) -> Letter:
         """Let identifiers go; gives the letter for the first of them."""
