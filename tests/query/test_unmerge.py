@@ -140,8 +140,9 @@ def test_a_log_that_does_not_reach_back_is_refused(shop: Shop) -> None:
     assert "nothing is held of anonymous_id:" in nobody.stderr
     partition = partition_of(KEYS.of(*BROWSER), PARTITIONS)
     cut = TopicPartition(INTERACTIONS, partition, 1)
-    for future in admin_client(shop.bootstrap).delete_records([cut]).values():
-        future.result()
+    admin = admin_client(shop.bootstrap)
+    for future in admin.delete_records([cut]).values():
+        future.result(timeout=10)
     refused = shop.unmerge(*BOTH, "--yes")
     assert 1 == refused.returncode
     assert f"partition {partition} begins at offset 1 (0 to 0 are gone)" in refused.stderr

@@ -28,7 +28,7 @@ from footfall.tables.links_letters import (
     part,
     settle,
 )
-from footfall.tables.links_row import RETURNED, Here, Letter, LinksFacts, LinksTold, Mail
+from footfall.tables.links_row import LEFT, RETURNED, Here, Letter, LinksFacts, LinksTold, Mail
 from footfall.tables.record import CustomerRecord
 from footfall.tables.row import too_new
 from footfall.tables.spec import Announcement
@@ -151,7 +151,7 @@ class Linking:
         if row is None or mail.origin == RETURNED:
             return None
         _facts, told = self._step.rows.read(row)
-        if not told.parted:
+        if not told.parted and not any(letter.parted for letter in mail.letters):
             return None
         going = [one for one in mail.letters if one.what in _GOING_ALONG]
         for one in told.parted:
@@ -159,9 +159,12 @@ class Linking:
             if back in one.keys and (moved or going):
                 return back, going, [letter for letter in mail.letters
                                      if letter.what not in _GOING_ALONG and letter.what != THROUGH]
-        for letter in going:
-            between = conflict(told.parted, letter.parted)
+        for letter in going:  # an unmerge may not have come to what we own yet
+            between = conflict(told.parted, letter.parted, {link.key for link in told.owned})
             if letter.what == JOIN and between and not told.owner:
+                # What else comes through there is not for us either.
+                ours = tuple(one._replace(side=one.side if one in told.parted else LEFT,
+                                          keys=(letter.key,), apart=()) for one in between)
                 return (letter.key, [Letter(RELEASED, key, cause=letter.cause), letter],
-                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=between)])
+                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=ours)])
         return None

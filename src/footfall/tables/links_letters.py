@@ -28,7 +28,7 @@ Pure. Must never compare times: what log order made of it is all there is to kno
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from footfall.events.customer_key import is_user, kind_of, order
@@ -98,9 +98,13 @@ def part(told: LinksTold, here: Here, leaving: Sequence[bytes], named: bytes,
     return actor.announcement(), letter
 
 
-def conflict(mine: Sequence[Parted], theirs: Sequence[Parted]) -> tuple[Parted, ...]:
-    """The unmerges by which two sides may not be one customer."""
-    return tuple(a for a in mine for b in theirs if a[:2] == b[:2] and a.side != b.side)
+def conflict(mine: Sequence[Parted], theirs: Sequence[Parted], owned: Container[bytes] = ()
+             ) -> tuple[Parted, ...]:
+    """The unmerges by which two sides may not be one customer; `owned` by mine, who may have got
+    there before the unmerge did.
+    """
+    return (*(a for a in mine for b in theirs if a[:2] == b[:2] and a.side != b.side),
+            *(b for b in theirs for key in b.apart if key in owned))
 
 
 class _Actor:
@@ -179,12 +183,25 @@ class _Actor:
                 self._lost.append(key)
         elif what == REFUSED:
             self._refuse(key, "unmerged" if letter.parted else "shared", letter.cause)
+            for one in letter.parted:
+                if one.keys:
+                    self._keep_out(one)
+
+    def _keep_out(self, refused: Parted) -> None:
+        """What comes from these through whom we refused is sent back, too."""
+        for n, one in enumerate(self._parted):
+            if one[:2] == refused[:2]:
+                keys = dict.fromkeys((*one.keys, *refused.keys))
+                self._parted[n] = one._replace(keys=tuple(keys)[-LEAVING_MAX:])
+                return
+        self._parted.append(refused)
 
     def part(self, leaving: tuple[bytes, ...], named: bytes, place: tuple[int, int]) -> Letter:
         """Let identifiers go; gives the letter for the first of them."""
         there = (Parted(*place, LEFT),)
-        self._parted.append(Parted(*place, STAYED, leaving))
         root = leaving[0]
+        apart = tuple(dict.fromkeys((named, root)))
+        self._parted.append(Parted(*place, STAYED, leaving, apart))
         links = []
         for key in leaving:
             link = self._owned.pop(key, None)
@@ -194,7 +211,7 @@ class _Actor:
             self._send(key, Letter(MOVED, self._me, owned=(Link(root, 0),), cause=UNMERGED,
                                    parted=there if key == named else ()))
         self._lost = [key for key in self._lost if key not in leaving]
-        self._refused += [key for key in dict.fromkeys((named, root)) if key not in self._refused]
+        self._refused += [key for key in apart if key not in self._refused]
         self._note("unmerged", named, UNMERGED)
         return Letter(RELEASED, self._me, cause=UNMERGED, owned=tuple(links), parted=there)
 
@@ -313,7 +330,7 @@ class _Actor:
     def _claimed(self, letter: Letter) -> None:
         owner, strength, cause = letter.key, letter.strength, letter.cause
         mine = self._owner
-        between = conflict(self._marks(), letter.parted)
+        between = conflict(self._marks(), letter.parted, self._owned)
         if between:
             self._send(owner, Letter(REFUSED, self._me, cause=cause, parted=between))
             return

@@ -28,13 +28,15 @@ STAYED, LEFT = 0, 1
 class Parted(NamedTuple):
     """One side of an unmerge, which is named by its place in the log: whoever is on this side never
     again becomes one customer with the other. `keys`: those who left, at the customer they left;
-    what is on its way from them is sent back.
+    what is on its way from them is sent back. `apart`, of who stayed: the identifier that was
+    named, and the highest that left, which may not know of it yet.
     """
 
     partition: int
     offset: int
     side: int
     keys: tuple[bytes, ...] = ()
+    apart: tuple[bytes, ...] = ()
 
 
 #: The origin of what was sent back by a customer whom it does not concern: never twice.
