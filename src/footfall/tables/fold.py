@@ -22,6 +22,7 @@ from footfall.tables import links, timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import merged, parted
 from footfall.tables.linking import Linking, Returned, Rows
+from footfall.tables.links_letters import RELEASED
 from footfall.tables.links_row import RETURNED, Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
@@ -478,12 +479,16 @@ class Fold:
         staged: list[Staged] = []
         waiting = record.timers
         letters: Sequence[Letter] = ()
+        parts: Rows = {}
         origin = b""
         try:
             moved = self._codec.unpack(rows)
             if linking is not None:
                 mail = linking.opened(moved)
-                letters, origin = mail.letters, mail.origin
+                letters = mail.letters
+                # The rows of who has left are its own, though another sent them.
+                origin = key if any(letter.what == RELEASED and letter.parted
+                                    for letter in letters) else mail.origin
                 back = linking.returned(key, record, move.sender, mail, moved)
             for name in sorted(moved):
                 self._known(name)
@@ -510,15 +515,15 @@ class Fold:
         record.watermark = offset
         self.records.touch(key, record)
         if linking is not None and passing is not None:
-            parts: Rows = {name: (part.row, part.timer) for name, part in moved.items()}
-            if back is not None:
-                self._hand_off(key, back[0], parts | linking.mail(back[1], RETURNED))
-            elif parts:
+            parts = {name: (part.row, part.timer) for name, part in moved.items()}
+            if parts and back is None:
                 self._pass_on(key, record, passing, parts, origin or move.sender)
                 return True
             staged = [passing]
         self._commit(key, record, staged)
         self._tell(key, record, staged, told, origin or move.sender)
+        if linking is not None and back is not None:  # after the letters that say why
+            self._hand_off(key, back[0], parts | linking.mail(back[1], RETURNED))
         self._timers.arm_next(key, record)
         return True
 
