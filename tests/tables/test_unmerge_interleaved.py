@@ -138,10 +138,11 @@ def check_sides(play: Play, wanted: Plan, found: dict[str, bytes]) -> None:
     seen("equal to never merged")
     for n, (one, _names_both) in enumerate(cut):
         if f"m{n}" not in known:
-            # Whoever had it before does not get it back by itself.
+            # Who was let go, or refused, is on its own until an event has it claimed again.
             tree = reference.root[one.key()]
             alone = {tree, wanted.leaves.keys[0]} if tree in {
-                reference.root.get(key) for key in wanted.leaves.keys} else set()
+                reference.root.get(key)
+                for key in (*wanted.leaves.keys, *wanted.stays.keys)} else set()
             assert found[f"m{n}"] in reference.customers(one) | alone, (n, one)
 
 
