@@ -178,7 +178,7 @@ def check(play: Play, wanted: Plan | None) -> None:
     assert log.handoffs() == again.handoffs()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(before=st.lists(EVENTS, min_size=2, max_size=14), after=st.lists(EVENTS, max_size=6),
        seed=st.integers(0, 2**32), partitions=st.integers(1, 4))
 def test_after_merge_and_unmerge_facts_equal_never_merged(
