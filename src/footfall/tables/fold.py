@@ -487,7 +487,7 @@ class Fold:
             moved = self._codec.unpack(rows)
             if linking is not None:
                 mail = linking.opened(moved)
-                letters, origin = mail.letters, mail.origin or origin
+                letters, origin = mail.letters, linking.origin(key, mail, move.sender)
                 back = linking.returned(key, record, move.sender, mail, moved)
                 if back is not None:
                     self._send_back(key, record, moved, back, origin)
@@ -571,9 +571,9 @@ class Fold:
         to, going, ours = back
         linked = linking.of_letters(key, record, ours, self.clock)
         told = self._told(key, record, [linked], self.clock)
-        self._pass_on(key, to, moved, linking.mail(going, RETURNED))
         self._commit(key, record, [linked])
-        self._tell(key, record, [linked], told, origin)
+        self._tell(key, record, [linked], told, origin)  # letters that say why go first
+        self._pass_on(key, to, moved, linking.mail(going, RETURNED))
         self._timers.arm_next(key, record)
 
     def _pass_on(self, key: bytes, to: bytes, rows: Mapping[str, MovedRow], mail: Rows) -> None:

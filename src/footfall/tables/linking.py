@@ -129,6 +129,14 @@ class Linking:
             raise too_new(self._step.table, mail.version)
         return mail
 
+    def origin(self, key: bytes, mail: Mail, sender: bytes) -> bytes:
+        """At whom what comes to `key` came in. The rows of who has left are its own, though another
+        sent them.
+        """
+        if any(letter.what == RELEASED and letter.parted for letter in mail.letters):
+            return key
+        return mail.origin or sender
+
     # -- unmerged ------------------------------------------------------------------------------
 
     def parted(self, key: bytes, record: CustomerRecord, asked: Unmerge, place: tuple[int, int],

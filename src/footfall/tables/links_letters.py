@@ -18,6 +18,7 @@ root that has too much is a shared value (an office's mailbox, a till) and lets 
                                                   I had been seen)
     moved   your owner is now another      pass   my rows come with this, through me
     lost    somebody else has it now       refused, released
+    parted  have I left you, though I point at another who is yours?
 
 An unmerge (`part`) sets what one customer owns apart: from then on each side carries a mark with
 its claims and to whoever owns it later, and two that carry opposite marks are never one customer.
@@ -57,6 +58,7 @@ THROUGH: Final = "through"
 LOST: Final = "lost"
 REFUSED: Final = "refused"
 RELEASED: Final = "released"
+PARTED: Final = "parted"
 #: The cause of what an unmerge brings about: no messageId.
 UNMERGED: Final = "$unmerge"
 
@@ -162,6 +164,8 @@ class _Actor:
             self._mark(letter)
             if self._owner == key:
                 self._owner = letter.owned[0].key
+            elif letter.parted:
+                self._ask(letter)
         elif what == RELEASED:
             self._mark(letter)
             if self._owner == key:
@@ -169,11 +173,18 @@ class _Actor:
                 self._owned = {link.key: link for link in letter.owned}
                 if not letter.parted:
                     self._note("released", key, letter.cause)
+            elif letter.parted:
+                self._ask(letter)
         elif what == THROUGH:
             if self._owner:
                 self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
         elif self._owner:  # the rest is for whoever owns
             self._send(self._owner, letter)
+        elif what == PARTED:
+            if any(key in one.keys for one in self._parted):
+                via, what = letter.lost[0], MOVED if letter.strength else RELEASED
+                self._send(key, Letter(what, via, cause=letter.cause, owned=letter.owned,
+                                       parted=letter.parted))
         elif what == JOIN:
             self._joined(letter)
         elif what == LOST:
@@ -186,6 +197,13 @@ class _Actor:
             for one in letter.parted:
                 if one.keys:
                     self._keep_out(one)
+
+    def _ask(self, letter: Letter) -> None:
+        """Let go by a customer whom we do not point at: perhaps our owner is that customer's."""
+        if self._owner:
+            self._send(self._owner, Letter(
+                PARTED, self._me, int(letter.what == MOVED), letter.cause, owned=letter.owned,
+                lost=(self._owner,), parted=letter.parted))
 
     def _keep_out(self, refused: Parted) -> None:
         """What comes from these through whom we refused is sent back, too."""
