@@ -134,9 +134,10 @@ def check_sides(play: Play, wanted: Plan, found: dict[str, bytes]) -> None:
         key for key in play.log.records() if told(play.log, key).parted}
     for n, (one, _names_both) in enumerate(cut):
         if f"m{n}" not in known:
-            # Who was let go, or refused, is on its own until an event has it claimed again.
+            # Who was let go, or refused, is its own until an event has it claimed again, or that of
+            # others whom no user has.
             tree = reference.root[one.key()]
-            alone = {tree, wanted.leaves.keys[0]} if tree in {
+            alone = {key for key, top in reference.root.items() if top == tree} if tree in {
                 reference.root.get(key)
                 for key in (*wanted.leaves.keys, *wanted.stays.keys)} else set()
             assert found[f"m{n}"] in reference.customers(one) | alone | marked, (n, one)
