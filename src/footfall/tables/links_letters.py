@@ -162,13 +162,13 @@ class _Actor:
             self._claimed(letter)
         elif what == MOVED:  # from `key` to the first of `owned`
             self._mark(letter)
-            if self._owner == key:
+            if self._owner == key or self._owner in letter.lost:
                 self._owner = letter.owned[0].key
             elif letter.parted:
                 self._ask(letter)
         elif what == RELEASED:
             self._mark(letter)
-            if self._owner == key:
+            if self._owner == key or self._owner in letter.lost:
                 self._owner = b""
                 self._owned = {link.key: link for link in letter.owned}
                 if not letter.parted:
@@ -184,7 +184,7 @@ class _Actor:
             if any(key in one.keys for one in self._parted):
                 via, what = letter.lost[0], MOVED if letter.strength else RELEASED
                 self._send(key, Letter(what, via, cause=letter.cause, owned=letter.owned,
-                                       parted=letter.parted))
+                                       lost=(self._me,), parted=letter.parted))
         elif what == JOIN:
             self._joined(letter)
         elif what == LOST:
