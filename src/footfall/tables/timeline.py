@@ -185,4 +185,5 @@ TABLE = TableSpec(
     merge_facts=merge,
     merge_told=_merge_told,
     view=view,
+    classes={"interactions": "internal"},
 )
