@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from footfall.admin.unmerge import NotOneCustomerError, plan, was_done
-from footfall.tables import cart, engagement, links
+from footfall.tables import cart, consent, engagement, links
 from tests.tables.log import Log
 from tests.tables.logs import KEYS, START
 from tests.tables.test_links import MINUTE, People
@@ -52,6 +52,23 @@ def test_an_event_that_names_both_merges_nobody_any_more() -> None:
     shop.page("anna", None)
     assert ["m2", "m4", "m5", "m6", "m8"] == shop.applied("user_id", "anna")
     assert ["m1", "m3", "m7"] == shop.applied("anonymous_id", "b")
+
+
+def test_each_side_is_seen_by_whom_its_own_consent_lets_see_it() -> None:
+    """What the browser did as hers was seen by hers; on its own it has consented to nothing."""
+    shop = People()
+    shop.log = Log((*shop.log.specs, consent.TABLE), 4)
+    shop.log.config(shop.at, 1, consent={"gate": {"cart": "analytics"}})
+    shop.page("anna", "b", consent={"categoryPreferences": {"analytics": True}})
+    shop.added("b")
+    seen = shop.log.facts(ANNA, "cart")
+    assert cart.TABLE.facts() != seen
+    unmerge(shop.log, ANNA, BROWSER)
+    shop.log.run()
+    assert ["m2"] == shop.applied("anonymous_id", "b")
+    assert cart.TABLE.facts() == shop.log.facts(ANNA, "cart")
+    assert cart.TABLE.facts() == shop.log.facts(BROWSER, "cart")
+    assert shop.log.count("gated", "cart") == shop.log.fold_again().count("gated", "cart")
 
 
 def test_what_was_told_is_told_by_neither_side_again() -> None:
