@@ -124,6 +124,9 @@ def check_sides(play: Play, wanted: Plan, found: dict[str, bytes]) -> None:
            if f"m{n}" not in known
            and not {*play.happened[n].keys()} <= {wanted.root, wanted.named}):
         return  # who names both sides from then on is of either
+    if any(not set(one.before()).isdisjoint(wanted.stays.keys)
+           and not set(one.before()).isdisjoint(wanted.leaves.keys) for one in play.happened):
+        return  # one previousId is a user on one side and a browser on the other
     reference = Reference(one for one, _names_both in cut)
     if whose(reference, wanted.root) & whose(reference, wanted.named):
         return  # another names both: it may own both identifiers, never what both did
