@@ -14,7 +14,7 @@ from typing import Any
 
 from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
-from footfall.tables.links_letters import settle
+from footfall.tables.links_letters import LEAVING_MAX, PARTED_MAX, part, settle
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
@@ -190,7 +190,9 @@ def _named(n: int) -> Interaction:
 
 
 def links() -> Row:
-    """More of everything that is owned, lost, refused and remembered; far-reaching limits."""
+    """More of everything that is owned, lost, refused and remembered; far-reaching limits; taken
+    apart as often as is remembered.
+    """
     config = LinksConfig(**{f"{kind}_max": 100 for kind in (
         "user_id", "email", "phone", "external", "device", "anonymous_id", "users")})
     here = Here(ANNA, NEWEST, config, is_empty=False)
@@ -201,6 +203,10 @@ def links() -> Row:
         for n in range(low, high):
             told = settle(told, here, [
                 Letter(what, KEYS.of(kind, f"{n}"), cause=message_id(n)) for kind in kinds]).told
+    longest = f"b{'x' * 31}"
+    for n in range(PARTED_MAX):
+        leaving = [KEYS.of(longest, f"{n} {m}") for m in range(LEAVING_MAX)]
+        told = part(told, here, leaving, leaving[0], (1 << 31, (1 << 62) + n))[0].told
     return Row(TABLES["links"].version, TABLES["links"].facts(), told)
 
 

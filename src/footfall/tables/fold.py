@@ -16,18 +16,17 @@ from typing import Protocol
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
+from footfall.events.reserved import Handoff, Reserved, Unmerge
 from footfall.tables import consent_gate, links, timers
 from footfall.tables.config import Config, version_of
-from footfall.tables.handoffs import merged
-from footfall.tables.linking import EVENT, Linking, Rows
-from footfall.tables.links_letters import THROUGH
-from footfall.tables.links_row import Letter
+from footfall.tables.handoffs import merged, parted
+from footfall.tables.linking import EVENT, Linking, Returned, Rows
+from footfall.tables.links_row import RETURNED, Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
-from footfall.tables.spec import AnyTable, Move, Output
+from footfall.tables.spec import AnyTable, Output
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import MovedRow, PartitionState, Row, Timer
 
@@ -200,8 +199,8 @@ class Fold:
         if linking is not None and linking.is_pointer(record):
             assert self._last is not None
             self._applied(key, record, event, when, digest)
-            passed = linking.event(when, self._last.value)
-            self._pass_on(linking, key, linking.owner(record), passed)
+            self._pass_on(key, linking.owner(record), linking.event(when, self._last.value),
+                          linking.through(key, (), key))
             return
         stepped = self._step(key, record, event, when)
         self._applied(key, record, event, when, digest)
@@ -269,7 +268,8 @@ class Fold:
             if record.timers:
                 timers.rearm(record.timers, self.clock, self.config)
 
-    def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
+    def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped, origin: bytes = b""
+              ) -> None:
         """Put what an event makes of a customer into its record, and tell it."""
         staged, told, kept_out, unreadable = stepped
         for what in kept_out:
@@ -278,7 +278,7 @@ class Fold:
             self._counts["unreadable", signal] += 1
         self._commit(key, record, staged)
         if told is not None:
-            self._tell(key, record, staged, told)
+            self._tell(key, record, staged, told, origin)
 
     def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
@@ -297,6 +297,10 @@ class Fold:
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
             if not self._receive(move, event["personal"], key, offset):
+                return
+        elif kind == UNMERGE:
+            asked = self._reserved.read_unmerge(event, key)
+            if not self._unmerge(asked, event["personal"], key, offset):
                 return
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
@@ -363,8 +367,10 @@ class Fold:
         return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
-              told: Sequence[Output]) -> None:
-        """Put what committed steps tell into the outputs, then what they move."""
+              told: Sequence[Output], origin: bytes = b"") -> None:
+        """Put what committed steps tell into the outputs, then what they move. `origin`: where
+        letters that a pointer sends on came in.
+        """
         self.outputs += told
         for step, _row, _facts, said in steps:
             for trigger in said.triggers:
@@ -376,7 +382,7 @@ class Fold:
                         name: (self._codec.take(record, name), record.timers.pop(name, None))
                         for name in names if name in record.rows and name != step.name}
                     if move.letters and self._linking is not None:
-                        rows |= self._linking.mail(move.letters)
+                        rows |= self._linking.mail(move.letters, origin)
                     self._hand_off(key, move.to, rows)
 
     # -- timers --------------------------------------------------------------------------------
@@ -475,21 +481,23 @@ class Fold:
             self._counts["repeat", "handoff"] += 1
             return False
         linking = self._linking
+        letters: Sequence[Letter] = ()
+        origin = move.sender
         try:
             moved = self._codec.unpack(rows)
-            letters: Sequence[Letter] = () if linking is None else linking.opened(moved)
-            if linking is not None and linking.is_pointer(record):
-                linked = linking.of_letters(key, record, letters, self.clock)
-                self._commit(key, record, [linked])
-                said = linked[3]
-                owner = said.told.owner
-                own = self._post(linking, key, owner if moved else b"", said.moves)
-                if owner:
+            if linking is not None:
+                mail = linking.opened(moved)
+                letters, origin = mail.letters, linking.origin(key, mail, move.sender)
+                back = linking.returned(key, record, move.sender, mail, moved)
+                if back is not None:
+                    self._send_back(key, record, moved, back, origin)
                     self._received(key, record, move, offset)
-                    if moved:
-                        self._pass_on(linking, key, owner, moved, own)
                     return True
-                letters = ()  # they have set it free: what came with them is its own
+                if linking.is_pointer(record):
+                    if self._send_on(key, record, moved, letters, origin):
+                        self._received(key, record, move, offset)
+                        return True
+                    letters = ()  # they have set it free: what came with them is its own
             stepped, waiting = self._stepped_by(key, record, moved, letters)
         except StateRefused:
             raise
@@ -497,7 +505,7 @@ class Fold:
             raise DecodeError("handoff_failed", type(error).__name__) from error
         record.timers = waiting
         self._received(key, record, move, offset)
-        self._take(key, record, stepped)
+        self._take(key, record, stepped, origin)
         self._timers.arm_next(key, record)
         return True
 
@@ -532,22 +540,79 @@ class Fold:
         record.watermark = offset
         self.records.touch(key, record)
 
-    def _post(self, linking: Linking, key: bytes, owner: bytes, moves: Sequence[Move]
-              ) -> Sequence[Letter]:
-        """Send a pointer's letters, but those to `owner`: they go with the rows."""
+    def _send_on(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
+                 letters: Sequence[Letter], origin: bytes) -> bool:
+        """At a pointer: read letters, and send what came with them to the owner; False where they
+        have set it free.
+        """
+        linking = self._linking
+        assert linking is not None
+        linked = linking.of_letters(key, record, letters, self.clock)
+        self._commit(key, record, [linked])
+        said = linked[3]
+        owner = said.told.owner
+        goes_on = bool(owner and moved)
         own: Sequence[Letter] = ()
-        for move in moves:
-            if move.to == owner:
-                own = move.letters
+        for one in said.moves:
+            if goes_on and one.to == owner:
+                own = one.letters  # they go with the rows
             else:
-                self._hand_off(key, move.to, linking.mail(move.letters))
-        return own
+                self._hand_off(key, one.to,
+                               linking.mail(one.letters, b"" if goes_on else origin))
+        if goes_on:
+            self._pass_on(key, owner, moved, linking.through(key, own, origin))
+        return bool(owner)
 
-    def _pass_on(self, linking: Linking, key: bytes, owner: bytes, rows: Mapping[str, MovedRow],
-                 letters: Sequence[Letter] = ()) -> None:
-        """Send what came to a pointer to its owner."""
+    def _send_back(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
+                   back: Returned, origin: bytes) -> None:
+        """Send what is not for us back as it came; letters that are for us are read."""
+        linking = self._linking
+        assert linking is not None
+        to, going, ours = back
+        linked = linking.of_letters(key, record, ours, self.clock)
+        told = self._told(key, record, [linked], self.clock)
+        self._commit(key, record, [linked])
+        self._tell(key, record, [linked], told, origin)  # letters that say why go first
+        self._pass_on(key, to, moved, linking.mail(going, RETURNED))
+        self._timers.arm_next(key, record)
+
+    def _pass_on(self, key: bytes, to: bytes, rows: Mapping[str, MovedRow], mail: Rows) -> None:
+        """Send what came to a customer to another, as it came."""
         parts: Rows = {name: (part.row, part.timer) for name, part in rows.items()}
-        self._hand_off(key, owner, parts | linking.mail([*letters, Letter(THROUGH, key)]))
+        self._hand_off(key, to, parts | mail)
+
+    def _unmerge(self, asked: Unmerge, sides: bytes, key: bytes, offset: int) -> bool:
+        """Take identifiers and what they did out of a customer; False where it is not as it was
+        when the administrator read the log: then the facts given are not those of now.
+        """
+        record = self.records.get(key)
+        linking = self._linking
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
+            return False
+        if linking is None or record.watermark != asked.watermark:
+            self._counts["repeat", "unmerge"] += 1
+            return False
+        try:
+            stay, leave = self._codec.unpack_sides(sides)
+            for name in sorted(stay.keys() | leave.keys()):
+                self._known(name)
+            staged, rows = parted(record, stay, leave, self._steps, self.clock)
+            linked, letter = linking.parted(key, record, asked, (self.partition, offset),
+                                            self.clock)
+            staged.append(linked)
+            told = self._told(key, record, staged, self.clock)
+        except StateRefused:
+            raise
+        except Exception as error:
+            raise DecodeError("unmerge_failed", type(error).__name__) from error
+        record.watermark = offset
+        self.records.touch(key, record)
+        self._commit(key, record, staged)
+        self._tell(key, record, staged, told)
+        self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,)))
+        self._timers.arm_next(key, record)
+        return True
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """What a received `$handoff` makes of a customer's rows (law 5): both sides' merged and asked anew.
 
 Pure: gives what would change, changes nothing. Decides that every table which has a row is asked,
-also one that received nothing (it may know another owner), and how timers of both sides join.
+also one that received nothing (it may know another owner), and how timers of both sides join. And
+the reverse: what an unmerge leaves of them, and what goes (`parted`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from footfall.tables import timers
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord
 from footfall.tables.step import Staged, Step
-from footfall.tables.stored import MovedRow, Timer
+from footfall.tables.stored import Kept, MovedRow, Timer
 
 
 def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], steps: Sequence[Step], *,
@@ -39,3 +40,27 @@ def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], steps: Sequenc
         same = row is not None and facts is our_facts and said.told is our_told
         staged.append((step, None if same else step.rows.make(facts, said.told), facts, said))
     return staged, waiting
+
+
+def parted(record: CustomerRecord, stay: Mapping[str, Kept], leave: Mapping[str, Kept],
+           steps: Sequence[Step], clock: int
+           ) -> tuple[list[Staged], dict[str, tuple[Kept, Timer | None]]]:
+    """The staged steps of a customer who keeps only a part of its facts, and the rows that leave.
+    What was told stays, and goes along: neither side tells it again. A table of which nothing is
+    given keeps all of its facts: whoever rebuilt them did not know it.
+    """
+    staged: list[Staged] = []
+    rows: dict[str, tuple[Kept, Timer | None]] = {}
+    for step in steps:
+        name = step.name
+        if name not in record.rows:
+            continue
+        facts, told = step.rows.read(record.rows[name])
+        if name in stay:
+            facts = step.rows.read(stay[name])[0]
+        if name in leave:
+            rows[name] = (step.rows.make(step.rows.read(leave[name])[0], told),
+                          record.timers.get(name))
+        said = step.table.announce(told, facts, clock, step.config, None)
+        staged.append((step, step.rows.make(facts, said.told), facts, said))
+    return staged, rows

@@ -14,9 +14,21 @@ from typing import Final
 import msgspec
 
 from footfall.events.interaction import Interaction
+from footfall.events.reserved import Unmerge
 from footfall.tables import links
-from footfall.tables.links_letters import THROUGH, settle
-from footfall.tables.links_row import Here, Letter, LinksFacts, LinksTold, Mail
+from footfall.tables.links_letters import (
+    ALIASED,
+    CALL,
+    JOIN,
+    MEET,
+    REFUSED,
+    RELEASED,
+    THROUGH,
+    conflict,
+    part,
+    settle,
+)
+from footfall.tables.links_row import LEFT, RETURNED, Here, Letter, LinksFacts, LinksTold, Mail
 from footfall.tables.record import CustomerRecord
 from footfall.tables.row import too_new
 from footfall.tables.spec import Announcement
@@ -27,6 +39,10 @@ from footfall.tables.stored import Kept, MovedRow, Timer
 EVENT: Final = "$event"
 #: Rows on their way: table -> row and timer.
 Rows = dict[str, tuple[Kept, Timer | None]]
+#: Letters that say something of whoever sent them on, and go where its rows go.
+_GOING_ALONG: Final = frozenset({MEET, CALL, ALIASED, JOIN})
+#: Where to a `$handoff` is sent back, with which letters; and those that stay.
+Returned = tuple[bytes, list[Letter], list[Letter]]
 
 
 class Linking:
@@ -39,6 +55,7 @@ class Linking:
         self._mail = msgspec.msgpack.Decoder(Mail)
         self._event = msgspec.msgpack.Decoder(tuple[int, bytes])
         self._nothing = LinksFacts()
+        self._none = Mail(step.table.version, ())
         self.pointer = step.rows.marked(0, LinksTold(owner=b"-"))
         self.alert = step.rows.marked(0, LinksTold(lost=(b"-",)))
         self.mask = -1 ^ step.rows.unmarked(-1)
@@ -93,17 +110,69 @@ class Linking:
         """The letters that it has to read: through whom an event came is nothing to it."""
         return [letter for letter in letters if letter.what != THROUGH]
 
-    def mail(self, letters: Sequence[Letter]) -> Rows:
+    def mail(self, letters: Sequence[Letter], origin: bytes = b"") -> Rows:
         """Letters as a row of their `$handoff`."""
-        mail = Mail(self._step.table.version, tuple(letters))
+        mail = Mail(self._step.table.version, tuple(letters), origin)
         return {links.NAME: (msgspec.Raw(self._encode(mail)), None)}
 
-    def opened(self, moved: dict[str, MovedRow]) -> tuple[Letter, ...]:
+    def through(self, key: bytes, letters: Sequence[Letter], origin: bytes) -> Rows:
+        """The letters that go with what comes through a pointer to its owner."""
+        return self.mail((*letters, Letter(THROUGH, key)), origin)
+
+    def opened(self, moved: dict[str, MovedRow]) -> Mail:
         """The letters of a `$handoff`, taken out of its rows."""
-        part = moved.pop(links.NAME, None)
-        if part is None:
-            return ()
-        mail = self._mail.decode(part.row)
+        row = moved.pop(links.NAME, None)
+        if row is None:
+            return self._none
+        mail = self._mail.decode(row.row)
         if mail.version > self._step.table.version:
             raise too_new(self._step.table, mail.version)
-        return mail.letters
+        return mail
+
+    def origin(self, key: bytes, mail: Mail, sender: bytes) -> bytes:
+        """At whom what comes to `key` came in. The rows of who has left are its own, though another
+        sent them.
+        """
+        if any(letter.what == RELEASED and letter.parted for letter in mail.letters):
+            return key
+        return mail.origin or sender
+
+    # -- unmerged ------------------------------------------------------------------------------
+
+    def parted(self, key: bytes, record: CustomerRecord, asked: Unmerge, place: tuple[int, int],
+               clock: int) -> tuple[Staged, Letter]:
+        """What an unmerge makes of the customer whom identifiers leave, and the letter for the
+        highest of them.
+        """
+        step = self._step
+        _facts, told = step.rows.read(record.rows.get(links.NAME))
+        here = Here(key, clock, step.config, is_empty=False)
+        said, letter = part(told, here, asked.leaving, asked.named, place)
+        return (step, step.rows.make(self._nothing, said.told), self._nothing, said), letter
+
+    def returned(self, key: bytes, record: CustomerRecord, sender: bytes, mail: Mail,
+                 moved: dict[str, MovedRow]) -> Returned | None:
+        """Whether a `$handoff` is not for us: it was on its way here from who has left, or joins
+        whom an unmerge keeps apart from us. Never twice, so that nothing goes round.
+        """
+        row = record.rows.get(links.NAME)
+        if row is None or mail.origin == RETURNED:
+            return None
+        _facts, told = self._step.rows.read(row)
+        if not told.parted and not any(letter.parted for letter in mail.letters):
+            return None
+        going = [one for one in mail.letters if one.what in _GOING_ALONG]
+        for one in told.parted:
+            back = sender if sender in one.keys else mail.origin
+            if back in one.keys and (moved or going):
+                return back, going, [letter for letter in mail.letters
+                                     if letter.what not in _GOING_ALONG and letter.what != THROUGH]
+        for letter in going:  # an unmerge may not have come to what we own yet
+            between = conflict(told.parted, letter.parted, {link.key for link in told.owned})
+            if letter.what == JOIN and between and not told.owner:
+                # What else comes through there is not for us either.
+                ours = tuple(one._replace(side=one.side if one in told.parted else LEFT,
+                                          keys=(letter.key,), apart=()) for one in between)
+                return (letter.key, [Letter(RELEASED, key, cause=letter.cause), letter],
+                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=ours)])
+        return None

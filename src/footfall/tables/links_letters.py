@@ -18,6 +18,10 @@ root that has too much is a shared value (an office's mailbox, a till) and lets 
                                                   I had been seen)
     moved   your owner is now another      pass   my rows come with this, through me
     lost    somebody else has it now       refused, released
+    parted  have I left you, though I point at another who is yours?
+
+An unmerge (`part`) sets what one customer owns apart: from then on each side carries a mark with
+its claims and to whoever owns it later, and two that carry opposite marks are never one customer.
 
 Pure. Must never compare times: what log order made of it is all there is to know.
 """
@@ -25,12 +29,14 @@ Pure. Must never compare times: what log order made of it is all there is to kno
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from footfall.events.customer_key import is_user, kind_of, order
 from footfall.tables.links_row import (
     ALIAS,
+    LEFT,
+    STAYED,
     STRONG,
     WEAK,
     Happened,
@@ -38,6 +44,7 @@ from footfall.tables.links_row import (
     Letter,
     Link,
     LinksTold,
+    Parted,
 )
 from footfall.tables.spec import Announcement, Move, Trigger
 
@@ -51,6 +58,9 @@ THROUGH: Final = "through"
 LOST: Final = "lost"
 REFUSED: Final = "refused"
 RELEASED: Final = "released"
+PARTED: Final = "parted"
+#: The cause of what an unmerge brings about: no messageId.
+UNMERGED: Final = "$unmerge"
 
 #: Of the record kept of links, the newest; what no longer needs a decision is cut the same way.
 HAPPENED_MAX: Final = 16
@@ -58,6 +68,9 @@ OWNED_MAX: Final = 400
 REFUSED_MAX: Final = 16
 LOST_MAX: Final = 16
 WAITING_MAX: Final = 8
+#: Unmerges that hold for one customer, and how many identifiers may leave in one.
+PARTED_MAX: Final = 8
+LEAVING_MAX: Final = 50
 #: An identifier of these kinds is nobody known: a browser, an app's install.
 _UNKNOWN: Final = frozenset({"device", "anonymous_id"})
 _LIMITED: Final = frozenset({"user_id", "email", "phone", "device", "anonymous_id"})
@@ -76,6 +89,26 @@ def settle(told: LinksTold, here: Here, letters: Sequence[Letter]) -> Announceme
     return actor.announcement()
 
 
+def part(told: LinksTold, here: Here, leaving: Sequence[bytes], named: bytes,
+         place: tuple[int, int]) -> tuple[Announcement[LinksTold], Letter]:
+    """Told of a root of whom identifiers leave, their highest first; the letter for that one is
+    given apart, for the rows go with it. `named` is the one that an administrator named, `place`
+    the unmerge's partition and offset.
+    """
+    actor = _Actor(told, here)
+    letter = actor.part(tuple(leaving), named, place)
+    return actor.announcement(), letter
+
+
+def conflict(mine: Sequence[Parted], theirs: Sequence[Parted], owned: Container[bytes] = ()
+             ) -> tuple[Parted, ...]:
+    """The unmerges by which two sides may not be one customer; `owned` by mine, who may have got
+    there before the unmerge did.
+    """
+    return (*(a for a in mine for b in theirs if a[:2] == b[:2] and a.side != b.side),
+            *(b for b in theirs for key in b.apart if key in owned))
+
+
 class _Actor:
     """One customer while it reads its letters."""
 
@@ -92,6 +125,7 @@ class _Actor:
         self._claimants = list(told.claimants)
         self._shared = told.shared
         self._happened = list(told.happened)
+        self._parted = list(told.parted)
         self._triggers: list[Trigger] = []
         self._leaves = b""
 
@@ -104,7 +138,8 @@ class _Actor:
             self._owner,
             tuple(self._owned.values()),
             tuple(self._lost[-LOST_MAX:]), tuple(self._refused[-REFUSED_MAX:]),
-            tuple(self._claimants), self._shared, happened, tuple(self.waiting[-WAITING_MAX:]))
+            tuple(self._claimants), self._shared, happened, tuple(self.waiting[-WAITING_MAX:]),
+            tuple(self._parted[-PARTED_MAX:]))
         moves = [Move(to, None if to == self._leaves else (), tuple(letters))
                  for to, letters in self.letters.items()]
         return Announcement(self._told if told == self._told else told, None,
@@ -114,7 +149,7 @@ class _Actor:
         """Read one letter."""
         what, key = letter.what, letter.key
         if what == MEET:
-            self._meet(key, letter.strength, letter.cause)
+            self._meet(key, letter.strength, letter.cause, letter.lost)
         elif what == ALIASED:
             if self._is_empty and not self._owner:
                 self.waiting.append(Happened(self._now, what, key, letter.cause))
@@ -124,19 +159,32 @@ class _Actor:
             if key != self._me:
                 self._send(key, Letter(ALIASED, self._me, ALIAS, letter.cause))
         elif what == CLAIM:
-            self._claimed(key, letter.strength, letter.cause)
+            self._claimed(letter)
         elif what == MOVED:  # from `key` to the first of `owned`
-            if self._owner == key:
+            self._mark(letter)
+            if self._owner == key or self._owner in letter.lost:
                 self._owner = letter.owned[0].key
+            elif letter.parted:
+                self._ask(letter)
         elif what == RELEASED:
-            if self._owner == key:
+            self._mark(letter)
+            if self._owner == key or self._owner in letter.lost:
                 self._owner = b""
-                self._note("released", key, letter.cause)
+                self._owned = {link.key: link for link in letter.owned}
+                if not letter.parted:
+                    self._note("released", key, letter.cause)
+            elif letter.parted:
+                self._ask(letter)
         elif what == THROUGH:
             if self._owner:
                 self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
         elif self._owner:  # the rest is for whoever owns
             self._send(self._owner, letter)
+        elif what == PARTED:
+            if any(key in one.keys for one in self._parted):
+                via, what = letter.lost[0], MOVED if letter.strength else RELEASED
+                self._send(key, Letter(what, via, cause=letter.cause, owned=letter.owned,
+                                       lost=(self._me,), parted=letter.parted))
         elif what == JOIN:
             self._joined(letter)
         elif what == LOST:
@@ -145,11 +193,57 @@ class _Actor:
             if key not in self._lost:
                 self._lost.append(key)
         elif what == REFUSED:
-            self._refuse(key, "shared", letter.cause)
+            self._refuse(key, "unmerged" if letter.parted else "shared", letter.cause)
+            for one in letter.parted:
+                if one.keys:
+                    self._keep_out(one)
+
+    def _ask(self, letter: Letter) -> None:
+        """Let go by a customer whom we do not point at: perhaps our owner is that customer's."""
+        if self._owner:
+            self._send(self._owner, Letter(
+                PARTED, self._me, int(letter.what == MOVED), letter.cause, owned=letter.owned,
+                lost=(self._owner,), parted=letter.parted))
+
+    def _keep_out(self, refused: Parted) -> None:
+        """What comes from these through whom we refused is sent back, too."""
+        for n, one in enumerate(self._parted):
+            if one[:2] == refused[:2]:
+                keys = dict.fromkeys((*one.keys, *refused.keys))
+                self._parted[n] = one._replace(keys=tuple(keys)[-LEAVING_MAX:])
+                return
+        self._parted.append(refused)
+
+    def part(self, leaving: tuple[bytes, ...], named: bytes, place: tuple[int, int]) -> Letter:
+        """Let identifiers go; gives the letter for the first of them."""
+        there = (Parted(*place, LEFT),)
+        root = leaving[0]
+        apart = tuple(dict.fromkeys((named, root)))
+        self._parted.append(Parted(*place, STAYED, leaving, apart))
+        links = []
+        for key in leaving:
+            link = self._owned.pop(key, None)
+            if link is None or key == root:
+                continue
+            links.append(link)
+            self._send(key, Letter(MOVED, self._me, owned=(Link(root, 0),), cause=UNMERGED,
+                                   parted=there if key == named else ()))
+        self._lost = [key for key in self._lost if key not in leaving]
+        self._refused += [key for key in apart if key not in self._refused]
+        self._note("unmerged", named, UNMERGED)
+        return Letter(RELEASED, self._me, cause=UNMERGED, owned=tuple(links), parted=there)
+
+    def _mark(self, letter: Letter) -> None:
+        """Whoever was unmerged is on its side of it for good."""
+        new = [one for one in letter.parted if one[:3] not in {mine[:3] for mine in self._parted}]
+        if new and letter.cause == UNMERGED:
+            self._note("unmerged", letter.key, UNMERGED)
+        self._parted += new
 
     # -- as a root ---------------------------------------------------------------------------------
 
-    def _meet(self, other: bytes, strength: int, cause: str) -> None:
+    def _meet(self, other: bytes, strength: int, cause: str, lost: tuple[bytes, ...] = ()
+              ) -> None:
         me = self._me
         if other == me:
             return
@@ -161,32 +255,41 @@ class _Actor:
                 return  # two users are one customer by an alias alone
         if self._owner:
             if self._owner != other:
-                self._send(self._owner, Letter(MEET, other, strength, cause))
+                self._send(self._owner, Letter(MEET, other, strength, cause, lost=lost))
         elif order(other) > order(me):
-            self._send(other, Letter(MEET, me, strength, cause))
+            # Whoever was let go by an unmerge may still stand among what others own.
+            lost = (me,) if self._parted else ()
+            self._send(other, Letter(MEET, me, strength, cause, lost=lost))
         elif not self._shared:
-            self._claim(other, strength, cause)
+            self._claim(other, strength, cause, is_known=other in self._owned and not lost)
 
-    def _claim(self, other: bytes, strength: int, cause: str) -> None:
-        if other in self._owned or other in self._refused:
+    def _claim(self, other: bytes, strength: int, cause: str, *, is_known: bool) -> None:
+        if is_known or other in self._refused:
             return
         if strength == WEAK and other in self._lost:
             return
-        if self._is_full(other):
+        if other not in self._owned and self._is_full(other):
             if self._is_user:
                 self._refuse(other, "limit", cause)
             else:
                 self._share(other, cause)
             return
-        self._owned[other] = Link(other, self._now)
+        self._owned.setdefault(other, Link(other, self._now))
         if other in self._lost:
             self._lost.remove(other)
+        # Claimed anew by an event: what comes from there is ours again.
+        self._parted = [one._replace(keys=tuple(key for key in one.keys if key != other))
+                        for one in self._parted]
         self._note("linked", other, cause)
-        self._send(other, Letter(CLAIM, self._me, strength, cause))
+        self._send(other, Letter(CLAIM, self._me, strength, cause, parted=self._marks()))
 
     def _joined(self, letter: Letter) -> None:
         """The rows of `letter.key` have come with this, and what it owned is ours to claim."""
         other = letter.key
+        if other == self._me:  # refused, and sent back
+            self._owned |= {link.key: link for link in letter.owned}
+            return
+        self._mark(letter)
         if other not in self._lost and not self._shared:
             self._owned.setdefault(other, Link(other, self._now))
         was_known = kind_of(other) not in _UNKNOWN
@@ -239,8 +342,16 @@ class _Actor:
 
     # -- as one that is claimed --------------------------------------------------------------------
 
-    def _claimed(self, owner: bytes, strength: int, cause: str) -> None:
+    def _marks(self) -> tuple[Parted, ...]:
+        return tuple(one._replace(keys=()) for one in self._parted)
+
+    def _claimed(self, letter: Letter) -> None:
+        owner, strength, cause = letter.key, letter.strength, letter.cause
         mine = self._owner
+        between = conflict(self._marks(), letter.parted, self._owned)
+        if between:
+            self._send(owner, Letter(REFUSED, self._me, cause=cause, parted=between))
+            return
         if self._shared:
             self._send(owner, Letter(REFUSED, self._me, cause=cause))
         elif mine == owner:
@@ -271,7 +382,7 @@ class _Actor:
         self._send(owner, Letter(
             JOIN, self._me, WEAK if self._is_empty else STRONG, cause,
             owned=tuple(self._owned.values()),
-            lost=tuple(self._lost), happened=tuple(self._happened)))
+            lost=tuple(self._lost), happened=tuple(self._happened), parted=self._marks()))
         self._owned = {}
         self._lost = []
 

@@ -23,6 +23,28 @@ class Link(NamedTuple):
     since: int
 
 
+#: Of what an unmerge (`Parted`) set apart, this customer or identifier stayed, or left.
+STAYED, LEFT = 0, 1
+
+
+class Parted(NamedTuple):
+    """One side of an unmerge, which is named by its place in the log: whoever is on this side never
+    again becomes one customer with the other. `keys`: those who left, at the customer they left;
+    what is on its way from them is sent back. `apart`, of who stayed: the identifier that was
+    named, and the highest that left, which may not know of it yet.
+    """
+
+    partition: int
+    offset: int
+    side: int
+    keys: tuple[bytes, ...] = ()
+    apart: tuple[bytes, ...] = ()
+
+
+#: The origin of what was sent back by a customer whom it does not concern: never twice.
+RETURNED = b"-"
+
+
 class Happened(NamedTuple):
     """One entry of the record: what became of a link, when (ms of the log's clock) and why.
     `cause` is the messageId of the event that brought it about.
@@ -44,13 +66,17 @@ class Letter(msgspec.Struct, array_like=True, frozen=True, gc=False):
     owned: tuple[Link, ...] = ()
     lost: tuple[bytes, ...] = ()
     happened: tuple[Happened, ...] = ()
+    parted: tuple[Parted, ...] = ()
 
 
 class Mail(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The letters of one `$handoff`, and the version of the table that wrote them."""
+    """The letters of one `$handoff`, and the version of the table that wrote them. `origin`: the
+    customer at whom what comes through a pointer came in, or `RETURNED`.
+    """
 
     version: int
     letters: tuple[Letter, ...]
+    origin: bytes = b""
 
 
 class LinksFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -61,7 +87,7 @@ class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`owner`: where this customer's rows are and its events go, b"" for a root. `owned`: what
     points here. `lost`: owned before, claimed by somebody else since. `refused`: not to be claimed.
     `claimants`: users who named this identifier. `shared`: links nobody any more. `waiting`: alias
-    calls that name this user, of whom no event has come.
+    calls that name this user, of whom no event has come. `parted`: unmerges that hold for it.
     """
 
     owner: bytes = b""
@@ -72,6 +98,7 @@ class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     shared: bool = False
     happened: tuple[Happened, ...] = ()
     waiting: tuple[Happened, ...] = ()
+    parted: tuple[Parted, ...] = ()
 
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
