@@ -22,7 +22,7 @@ from footfall.tables import consent_gate, links, timers
 from footfall.tables.config import Config, version_of
 from footfall.tables.handoffs import merged, parted
 from footfall.tables.linking import EVENT, Linking, Returned, Rows
-from footfall.tables.links_row import RETURNED, Letter
+from footfall.tables.links_row import Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
@@ -200,7 +200,7 @@ class Fold:
             assert self._last is not None
             self._applied(key, record, event, when, digest)
             self._pass_on(key, linking.owner(record), linking.event(when, self._last.value),
-                          linking.through(key, (), key))
+                          linking.through(key, (), ()))
             return
         stepped = self._step(key, record, event, when)
         self._applied(key, record, event, when, digest)
@@ -268,8 +268,7 @@ class Fold:
             if record.timers:
                 timers.rearm(record.timers, self.clock, self.config)
 
-    def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped, origin: bytes = b""
-              ) -> None:
+    def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
         """Put what an event makes of a customer into its record, and tell it."""
         staged, told, kept_out, unreadable = stepped
         for what in kept_out:
@@ -278,7 +277,7 @@ class Fold:
             self._counts["unreadable", signal] += 1
         self._commit(key, record, staged)
         if told is not None:
-            self._tell(key, record, staged, told, origin)
+            self._tell(key, record, staged, told)
 
     def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
@@ -367,10 +366,8 @@ class Fold:
         return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
-              told: Sequence[Output], origin: bytes = b"") -> None:
-        """Put what committed steps tell into the outputs, then what they move. `origin`: where
-        letters that a pointer sends on came in.
-        """
+              told: Sequence[Output]) -> None:
+        """Put what committed steps tell into the outputs, then what they move."""
         self.outputs += told
         for step, _row, _facts, said in steps:
             for trigger in said.triggers:
@@ -382,7 +379,7 @@ class Fold:
                         name: (self._codec.take(record, name), record.timers.pop(name, None))
                         for name in names if name in record.rows and name != step.name}
                     if move.letters and self._linking is not None:
-                        rows |= self._linking.mail(move.letters, origin)
+                        rows |= self._linking.mail(move.letters)
                     self._hand_off(key, move.to, rows)
 
     # -- timers --------------------------------------------------------------------------------
@@ -482,19 +479,18 @@ class Fold:
             return False
         linking = self._linking
         letters: Sequence[Letter] = ()
-        origin = move.sender
         try:
             moved = self._codec.unpack(rows)
             if linking is not None:
                 mail = linking.opened(moved)
-                letters, origin = mail.letters, linking.origin(key, mail, move.sender)
-                back = linking.returned(key, record, move.sender, mail, moved)
+                letters, path = mail.letters, linking.path(mail, move.sender)
+                back = linking.returned(key, record, path, mail, moved)
                 if back is not None:
-                    self._send_back(key, record, moved, back, origin)
+                    self._send_back(key, record, moved, back)
                     self._received(key, record, move, offset)
                     return True
                 if linking.is_pointer(record):
-                    if self._send_on(key, record, moved, letters, origin):
+                    if self._send_on(key, record, moved, letters, path):
                         self._received(key, record, move, offset)
                         return True
                     letters = ()  # they have set it free: what came with them is its own
@@ -505,7 +501,7 @@ class Fold:
             raise DecodeError("handoff_failed", type(error).__name__) from error
         record.timers = waiting
         self._received(key, record, move, offset)
-        self._take(key, record, stepped, origin)
+        self._take(key, record, stepped)
         self._timers.arm_next(key, record)
         return True
 
@@ -541,7 +537,7 @@ class Fold:
         self.records.touch(key, record)
 
     def _send_on(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
-                 letters: Sequence[Letter], origin: bytes) -> bool:
+                 letters: Sequence[Letter], path: tuple[bytes, ...]) -> bool:
         """At a pointer: read letters, and send what came with them to the owner; False where they
         have set it free.
         """
@@ -558,22 +554,22 @@ class Fold:
                 own = one.letters  # they go with the rows
             else:
                 self._hand_off(key, one.to,
-                               linking.mail(one.letters, b"" if goes_on else origin))
+                               linking.mail(one.letters, path if one.to == owner else ()))
         if goes_on:
-            self._pass_on(key, owner, moved, linking.through(key, own, origin))
+            self._pass_on(key, owner, moved, linking.through(key, own, path))
         return bool(owner)
 
     def _send_back(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
-                   back: Returned, origin: bytes) -> None:
+                   back: Returned) -> None:
         """Send what is not for us back as it came; letters that are for us are read."""
         linking = self._linking
         assert linking is not None
-        to, going, ours = back
+        to, going, path, ours = back
         linked = linking.of_letters(key, record, ours, self.clock)
         told = self._told(key, record, [linked], self.clock)
         self._commit(key, record, [linked])
-        self._tell(key, record, [linked], told, origin)  # letters that say why go first
-        self._pass_on(key, to, moved, linking.mail(going, RETURNED))
+        self._tell(key, record, [linked], told)  # letters that say why go first
+        self._pass_on(key, to, moved, linking.mail(going, path, is_returned=True))
         self._timers.arm_next(key, record)
 
     def _pass_on(self, key: bytes, to: bytes, rows: Mapping[str, MovedRow], mail: Rows) -> None:
@@ -610,7 +606,7 @@ class Fold:
         self.records.touch(key, record)
         self._commit(key, record, staged)
         self._tell(key, record, staged, told)
-        self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,)))
+        self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,), is_returned=True))
         self._timers.arm_next(key, record)
         return True
 

@@ -24,11 +24,13 @@ from footfall.tables.links_letters import (
     REFUSED,
     RELEASED,
     THROUGH,
+    UNMERGED,
     conflict,
+    let_go,
     part,
     settle,
 )
-from footfall.tables.links_row import LEFT, RETURNED, Here, Letter, LinksFacts, LinksTold, Mail
+from footfall.tables.links_row import LEFT, Here, Letter, LinksFacts, LinksTold, Mail
 from footfall.tables.record import CustomerRecord
 from footfall.tables.row import too_new
 from footfall.tables.spec import Announcement
@@ -41,8 +43,11 @@ EVENT: Final = "$event"
 Rows = dict[str, tuple[Kept, Timer | None]]
 #: Letters that say something of whoever sent them on, and go where its rows go.
 _GOING_ALONG: Final = frozenset({MEET, CALL, ALIASED, JOIN})
-#: Where to a `$handoff` is sent back, with which letters; and those that stay.
-Returned = tuple[bytes, list[Letter], list[Letter]]
+#: Of the customers whom something passed through, those who are remembered.
+PATH_MAX: Final = 16
+#: Where to a `$handoff` is sent back, with which letters, having come there by which path; and the
+#: letters that stay.
+Returned = tuple[bytes, list[Letter], tuple[bytes, ...], list[Letter]]
 
 
 class Linking:
@@ -110,14 +115,15 @@ class Linking:
         """The letters that it has to read: through whom an event came is nothing to it."""
         return [letter for letter in letters if letter.what != THROUGH]
 
-    def mail(self, letters: Sequence[Letter], origin: bytes = b"") -> Rows:
+    def mail(self, letters: Sequence[Letter], path: tuple[bytes, ...] = (), *,
+             is_returned: bool = False) -> Rows:
         """Letters as a row of their `$handoff`."""
-        mail = Mail(self._step.table.version, tuple(letters), origin)
+        mail = Mail(self._step.table.version, tuple(letters), path, is_returned)
         return {links.NAME: (msgspec.Raw(self._encode(mail)), None)}
 
-    def through(self, key: bytes, letters: Sequence[Letter], origin: bytes) -> Rows:
+    def through(self, key: bytes, letters: Sequence[Letter], path: tuple[bytes, ...]) -> Rows:
         """The letters that go with what comes through a pointer to its owner."""
-        return self.mail((*letters, Letter(THROUGH, key)), origin)
+        return self.mail((*letters, Letter(THROUGH, key)), path)
 
     def opened(self, moved: dict[str, MovedRow]) -> Mail:
         """The letters of a `$handoff`, taken out of its rows."""
@@ -129,13 +135,9 @@ class Linking:
             raise too_new(self._step.table, mail.version)
         return mail
 
-    def origin(self, key: bytes, mail: Mail, sender: bytes) -> bytes:
-        """At whom what comes to `key` came in. The rows of who has left are its own, though another
-        sent them.
-        """
-        if any(letter.what == RELEASED and letter.parted for letter in mail.letters):
-            return key
-        return mail.origin or sender
+    def path(self, mail: Mail, sender: bytes) -> tuple[bytes, ...]:
+        """Through whom a `$handoff` came, each of whom pointed at the next, and the last at us."""
+        return mail.path if mail.is_returned else (*mail.path, sender)[-PATH_MAX:]
 
     # -- unmerged ------------------------------------------------------------------------------
 
@@ -150,29 +152,34 @@ class Linking:
         said, letter = part(told, here, asked.leaving, asked.named, place)
         return (step, step.rows.make(self._nothing, said.told), self._nothing, said), letter
 
-    def returned(self, key: bytes, record: CustomerRecord, sender: bytes, mail: Mail,
+    def returned(self, key: bytes, record: CustomerRecord, path: tuple[bytes, ...], mail: Mail,
                  moved: dict[str, MovedRow]) -> Returned | None:
         """Whether a `$handoff` is not for us: it was on its way here from who has left, or joins
-        whom an unmerge keeps apart from us. Never twice, so that nothing goes round.
+        whom an unmerge keeps apart from us.
         """
         row = record.rows.get(links.NAME)
-        if row is None or mail.origin == RETURNED:
+        if row is None:
             return None
         _facts, told = self._step.rows.read(row)
         if not told.parted and not any(letter.parted for letter in mail.letters):
             return None
         going = [one for one in mail.letters if one.what in _GOING_ALONG]
-        for one in told.parted:
-            back = sender if sender in one.keys else mail.origin
-            if back in one.keys and (moved or going):
-                return back, going, [letter for letter in mail.letters
-                                     if letter.what not in _GOING_ALONG and letter.what != THROUGH]
-        for letter in going:  # an unmerge may not have come to what we own yet
-            between = conflict(told.parted, letter.parted, {link.key for link in told.owned})
-            if letter.what == JOIN and between and not told.owner:
+        if not going and not moved:
+            return None
+        ours = [one for one in mail.letters
+                if one.what not in _GOING_ALONG and one.what != THROUGH]
+        for n in range(len(path) - 1, -1, -1):  # the last who has left: it pointed at who has not
+            letter = let_go(told.parted, path[n], (*path, key)[n + 1], UNMERGED)
+            if letter is not None:
+                return path[n], [letter, *going], path[:n], ours
+        for one in going:  # an unmerge may not have come to what we own yet
+            between = conflict(told.parted, one.parted, {link.key for link in told.owned})
+            if one.what == JOIN and between and not told.owner and one.key != key:
                 # What else comes through there is not for us either.
-                ours = tuple(one._replace(side=one.side if one in told.parted else LEFT,
-                                          keys=(letter.key,), apart=()) for one in between)
-                return (letter.key, [Letter(RELEASED, key, cause=letter.cause), letter],
-                        [Letter(REFUSED, letter.key, cause=letter.cause, parted=ours)])
+                refused = tuple(it._replace(side=it.side if it in told.parted else LEFT,
+                                            keys=(one.key,), apart=()) for it in between)
+                n = path.index(one.key) if one.key in path else len(path)
+                via = (*path, key, key)[n + 1]
+                return (one.key, [Letter(RELEASED, via, cause=one.cause), *going], path[:n],
+                        [Letter(REFUSED, one.key, cause=one.cause, parted=refused), *ours])
         return None

@@ -18,10 +18,12 @@ root that has too much is a shared value (an office's mailbox, a till) and lets 
                                                   I had been seen)
     moved   your owner is now another      pass   my rows come with this, through me
     lost    somebody else has it now       refused, released
-    parted  have I left you, though I point at another who is yours?
 
 An unmerge (`part`) sets what one customer owns apart: from then on each side carries a mark with
 its claims and to whoever owns it later, and two that carry opposite marks are never one customer.
+Who leaves may point at another who belongs to the customer, so it is told of all of these. A
+pointer that was on its way then is found by what comes through it: that goes back to who left, with
+a letter that undoes this very pointer (`let_go`), so nothing comes the same way twice.
 
 Pure. Must never compare times: what log order made of it is all there is to know.
 """
@@ -58,7 +60,6 @@ THROUGH: Final = "through"
 LOST: Final = "lost"
 REFUSED: Final = "refused"
 RELEASED: Final = "released"
-PARTED: Final = "parted"
 #: The cause of what an unmerge brings about: no messageId.
 UNMERGED: Final = "$unmerge"
 
@@ -107,6 +108,21 @@ def conflict(mine: Sequence[Parted], theirs: Sequence[Parted], owned: Container[
     """
     return (*(a for a in mine for b in theirs if a[:2] == b[:2] and a.side != b.side),
             *(b for b in theirs for key in b.apart if key in owned))
+
+
+def let_go(parted: Sequence[Parted], key: bytes, via: bytes, cause: str) -> Letter | None:
+    """What is told to one who left, and whose pointer to `via` still leads to who was left; None
+    for everybody else.
+    """
+    for one in parted:
+        if key in one.keys:
+            root = one.apart[-1] if one.apart else key
+            marks = (Parted(one.partition, one.offset, LEFT),) if key in one.apart else ()
+            if key != root:
+                return Letter(MOVED, via, cause=cause, owned=(Link(root, 0),), parted=marks)
+            owned = tuple(Link(other, 0) for other in one.keys if other != key) if marks else ()
+            return Letter(RELEASED, via, cause=cause, owned=owned, parted=marks)
+    return None
 
 
 class _Actor:
@@ -164,8 +180,6 @@ class _Actor:
             self._mark(letter)
             if self._owner == key or self._owner in letter.lost:
                 self._owner = letter.owned[0].key
-            elif letter.parted:
-                self._ask(letter)
         elif what == RELEASED:
             self._mark(letter)
             if self._owner == key or self._owner in letter.lost:
@@ -173,21 +187,16 @@ class _Actor:
                 self._owned = {link.key: link for link in letter.owned}
                 if not letter.parted:
                     self._note("released", key, letter.cause)
-            elif letter.parted:
-                self._ask(letter)
         elif what == THROUGH:
             if self._owner:
                 self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
         elif self._owner:  # the rest is for whoever owns
             self._send(self._owner, letter)
-        elif what == PARTED:
-            if any(key in one.keys for one in self._parted):
-                via, what = letter.lost[0], MOVED if letter.strength else RELEASED
-                self._send(key, Letter(what, via, cause=letter.cause, owned=letter.owned,
-                                       lost=(self._me,), parted=letter.parted))
         elif what == JOIN:
             self._joined(letter)
         elif what == LOST:
+            if any(link.key == self._me or link.key in self._owned for link in letter.owned):
+                return  # who has it now is us, too
             if self._owned.pop(key, None) is not None:
                 self._note("lost", key, letter.cause)
             if key not in self._lost:
@@ -198,17 +207,10 @@ class _Actor:
                 if one.keys:
                     self._keep_out(one)
 
-    def _ask(self, letter: Letter) -> None:
-        """Let go by a customer whom we do not point at: perhaps our owner is that customer's."""
-        if self._owner:
-            self._send(self._owner, Letter(
-                PARTED, self._me, int(letter.what == MOVED), letter.cause, owned=letter.owned,
-                lost=(self._owner,), parted=letter.parted))
-
     def _keep_out(self, refused: Parted) -> None:
         """What comes from these through whom we refused is sent back, too."""
         for n, one in enumerate(self._parted):
-            if one[:2] == refused[:2]:
+            if one[:2] == refused[:2] and not one.apart:
                 keys = dict.fromkeys((*one.keys, *refused.keys))
                 self._parted[n] = one._replace(keys=tuple(keys)[-LEAVING_MAX:])
                 return
@@ -220,18 +222,21 @@ class _Actor:
         root = leaving[0]
         apart = tuple(dict.fromkeys((named, root)))
         self._parted.append(Parted(*place, STAYED, leaving, apart))
-        links = []
-        for key in leaving:
-            link = self._owned.pop(key, None)
-            if link is None or key == root:
-                continue
-            links.append(link)
-            self._send(key, Letter(MOVED, self._me, owned=(Link(root, 0),), cause=UNMERGED,
-                                   parted=there if key == named else ()))
+        gone = {key: self._owned.pop(key) for key in leaving if key in self._owned}
+        gone.pop(root, None)
+        links = tuple(gone.values())
+        for key in gone:
+            self._send(key, Letter(MOVED, self._me, owned=(Link(root, 0),), lost=self._above(key),
+                                   cause=UNMERGED, parted=there if key == named else ()))
         self._lost = [key for key in self._lost if key not in leaving]
         self._refused += [key for key in apart if key not in self._refused]
         self._note("unmerged", named, UNMERGED)
-        return Letter(RELEASED, self._me, cause=UNMERGED, owned=tuple(links), parted=there)
+        return Letter(RELEASED, self._me, cause=UNMERGED, owned=links, lost=self._above(root),
+                      parted=there)
+
+    def _above(self, key: bytes) -> tuple[bytes, ...]:
+        """Who of ours may stand between."""
+        return tuple(mine for mine in self._owned if order(mine) > order(key))
 
     def _mark(self, letter: Letter) -> None:
         """Whoever was unmerged is on its side of it for good."""
@@ -277,11 +282,15 @@ class _Actor:
         self._owned.setdefault(other, Link(other, self._now))
         if other in self._lost:
             self._lost.remove(other)
-        # Claimed anew by an event: what comes from there is ours again.
-        self._parted = [one._replace(keys=tuple(key for key in one.keys if key != other))
-                        for one in self._parted]
+        self._let_in(other)
         self._note("linked", other, cause)
         self._send(other, Letter(CLAIM, self._me, strength, cause, parted=self._marks()))
+
+    def _let_in(self, other: bytes) -> None:
+        """Claimed anew by an event: what comes from there is ours again."""
+        if any(other in one.keys for one in self._parted):
+            self._parted = [one._replace(keys=tuple(key for key in one.keys if key != other))
+                            for one in self._parted]
 
     def _joined(self, letter: Letter) -> None:
         """The rows of `letter.key` have come with this, and what it owned is ours to claim."""
@@ -306,8 +315,10 @@ class _Actor:
                 continue
             if link.key in self._refused or self._is_full(link.key):
                 self._refuse(link.key, "limit", letter.cause)
-                self._send(link.key, Letter(RELEASED, other, cause=letter.cause))
+                self._send(link.key, let_go(self._parted, link.key, other, letter.cause)
+                           or Letter(RELEASED, other, cause=letter.cause))
                 continue
+            self._let_in(link.key)
             self._owned[link.key] = link
             self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),)))
 
@@ -368,11 +379,11 @@ class _Actor:
         elif not is_user(owner):
             self._send(mine, Letter(MEET, owner, WEAK, cause))
         elif strength == WEAK:
-            self._send(owner, Letter(LOST, self._me, cause=cause))
+            self._send(owner, Letter(LOST, self._me, cause=cause, owned=(Link(mine, 0),)))
         else:
             self._owner = owner
             self._note("claimed", owner, cause)
-            self._send(mine, Letter(LOST, self._me, cause=cause))
+            self._send(mine, Letter(LOST, self._me, cause=cause, owned=(Link(owner, 0),)))
         if strength != WEAK and not self._is_user and not self._shared:
             self._count(owner, cause)
 
@@ -382,7 +393,7 @@ class _Actor:
         self._send(owner, Letter(
             JOIN, self._me, WEAK if self._is_empty else STRONG, cause,
             owned=tuple(self._owned.values()),
-            lost=tuple(self._lost), happened=tuple(self._happened), parted=self._marks()))
+            lost=tuple(self._lost), happened=tuple(self._happened), parted=tuple(self._parted)))
         self._owned = {}
         self._lost = []
 

@@ -41,9 +41,6 @@ class Parted(NamedTuple):
     apart: tuple[bytes, ...] = ()
 
 
-#: The origin of what was sent back by a customer whom it does not concern: never twice.
-RETURNED = b"-"
-
 
 class Happened(NamedTuple):
     """One entry of the record: what became of a link, when (ms of the log's clock) and why.
@@ -70,13 +67,15 @@ class Letter(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Mail(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The letters of one `$handoff`, and the version of the table that wrote them. `origin`: the
-    customer at whom what comes through a pointer came in, or `RETURNED`.
+    """The letters of one `$handoff`, and the version of the table that wrote them. `path`: through
+    whom it came before the sender, each of whom pointed at the next; the sender is one of them too,
+    but where it gave back what is not its own (`is_returned`).
     """
 
     version: int
     letters: tuple[Letter, ...]
-    origin: bytes = b""
+    path: tuple[bytes, ...] = ()
+    is_returned: bool = False
 
 
 class LinksFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
