@@ -241,7 +241,9 @@ class Fold:
                         told = []
                     if step.unreadable is not None:
                         unreadable = step.unreadable(event)
-            if linking is not None and (names_new or letters or linking.is_alert(record)):
+            # An alias call links also where a newer one is shown.
+            if linking is not None and (names_new or letters or linking.is_alert(record)
+                                        or event["type"] == "alias"):
                 name = links.NAME
                 linked = linking.of_event(key, record, event, letters, clock)
                 if linked is not None:
