@@ -120,9 +120,11 @@ def check_sides(play: Play, wanted: Plan, found: dict[str, bytes]) -> None:
     assert not here & there
     cut = [own_side(one, wanted) for one in play.happened]
     known = stay | leave
+    both = {*wanted.stays.keys, *wanted.leaves.keys}
     if any(names_both for n, (_one, names_both) in enumerate(cut)
            if f"m{n}" not in known
-           and not {*play.happened[n].keys()} <= {wanted.root, wanted.named}):
+           and not {*play.happened[n].keys(), *(both & {*play.happened[n].before()})}
+           <= {wanted.root, wanted.named}):
         return  # who names both sides from then on is of either
     if any(not set(one.before()).isdisjoint(wanted.stays.keys)
            and not set(one.before()).isdisjoint(wanted.leaves.keys) for one in play.happened):

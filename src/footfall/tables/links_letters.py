@@ -191,6 +191,9 @@ class _Actor:
             if self._owner:
                 self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
         elif self._owner:  # the rest is for whoever owns
+            if what == JOIN and key == self._me:  # refused, and back: we may know more by now
+                letter = Letter(JOIN, key, letter.strength, letter.cause, letter.owned,
+                                letter.lost, letter.happened, tuple(self._parted))
             self._send(self._owner, letter)
         elif what == JOIN:
             self._joined(letter)
