@@ -21,6 +21,7 @@ from footfall.tables.links_letters import (
     CALL,
     JOIN,
     MEET,
+    PARTED,
     REFUSED,
     RELEASED,
     THROUGH,
@@ -42,7 +43,7 @@ EVENT: Final = "$event"
 #: Rows on their way: table -> row and timer.
 Rows = dict[str, tuple[Kept, Timer | None]]
 #: Letters that say something of whoever sent them on, and go where its rows go.
-_GOING_ALONG: Final = frozenset({MEET, CALL, ALIASED, JOIN})
+_GOING_ALONG: Final = frozenset({MEET, CALL, ALIASED, JOIN, PARTED})
 #: Of the customers whom something passed through, those who are remembered.
 PATH_MAX: Final = 16
 #: Where to a `$handoff` is sent back, with which letters, having come there by which path; and the
@@ -174,7 +175,7 @@ class Linking:
                 return path[n], [letter, *going], path[:n], ours
         for one in going:  # an unmerge may not have come to what we own yet
             between = conflict(told.parted, one.parted, {link.key for link in told.owned})
-            if one.what == JOIN and between and not told.owner and one.key != key:
+            if one.what in (JOIN, PARTED) and between and not told.owner and one.key != key:
                 # What else comes through there is not for us either.
                 refused = tuple(it._replace(side=it.side if it in told.parted else LEFT,
                                             keys=(one.key,), apart=()) for it in between)

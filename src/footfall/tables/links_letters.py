@@ -18,6 +18,7 @@ root that has too much is a shared value (an office's mailbox, a till) and lets 
                                                   I had been seen)
     moved   your owner is now another      pass   my rows come with this, through me
     lost    somebody else has it now       refused, released
+    parted  the rows with this have left by an unmerge: whoever has them is on their side of it
 
 An unmerge (`part`) sets what one customer owns apart: from then on each side carries a mark with
 its claims and to whoever owns it later, and two that carry opposite marks are never one customer.
@@ -60,6 +61,7 @@ THROUGH: Final = "through"
 LOST: Final = "lost"
 REFUSED: Final = "refused"
 RELEASED: Final = "released"
+PARTED: Final = "parted"
 #: The cause of what an unmerge brings about: no messageId.
 UNMERGED: Final = "$unmerge"
 
@@ -187,6 +189,8 @@ class _Actor:
                 self._owned = {link.key: link for link in letter.owned}
                 if not letter.parted:
                     self._note("released", key, letter.cause)
+            elif self._owner and letter.parted:
+                self._send(self._owner, Letter(PARTED, self._me, parted=letter.parted))
         elif what == THROUGH:
             if self._owner:
                 self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
@@ -195,6 +199,8 @@ class _Actor:
                 letter = Letter(JOIN, key, letter.strength, letter.cause, letter.owned,
                                 letter.lost, letter.happened, tuple(self._parted))
             self._send(self._owner, letter)
+        elif what == PARTED:
+            self._mark(letter)
         elif what == JOIN:
             self._joined(letter)
         elif what == LOST:
