@@ -207,7 +207,7 @@ def test_an_alias_may_name_a_browser() -> None:
 
 
 def test_an_alias_that_comes_late_links_all_the_same() -> None:
-    """A newer one says which user_id is shown; whom the older one names is still the same person."""
+    """A newer one says which user_id is shown; whom the older one names is the same person."""
     shop = People()
     shop.page("bert")
     shop.page("anna")

@@ -75,7 +75,7 @@ def plan(history: History, one: bytes, other: bytes, key_of: CustomerKeys) -> Pl
         _refuse(history, one, other)
     _check_owned(history, root, one if other == root else other)
     if len(history.told(root).parted) >= PARTED_MAX:
-        raise FootfallError(f"{root.decode()} has been taken apart {PARTED_MAX} times, and no more "
+        raise FootfallError(f"{PARTED_MAX} unmerges hold for {root.decode()} already, and no more "
                             "can be remembered")
     named = one if other == root else other
     leaving = _leaving(history, root, named, key_of)

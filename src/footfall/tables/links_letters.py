@@ -72,8 +72,8 @@ REFUSED_MAX: Final = 16
 LOST_MAX: Final = 16
 WAITING_MAX: Final = 8
 #: Unmerges that hold for one customer, and how many identifiers may leave in one.
-PARTED_MAX: Final = 8
-LEAVING_MAX: Final = 50
+PARTED_MAX: Final = 4
+LEAVING_MAX: Final = 16
 #: An identifier of these kinds is nobody known: a browser, an app's install.
 _UNKNOWN: Final = frozenset({"device", "anonymous_id"})
 _LIMITED: Final = frozenset({"user_id", "email", "phone", "device", "anonymous_id"})
@@ -249,7 +249,9 @@ class _Actor:
 
     def _mark(self, letter: Letter) -> None:
         """Whoever was unmerged is on its side of it for good."""
-        new = [one for one in letter.parted if one[:3] not in {mine[:3] for mine in self._parted}]
+        known = {mine[:3] for mine in self._parted}
+        new = [one._replace(keys=tuple(key for key in one.keys if key not in self._owned))
+               for one in letter.parted if one[:3] not in known]
         if new and letter.cause == UNMERGED:
             self._note("unmerged", letter.key, UNMERGED)
         self._parted += new
