@@ -18,11 +18,11 @@ root that has too much is a shared value (an office's mailbox, a till) and lets 
                                                   I had been seen)
     moved   your owner is now another      pass   my rows come with this, through me
     lost    somebody else has it now       refused, released
-    parted  the rows with this have left by an unmerge: whoever has them is on their side of it
+    parted  who left by an unmerge is yours by now: be on its side, for its rows may come with this
 
 An unmerge (`part`) sets what one customer owns apart: from then on each side carries a mark with
 its claims and to whoever owns it later, and two that carry opposite marks are never one customer.
-Who leaves may point at another who belongs to the customer, so it is told of all of these. A
+Pointers may lead from side to side by one between, so each side is told of all of the other. A
 pointer that was on its way then is found by what comes through it: that goes back to who left, with
 a letter that undoes this very pointer (`let_go`), so nothing comes the same way twice.
 
@@ -182,6 +182,8 @@ class _Actor:
             self._mark(letter)
             if self._owner == key or self._owner in letter.lost:
                 self._owner = letter.owned[0].key
+            else:
+                self._pass_mark(letter)
         elif what == RELEASED:
             self._mark(letter)
             if self._owner == key or self._owner in letter.lost:
@@ -189,8 +191,8 @@ class _Actor:
                 self._owned = {link.key: link for link in letter.owned}
                 if not letter.parted:
                     self._note("released", key, letter.cause)
-            elif self._owner and letter.parted:
-                self._send(self._owner, Letter(PARTED, self._me, parted=letter.parted))
+            else:
+                self._pass_mark(letter)
         elif what == THROUGH:
             if self._owner:
                 self._send(key, Letter(MOVED, self._me, owned=(Link(self._owner, 0),)))
@@ -216,6 +218,11 @@ class _Actor:
                 if one.keys:
                     self._keep_out(one)
 
+    def _pass_mark(self, letter: Letter) -> None:
+        """Claimed by another before the unmerge came here: that one has a side, too."""
+        if self._owner and letter.parted:
+            self._send(self._owner, Letter(PARTED, self._me, parted=letter.parted))
+
     def _keep_out(self, refused: Parted) -> None:
         """What comes from these through whom we refused is sent back, too."""
         for n, one in enumerate(self._parted):
@@ -237,6 +244,9 @@ class _Actor:
         for key in gone:
             self._send(key, Letter(MOVED, self._me, owned=(Link(root, 0),), lost=self._above(key),
                                    cause=UNMERGED, parted=there if key == named else ()))
+        for key in self._owned:  # who stays may point at one who leaves
+            if order(key) < order(root):
+                self._send(key, Letter(MOVED, root, owned=(Link(self._me, 0),), lost=leaving))
         self._lost = [key for key in self._lost if key not in leaving]
         self._refused += [key for key in apart if key not in self._refused]
         self._note("unmerged", named, UNMERGED)
