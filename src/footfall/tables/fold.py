@@ -481,6 +481,7 @@ class Fold:
             return False
         linking = self._linking
         letters: Sequence[Letter] = ()
+        path: tuple[bytes, ...] = ()
         try:
             moved = self._codec.unpack(rows)
             if linking is not None:
@@ -496,7 +497,7 @@ class Fold:
                         self._received(key, record, move, offset)
                         return True
                     letters = ()  # they have set it free: what came with them is its own
-            stepped, waiting = self._stepped_by(key, record, moved, letters)
+            stepped, waiting = self._stepped_by(key, record, moved, letters, path)
         except StateRefused:
             raise
         except Exception as error:
@@ -508,7 +509,8 @@ class Fold:
         return True
 
     def _stepped_by(self, key: bytes, record: CustomerRecord, moved: dict[str, MovedRow],
-                    letters: Sequence[Letter]) -> tuple[Stepped, dict[str, Timer]]:
+                    letters: Sequence[Letter], path: tuple[bytes, ...]
+                    ) -> tuple[Stepped, dict[str, Timer]]:
         """What a handoff makes of a customer, and the timers of its record; nothing is changed yet.
         """
         linking = self._linking
@@ -529,7 +531,7 @@ class Fold:
             staged, waiting = merged(record, moved, self._steps, clock=self.clock,
                                      config=self.config)
         if linking is not None and letters:
-            staged.append(linking.of_letters(key, record, letters, self.clock))
+            staged.append(linking.of_letters(key, record, letters, self.clock, path))
         return (staged, self._told(key, record, staged, self.clock), NOTHING, NOTHING), waiting
 
     def _received(self, key: bytes, record: CustomerRecord, move: Handoff, offset: int) -> None:

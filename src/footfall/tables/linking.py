@@ -82,19 +82,19 @@ class Linking:
         letters = [*letters, *links.letters_of(event, key, self._key_of, self._step.config)]
         if not letters and not self.is_alert(record):
             return None
-        return self._settled(key, record, letters, clock, is_empty=False)
+        return self._settled(key, record, letters, clock, (), is_empty=False)
 
-    def of_letters(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int
-                   ) -> Staged:
+    def of_letters(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int,
+                   path: tuple[bytes, ...] = ()) -> Staged:
         """What follows from letters."""
-        return self._settled(key, record, letters, clock,
+        return self._settled(key, record, letters, clock, path,
                              is_empty=not record.rows.keys() - {links.NAME})
 
     def _settled(self, key: bytes, record: CustomerRecord, letters: Sequence[Letter], clock: int,
-                 *, is_empty: bool) -> Staged:
+                 path: tuple[bytes, ...], *, is_empty: bool) -> Staged:
         step = self._step
         _facts, told = step.rows.read(record.rows.get(links.NAME))
-        here = Here(key, clock, step.config, is_empty)
+        here = Here(key, clock, step.config, is_empty, path)
         said: Announcement[LinksTold] = settle(told, here, letters)
         row = None if said.told is told else step.rows.make(self._nothing, said.told)
         return step, row, self._nothing, said

@@ -134,7 +134,7 @@ class _Actor:
         self.letters: dict[bytes, list[Letter]] = {}
         self.waiting = list(told.waiting)
         self._told = told
-        self._me, self._now, self._config, self._is_empty = here
+        self._me, self._now, self._config, self._is_empty, self._path = here
         self._is_user = is_user(here.key)
         self._owner = told.owner
         self._owned = {link.key: link for link in told.owned}
@@ -331,8 +331,15 @@ class _Actor:
             self._triggers.append(Trigger("customer_identified", *said))
         self._happened += letter.happened
         self._lost += [key for key in letter.lost if key not in self._lost]
+        # Pointers are kept short: else who leaves one day takes along what points through it.
+        via = tuple(key for key in self._path if key != other)
+        if via:
+            self._send(other, Letter(MOVED, via[-1], owned=(Link(self._me, 0),), lost=via))
         for link in letter.owned:
-            if self._shared or link.key in self._owned:
+            if self._shared:
+                continue
+            if link.key in self._owned:
+                self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),), lost=via))
                 continue
             if link.key in self._refused or self._is_full(link.key):
                 self._refuse(link.key, "limit", letter.cause)
@@ -341,7 +348,7 @@ class _Actor:
                 continue
             self._let_in(link.key)
             self._owned[link.key] = link
-            self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),)))
+            self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),), lost=via))
 
     def _is_full(self, other: bytes) -> bool:
         if len(self._owned) >= OWNED_MAX:

@@ -122,11 +122,13 @@ class LinksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Here(NamedTuple):
-    """Where letters are read: whose they are, the log's clock (ms), the limits, and whether no
-    event of this customer has been applied: then whoever is merged with it merges with nobody.
+    """Where letters are read: whose they are, the log's clock (ms), the limits, whether no event of
+    this customer has been applied: then whoever is merged with it merges with nobody; and by which
+    path they came.
     """
 
     key: bytes
     now: int
     config: LinksConfig
     is_empty: bool
+    path: tuple[bytes, ...] = ()
