@@ -14,7 +14,8 @@ from typing import Any
 
 from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
-from footfall.tables.links_letters import LEAVING_MAX, PARTED_MAX, part, settle
+from footfall.tables.links_letters import part, settle
+from footfall.tables.links_parted import LEAVING_MAX, PARTED_MAX
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row

@@ -27,7 +27,7 @@ from footfall.events.reserved import Reserved, Unmerge
 from footfall.tables import consent, links
 from footfall.tables.config import Config
 from footfall.tables.consent_gate import Gate, gate_of
-from footfall.tables.links_letters import LEAVING_MAX, PARTED_MAX, conflict
+from footfall.tables.links_parted import LEAVING_MAX, PARTED_MAX, conflict
 from footfall.tables.links_row import Parted
 from footfall.tables.record import RecordCodec
 from footfall.tables.spec import AnyTable

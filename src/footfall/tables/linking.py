@@ -23,14 +23,11 @@ from footfall.tables.links_letters import (
     MEET,
     PARTED,
     REFUSED,
-    RELEASED,
     THROUGH,
-    UNMERGED,
-    conflict,
-    let_go,
     part,
     settle,
 )
+from footfall.tables.links_parted import RELEASED, UNMERGED, conflict, let_go
 from footfall.tables.links_row import LEFT, Here, Letter, LinksFacts, LinksTold, Mail
 from footfall.tables.record import CustomerRecord
 from footfall.tables.row import too_new

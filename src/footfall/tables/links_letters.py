@@ -24,7 +24,7 @@ An unmerge (`part`) sets what one customer owns apart: from then on each side ca
 its claims and to whoever owns it later, and two that carry opposite marks are never one customer.
 Pointers may lead from side to side by one between, so each side is told of all of the other. A
 pointer that was on its way then is found by what comes through it: that goes back to who left, with
-a letter that undoes this very pointer (`let_go`), so nothing comes the same way twice.
+a letter that undoes this very pointer (`links_parted.let_go`), so nothing comes the same way twice.
 
 Pure. Must never compare times: what log order made of it is all there is to know.
 """
@@ -32,10 +32,22 @@ Pure. Must never compare times: what log order made of it is all there is to kno
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from footfall.events.customer_key import is_user, kind_of, order
+from footfall.tables.links_parted import (
+    MOVED,
+    PARTED_MAX,
+    RELEASED,
+    UNMERGED,
+    conflict,
+    keep_out,
+    let_go,
+    let_in,
+    marks,
+    new_marks,
+)
 from footfall.tables.links_row import (
     ALIAS,
     LEFT,
@@ -56,14 +68,10 @@ CALL: Final = "call"
 ALIASED: Final = "aliased"
 CLAIM: Final = "claim"
 JOIN: Final = "join"
-MOVED: Final = "moved"
 THROUGH: Final = "through"
 LOST: Final = "lost"
 REFUSED: Final = "refused"
-RELEASED: Final = "released"
 PARTED: Final = "parted"
-#: The cause of what an unmerge brings about: no messageId.
-UNMERGED: Final = "$unmerge"
 
 #: Of the record kept of links, the newest; what no longer needs a decision is cut the same way.
 HAPPENED_MAX: Final = 16
@@ -71,9 +79,6 @@ OWNED_MAX: Final = 400
 REFUSED_MAX: Final = 16
 LOST_MAX: Final = 16
 WAITING_MAX: Final = 8
-#: Unmerges that hold for one customer, and how many identifiers may leave in one.
-PARTED_MAX: Final = 4
-LEAVING_MAX: Final = 16
 #: An identifier of these kinds is nobody known: a browser, an app's install.
 _UNKNOWN: Final = frozenset({"device", "anonymous_id"})
 _LIMITED: Final = frozenset({"user_id", "email", "phone", "device", "anonymous_id"})
@@ -101,30 +106,6 @@ def part(told: LinksTold, here: Here, leaving: Sequence[bytes], named: bytes,
     actor = _Actor(told, here)
     letter = actor.part(tuple(leaving), named, place)
     return actor.announcement(), letter
-
-
-def conflict(mine: Sequence[Parted], theirs: Sequence[Parted], owned: Container[bytes] = ()
-             ) -> tuple[Parted, ...]:
-    """The unmerges by which two sides may not be one customer; `owned` by mine, who may have got
-    there before the unmerge did.
-    """
-    return (*(a for a in mine for b in theirs if a[:2] == b[:2] and a.side != b.side),
-            *(b for b in theirs for key in b.apart if key in owned))
-
-
-def let_go(parted: Sequence[Parted], key: bytes, via: bytes, cause: str) -> Letter | None:
-    """What is told to one who left, and whose pointer to `via` still leads to who was left; None
-    for everybody else.
-    """
-    for one in parted:
-        if key in one.keys:
-            root = one.apart[-1] if one.apart else key
-            marks = (Parted(one.partition, one.offset, LEFT),) if key in one.apart else ()
-            if key != root:
-                return Letter(MOVED, via, cause=cause, owned=(Link(root, 0),), parted=marks)
-            owned = tuple(Link(other, 0) for other in one.keys if other != key) if marks else ()
-            return Letter(RELEASED, via, cause=cause, owned=owned, parted=marks)
-    return None
 
 
 class _Actor:
@@ -216,21 +197,12 @@ class _Actor:
             self._refuse(key, "unmerged" if letter.parted else "shared", letter.cause)
             for one in letter.parted:
                 if one.keys:
-                    self._keep_out(one)
+                    self._parted = keep_out(self._parted, one)
 
     def _pass_mark(self, letter: Letter) -> None:
         """Claimed by another before the unmerge came here: that one has a side, too."""
         if self._owner and letter.parted:
             self._send(self._owner, Letter(PARTED, self._me, parted=letter.parted))
-
-    def _keep_out(self, refused: Parted) -> None:
-        """What comes from these through whom we refused is sent back, too."""
-        for n, one in enumerate(self._parted):
-            if one[:2] == refused[:2] and not one.apart:
-                keys = dict.fromkeys((*one.keys, *refused.keys))
-                self._parted[n] = one._replace(keys=tuple(keys)[-LEAVING_MAX:])
-                return
-        self._parted.append(refused)
 
     def part(self, leaving: tuple[bytes, ...], named: bytes, place: tuple[int, int]) -> Letter:
         """Let identifiers go; gives the letter for the first of them."""
@@ -259,9 +231,7 @@ class _Actor:
 
     def _mark(self, letter: Letter) -> None:
         """Whoever was unmerged is on its side of it for good."""
-        known = {mine[:3] for mine in self._parted}
-        new = [one._replace(keys=tuple(key for key in one.keys if key not in self._owned))
-               for one in letter.parted if one[:3] not in known]
+        new = new_marks(self._parted, letter.parted, self._owned)
         if new and letter.cause == UNMERGED:
             self._note("unmerged", letter.key, UNMERGED)
         self._parted += new
@@ -303,15 +273,9 @@ class _Actor:
         self._owned.setdefault(other, Link(other, self._now))
         if other in self._lost:
             self._lost.remove(other)
-        self._let_in(other)
+        self._parted = let_in(self._parted, other)
         self._note("linked", other, cause)
-        self._send(other, Letter(CLAIM, self._me, strength, cause, parted=self._marks()))
-
-    def _let_in(self, other: bytes) -> None:
-        """Claimed anew by an event: what comes from there is ours again."""
-        if any(other in one.keys for one in self._parted):
-            self._parted = [one._replace(keys=tuple(key for key in one.keys if key != other))
-                            for one in self._parted]
+        self._send(other, Letter(CLAIM, self._me, strength, cause, parted=marks(self._parted)))
 
     def _joined(self, letter: Letter) -> None:
         """The rows of `letter.key` have come with this, and what it owned is ours to claim."""
@@ -346,7 +310,7 @@ class _Actor:
                 self._send(link.key, let_go(self._parted, link.key, other, letter.cause)
                            or Letter(RELEASED, other, cause=letter.cause))
                 continue
-            self._let_in(link.key)
+            self._parted = let_in(self._parted, link.key)
             self._owned[link.key] = link
             self._send(link.key, Letter(MOVED, other, owned=(Link(self._me, 0),), lost=via))
 
@@ -381,13 +345,10 @@ class _Actor:
 
     # -- as one that is claimed --------------------------------------------------------------------
 
-    def _marks(self) -> tuple[Parted, ...]:
-        return tuple(one._replace(keys=()) for one in self._parted)
-
     def _claimed(self, letter: Letter) -> None:
         owner, strength, cause = letter.key, letter.strength, letter.cause
         mine = self._owner
-        between = conflict(self._marks(), letter.parted, self._owned)
+        between = conflict(marks(self._parted), letter.parted, self._owned)
         if between:
             self._send(owner, Letter(REFUSED, self._me, cause=cause, parted=between))
             return
