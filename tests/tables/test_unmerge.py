@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from footfall.admin.unmerge import NotOneCustomerError, plan, was_done
+from footfall.events.customer_key import order
 from footfall.tables import cart, consent, engagement, links
+from footfall.tables.links_letters import part
+from footfall.tables.links_row import Here, Link, LinksConfig, LinksTold
 from tests.tables.log import Log
 from tests.tables.logs import KEYS, START
 from tests.tables.test_links import MINUTE, People
@@ -208,6 +211,43 @@ def test_a_second_run_finds_out_what_the_first_has_done() -> None:
     with pytest.raises(NotOneCustomerError, match="two customers already") as refused:
         plan(history(shop.log, ANNA, BROWSER), ANNA, BROWSER, KEYS)
     assert place == refused.value.place
+
+
+def test_each_side_is_told_of_all_of_the_other() -> None:
+    """Who leaves may point at the customer through one who stays, and the other way round."""
+    mailbox = KEYS.of("email", "a@example.org")
+    told = LinksTold(owned=(Link(mailbox, 0), Link(BROWSER, 0)))
+    here = Here(ANNA, START, LinksConfig(), is_empty=False)
+    said, letter = part(told, here, [BROWSER], BROWSER, (0, 7))
+    assert (mailbox,) == letter.lost
+    assert () == said.moves
+    said, letter = part(told, here, [mailbox], mailbox, (0, 7))
+    assert () == letter.lost
+    ((moved,),) = [move.letters for move in said.moves]
+    assert ("moved", (Link(ANNA, 0),), (mailbox,)) == (moved.what, moved.owned, moved.lost)
+
+
+def test_what_comes_through_another_goes_back_to_who_left() -> None:
+    """An event of the browser passes through a user whom the root owns by now."""
+    shop = People()
+    log = shop.log
+    between, root = sorted(("anna", "bert"), key=lambda user: order(KEYS.of("user_id", user)))
+    users = {log.partition_of(KEYS.of("user_id", user)) for user in (between, root)}
+    browser = next(f"b{n}" for n in range(100)
+                   if log.partition_of(KEYS.of("anonymous_id", f"b{n}")) not in users)
+    key = KEYS.of("anonymous_id", browser)
+    number = log.partition_of(key)
+    shop.page(between, browser)
+    shop.page(root)
+    held = log.workers.pop(number)
+    shop.page(browser=browser)
+    shop.call("alias", root, previousId=between)
+    unmerge(log, KEYS.of("user_id", root), key)
+    log.run()
+    log.workers.insert(number, held)
+    log.run()
+    assert ["m3"] == shop.applied("anonymous_id", browser)
+    assert ["m1", "m2", "m4"] == shop.applied("user_id", root)
 
 
 def test_the_record_of_links_says_so_on_both_sides() -> None:
