@@ -56,6 +56,7 @@ COMPILED = (
     "src/footfall/tables/linking.py",
     "src/footfall/tables/links.py",
     "src/footfall/tables/links_letters.py",
+    "src/footfall/tables/links_parted.py",
     "src/footfall/tables/message_ids.py",
     "src/footfall/tables/orders.py",
     "src/footfall/tables/orders_facts.py",

@@ -41,7 +41,7 @@ TRUTH = Truth(CATALOGUE, [])
 STEP = Step(RowCodec(THING, msgspec.msgpack.Encoder()), None)
 
 
-def customer(facts: dict[str, Any]) -> Seen:
+def made_of(facts: dict[str, Any]) -> Seen:
     """One whose fields are as they are given, with an event that has the list `properties.a`."""
     event = plain(NOW, "m", {"properties": {"a": facts["event"]}})
     seen = Seen({"thing": STEP}, CustomerRecord(), [(STEP, None, facts, Announcement(None))],
@@ -80,38 +80,38 @@ conditions = st.recursive(leaves, lambda inner: st.builds(
     st.sampled_from(["all", "any", "none", "all"]), st.lists(inner, min_size=1, max_size=4)),
     max_leaves=6)
 customers = st.builds(
-    lambda **facts: customer(facts),
+    lambda **facts: made_of(facts),
     number=st.one_of(st.none(), numbers.map(lambda n: n * ONE)), text=st.one_of(st.none(), texts),
     texts=st.lists(texts, max_size=2).map(tuple), flag=st.one_of(st.none(), st.booleans()),
     instant=st.one_of(st.none(), st.integers(0, 4).map(lambda days: NOW - days * DAY_MS)),
     event=st.lists(st.one_of(numbers, texts, st.just("2")), max_size=3))
 
 
-def holds(said: Condition, customer: Customer) -> bool:
+def holds(said: Condition, customer: Seen) -> bool:
     return Compiler(CATALOGUE, []).compiled(said, EVENT).holds(customer)
 
 
 @settings(max_examples=400, deadline=None)
 @given(said=conditions, some=st.lists(customers, min_size=1, max_size=6))
-def test_what_is_said_of_a_condition_is_so(said: Condition, some: list[Customer]) -> None:
+def test_what_is_said_of_a_condition_is_so(said: Condition, some: list[Seen]) -> None:
     truth, _found = TRUTH.of(said)
     for customer in some:
         if truth == NEVER:
-            assert not holds(said, customer), (said, customer.facts)
+            assert not holds(said, customer), (said, customer.row("thing"))
         if truth == ALWAYS:
-            assert holds(said, customer), (said, customer.facts)
+            assert holds(said, customer), (said, customer.row("thing"))
 
 
 @settings(max_examples=400, deadline=None)
 @given(said=conditions, other=conditions, some=st.lists(customers, min_size=1, max_size=6))
 def test_what_follows_from_a_condition_does(said: Condition, other: Condition,
-                                            some: list[Customer]) -> None:
+                                            some: list[Seen]) -> None:
     if TRUTH.implies([Part(said, ())], [Part(other, ())]):
         for customer in some:
-            assert not holds(said, customer) or holds(other, customer), customer.facts
+            assert not holds(said, customer) or holds(other, customer), customer.row("thing")
     if TRUTH.together([Part(said, ()), Part(other, ())]) is not None:
         for customer in some:
-            assert not (holds(said, customer) and holds(other, customer)), customer.facts
+            assert not (holds(said, customer) and holds(other, customer)), customer.row("thing")
 
 
 def test_both_happen() -> None:

@@ -19,6 +19,8 @@ from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
 from footfall.tables import rules_row, segments_row
 from footfall.tables.computed_limits import COUNTED_MAX
 from footfall.tables.links_letters import settle
+from footfall.tables.links_letters import part, settle
+from footfall.tables.links_parted import LEAVING_MAX, PARTED_MAX
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
 from footfall.tables.rules_conditions import code_of
 from footfall.tables.spec import AnyTable
@@ -195,7 +197,9 @@ def _named(n: int) -> Interaction:
 
 
 def links() -> Row:
-    """More of everything that is owned, lost, refused and remembered; far-reaching limits."""
+    """More of everything that is owned, lost, refused and remembered; far-reaching limits; taken
+    apart as often as is remembered.
+    """
     config = LinksConfig(**{f"{kind}_max": 100 for kind in (
         "user_id", "email", "phone", "external", "device", "anonymous_id", "users")})
     here = Here(ANNA, NEWEST, config, is_empty=False)
@@ -206,6 +210,10 @@ def links() -> Row:
         for n in range(low, high):
             told = settle(told, here, [
                 Letter(what, KEYS.of(kind, f"{n}"), cause=message_id(n)) for kind in kinds]).told
+    longest = f"b{'x' * 31}"
+    for n in range(PARTED_MAX):
+        leaving = [KEYS.of(longest, f"{n} {m}") for m in range(LEAVING_MAX)]
+        told = part(told, here, leaving, leaving[0], (1 << 31, (1 << 62) + n))[0].told
     return Row(TABLES["links"].version, TABLES["links"].facts(), told)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
+UNMERGE = "$unmerge"
 #: What a collector found wrong with interactions by its tracking plan. It is nobody's: it has a key
 #: of its own and steps no customer, so it needs no MAC.
 VIOLATION = "violation"

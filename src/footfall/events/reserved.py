@@ -1,4 +1,4 @@
-"""Reserved log records: $tick, $handoff and $config, and the MAC that proves who wrote them.
+"""Reserved log records ($tick, $handoff, $config, $unmerge), and the MAC that says who wrote them.
 
 Whoever may write the log could otherwise inject any row into any customer. Only workers and the
 administrator hold the key (`FOOTFALL_SYSTEM_SECRET`); a reserved record without a valid MAC is
@@ -16,8 +16,8 @@ import msgspec
 
 from footfall.errors import DecodeError
 from footfall.events.customer_key import SECRET_BYTES_MIN
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved_row import ConfigPayload, Handoff
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, Interaction
+from footfall.events.reserved_row import ConfigPayload, Handoff, Unmerge
 
 _MAC_BYTES: Final = 16
 #: Each part is preceded by its length.
@@ -25,6 +25,7 @@ _length = struct.Struct(">Q").pack
 _T = TypeVar("_T")
 
 _handoff = msgspec.msgpack.Decoder(Handoff)
+_unmerge = msgspec.msgpack.Decoder(Unmerge)
 _config = msgspec.msgpack.Decoder(ConfigPayload)
 
 
@@ -53,6 +54,14 @@ class Reserved:
     def read_handoff(self, event: Interaction, key: bytes) -> Handoff:
         """The move that a $handoff names; raises `DecodeError` if it is forged or broken."""
         return self._open(event, key, _handoff)
+
+    def unmerge(self, key: bytes, asked: Unmerge, sides: bytes, now: int) -> Interaction:
+        """Identifiers leave the customer `key`, with the rows of both sides."""
+        return self._record(UNMERGE, key, msgspec.msgpack.encode(asked), sides, now)
+
+    def read_unmerge(self, event: Interaction, key: bytes) -> Unmerge:
+        """What an $unmerge asks for; raises `DecodeError` if it is forged or broken."""
+        return self._open(event, key, _unmerge)
 
     def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
         """The content of a $config; raises `DecodeError` if it is forged or broken."""

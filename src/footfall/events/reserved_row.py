@@ -6,6 +6,8 @@ checks the records. Stays interpreted (setup.py).
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -28,3 +30,15 @@ class ConfigPayload(msgspec.Struct, array_like=True, frozen=True):
 
     number: int
     content: bytes
+
+
+class Unmerge(msgspec.Struct, array_like=True, frozen=True):
+    """Identifiers leave a customer, the record's key. `watermark`: the customer's as of which the
+    facts of both sides are, which travel in `personal`; at any other this record does nothing.
+    `named`: the identifier that an administrator named; `leaving`: all that leave with it, the
+    highest first, which owns the others from then on.
+    """
+
+    watermark: int
+    named: bytes
+    leaving: Annotated[tuple[bytes, ...], msgspec.Meta(min_length=1)]

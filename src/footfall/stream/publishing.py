@@ -22,7 +22,7 @@ from footfall.errors import DecodeError
 from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
 from footfall.stream.trigger_sending import TRIGGER_OUTCOMES
 from footfall.stream.view_sending import REASONS
 from footfall.tables import consent_gate, consent_signals
@@ -36,7 +36,7 @@ MONEY = ("cart_abandoned", "cart_recovered")
 #: Currencies with a label of their own; the others together are "other".
 CURRENCIES_MAX = 64
 #: How a record is recognised as a repeat.
-REPEATS = ("handoff", "message_id", "offset")
+REPEATS = ("handoff", "message_id", "offset", "unmerge")
 _CODE = re.compile(r"[A-Z]{3}")
 _OF_PARTITIONS = (telemetry.LAG, telemetry.CLOCK, telemetry.CUSTOMERS, telemetry.HELD)
 _COUNTERS = {
@@ -88,7 +88,7 @@ def begin(engine: Engine) -> None:
     send.
     """
     tables = engine.tables
-    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, VIOLATION, TICK, CONFIG, HANDOFF))
+    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE))
     telemetry.at_zero(telemetry.LATE, CALLS)
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])

@@ -16,14 +16,13 @@ from typing import Protocol
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
 from footfall.events.reserved import Reserved
-from footfall.events.reserved_row import Handoff
+from footfall.events.reserved_row import Handoff, Unmerge
 from footfall.tables import consent_gate, links, timers
 from footfall.tables.config import Config, version_of
-from footfall.tables.handoffs import merged
-from footfall.tables.linking import EVENT, Linking, Rows
-from footfall.tables.links_letters import THROUGH
+from footfall.tables.handoffs import merged, parted
+from footfall.tables.linking import EVENT, Linking, Returned, Rows
 from footfall.tables.links_row import Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
@@ -31,7 +30,7 @@ from footfall.tables.records import Best, Records
 from footfall.tables.rules_book import RULES, SEGMENTS
 from footfall.tables.ruling import ruling_of
 from footfall.tables.schedules import NEVER, Due
-from footfall.tables.spec import AnyTable, Move, Output
+from footfall.tables.spec import AnyTable, Output
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import MovedRow, PartitionState, Row, Timer
 
@@ -215,8 +214,8 @@ class Fold:
         if linking is not None and linking.is_pointer(record):
             assert self._last is not None
             self._applied(key, record, event, when, digest)
-            passed = linking.event(when, self._last.value)
-            self._pass_on(linking, key, linking.owner(record), passed)
+            self._pass_on(key, linking.owner(record), linking.event(when, self._last.value),
+                          linking.through(key, (), ()))
             return
         stepped = self._step(key, record, event, when)
         self._applied(key, record, event, when, digest)
@@ -257,7 +256,9 @@ class Fold:
                         told = []
                     if step.unreadable is not None:
                         unreadable = step.unreadable(event)
-            if linking is not None and (names_new or letters or linking.is_alert(record)):
+            # An alias call links also where a newer one is shown.
+            if linking is not None and (names_new or letters or linking.is_alert(record)
+                                        or event["type"] == "alias"):
                 name = links.NAME
                 linked = linking.of_event(key, record, event, letters, clock)
                 if linked is not None:
@@ -318,6 +319,10 @@ class Fold:
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
             if not self._receive(move, event["personal"], key, offset):
+                return
+        elif kind == UNMERGE:
+            asked = self._reserved.read_unmerge(event, key)
+            if not self._unmerge(asked, event["personal"], key, offset):
                 return
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
@@ -563,22 +568,24 @@ class Fold:
             self._counts["repeat", "handoff"] += 1
             return False
         linking = self._linking
+        letters: Sequence[Letter] = ()
+        path: tuple[bytes, ...] = ()
         try:
             moved = self._codec.unpack(rows)
-            letters: Sequence[Letter] = () if linking is None else linking.opened(moved)
-            if linking is not None and linking.is_pointer(record):
-                linked = linking.of_letters(key, record, letters, self.clock)
-                self._commit(key, record, [linked])
-                said = linked[3]
-                owner = said.told.owner
-                own = self._post(linking, key, owner if moved else b"", said.moves)
-                if owner:
+            if linking is not None:
+                mail = linking.opened(moved)
+                letters, path = mail.letters, linking.path(mail, move.sender)
+                back = linking.returned(key, record, path, mail, moved)
+                if back is not None:
+                    self._send_back(key, record, moved, back)
                     self._received(key, record, move, offset)
-                    if moved:
-                        self._pass_on(linking, key, owner, moved, own)
                     return True
-                letters = ()  # they have set it free: what came with them is its own
-            stepped, waiting = self._stepped_by(key, record, moved, letters)
+                if linking.is_pointer(record):
+                    if self._send_on(key, record, moved, letters, path):
+                        self._received(key, record, move, offset)
+                        return True
+                    letters = ()  # they have set it free: what came with them is its own
+            stepped, waiting = self._stepped_by(key, record, moved, letters, path)
         except StateRefused:
             raise
         except Exception as error:
@@ -590,7 +597,8 @@ class Fold:
         return True
 
     def _stepped_by(self, key: bytes, record: CustomerRecord, moved: dict[str, MovedRow],
-                    letters: Sequence[Letter]) -> tuple[Stepped, dict[str, Timer]]:
+                    letters: Sequence[Letter], path: tuple[bytes, ...]
+                    ) -> tuple[Stepped, dict[str, Timer]]:
         """What a handoff makes of a customer, and the timers of its record; nothing is changed yet.
         """
         linking = self._linking
@@ -611,7 +619,7 @@ class Fold:
             staged, waiting = merged(record, moved, [*self._steps, *self._last_steps],
                                      clock=self.clock, config=self.config)
         if linking is not None and letters:
-            staged.append(linking.of_letters(key, record, letters, self.clock))
+            staged.append(linking.of_letters(key, record, letters, self.clock, path))
         if self._ruling is not None:
             if moved:
                 staged = self._ruling.of_merge(key, record, staged, self.clock)
@@ -625,22 +633,82 @@ class Fold:
         record.watermark = offset
         self.records.touch(key, record)
 
-    def _post(self, linking: Linking, key: bytes, owner: bytes, moves: Sequence[Move]
-              ) -> Sequence[Letter]:
-        """Send a pointer's letters, but those to `owner`: they go with the rows."""
+    def _send_on(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
+                 letters: Sequence[Letter], path: tuple[bytes, ...]) -> bool:
+        """At a pointer: read letters, and send what came with them to the owner; False where they
+        have set it free.
+        """
+        linking = self._linking
+        assert linking is not None
+        linked = linking.of_letters(key, record, letters, self.clock)
+        self._commit(key, record, [linked])
+        said = linked[3]
+        owner = said.told.owner
+        goes_on = bool(owner and moved)
         own: Sequence[Letter] = ()
-        for move in moves:
-            if move.to == owner:
-                own = move.letters
+        for one in said.moves:
+            if goes_on and one.to == owner:
+                own = one.letters  # they go with the rows
             else:
-                self._hand_off(key, move.to, linking.mail(move.letters))
-        return own
+                self._hand_off(key, one.to,
+                               linking.mail(one.letters, path if one.to == owner else ()))
+        if goes_on:
+            self._pass_on(key, owner, moved, linking.through(key, own, path))
+        return bool(owner)
 
-    def _pass_on(self, linking: Linking, key: bytes, owner: bytes, rows: Mapping[str, MovedRow],
-                 letters: Sequence[Letter] = ()) -> None:
-        """Send what came to a pointer to its owner."""
+    def _send_back(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
+                   back: Returned) -> None:
+        """Send what is not for us back as it came; letters that are for us are read."""
+        linking = self._linking
+        assert linking is not None
+        to, going, path, ours = back
+        linked = linking.of_letters(key, record, ours, self.clock)
+        told = self._told(key, record, [linked], self.clock)
+        self._commit(key, record, [linked])
+        self._tell(key, record, [linked], told)  # letters that say why go first
+        self._pass_on(key, to, moved, linking.mail(going, path, is_returned=True))
+        self._timers.arm_next(key, record)
+
+    def _pass_on(self, key: bytes, to: bytes, rows: Mapping[str, MovedRow], mail: Rows) -> None:
+        """Send what came to a customer to another, as it came."""
         parts: Rows = {name: (part.row, part.timer) for name, part in rows.items()}
-        self._hand_off(key, owner, parts | linking.mail([*letters, Letter(THROUGH, key)]))
+        self._hand_off(key, to, parts | mail)
+
+    def _unmerge(self, asked: Unmerge, sides: bytes, key: bytes, offset: int) -> bool:
+        """Take identifiers and what they did out of a customer; False where it is not as it was
+        when the administrator read the log: then the facts given are not those of now.
+        """
+        record = self.records.get(key)
+        linking = self._linking
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
+            return False
+        if linking is None or record.watermark != asked.watermark:
+            self._counts["repeat", "unmerge"] += 1
+            return False
+        try:
+            stay, leave = self._codec.unpack_sides(sides)
+            for name in sorted(stay.keys() | leave.keys()):
+                self._known(name)
+            staged, rows = parted(record, stay, leave, [*self._steps, *self._last_steps],
+                                  self.clock)
+            if self._ruling is not None:
+                staged = self._ruling.of_merge(key, record, staged, self.clock)
+            linked, letter = linking.parted(key, record, asked, (self.partition, offset),
+                                            self.clock)
+            staged.append(linked)
+            told = self._told(key, record, staged, self.clock)
+        except StateRefused:
+            raise
+        except Exception as error:
+            raise DecodeError("unmerge_failed", type(error).__name__) from error
+        record.watermark = offset
+        self.records.touch(key, record)
+        self._commit(key, record, staged)
+        self._tell(key, record, staged, told)
+        self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,), is_returned=True))
+        self._timers.arm_next(key, record)
+        return True
 
     # -- reading -------------------------------------------------------------------------------
 

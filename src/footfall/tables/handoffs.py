@@ -3,7 +3,8 @@
 Pure: gives what would change, changes nothing. Decides that every table which has a row and may
 tell something is asked, also one that received nothing (it may know another owner), and how timers
 of both sides join. A row that comes to where there is none is taken as it is: merged with nothing
-it would be the same bytes (tests/tables/test_laws.py).
+it would be the same bytes (tests/tables/test_laws.py). And the reverse: what an unmerge leaves of
+them, and what goes (`parted`).
 """
 
 from __future__ import annotations
@@ -49,3 +50,28 @@ def merged(record: CustomerRecord, moved: Mapping[str, MovedRow], steps: Sequenc
                 waiting[name] = timers.prolong(timer, clock, config)
         staged.append((step, kept, facts, said))
     return staged, waiting
+
+
+def parted(record: CustomerRecord, stay: Mapping[str, Kept], leave: Mapping[str, Kept],
+           steps: Sequence[Step], clock: int
+           ) -> tuple[list[Staged], dict[str, tuple[Kept, Timer | None]]]:
+    """The staged steps of a customer who keeps only a part of its facts, and the rows that leave.
+    What was told stays, and goes along: neither side tells it again. A table of which nothing is
+    given keeps all of its facts: whoever rebuilt them did not know it.
+    """
+    staged: list[Staged] = []
+    rows: dict[str, tuple[Kept, Timer | None]] = {}
+    for step in steps:
+        name = step.name
+        if name not in record.rows:
+            continue
+        facts, told = step.rows.read(record.rows[name])
+        if name in stay:
+            facts = step.rows.read(stay[name])[0]
+        if name in leave:
+            going = told if step.table.goes_along is None else step.table.goes_along(told)
+            rows[name] = (step.rows.make(step.rows.read(leave[name])[0], going),
+                          record.timers.get(name))
+        said = step.table.announce(told, facts, clock, step.config, None)
+        staged.append((step, step.rows.make(facts, said.told), facts, said))
+    return staged, rows

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from footfall.events.interaction import Interaction
 from footfall.tables import rules_hand
 from footfall.tables.cart_triggers import instant
@@ -69,4 +71,6 @@ TABLE: TableSpec[RulesFacts, RulesTold, RulesConfig] = TableSpec(
     personal=True,
     kept_decoded=True,
     sees_all=True,
+    # What waits stays: it is not known whose it was, and it must not be told of both.
+    goes_along=lambda told: msgspec.structs.replace(told, waits=()),
 )

@@ -188,6 +188,8 @@ class TableSpec(Generic[F, T, C]):
     limited: Callable[[F], bool] | None = None
     #: Whether it sees every event whatever consent says (`consent_gate.py`).
     sees_all: bool = False
+    #: What of told goes along with those who leave at an unmerge; None: all of it.
+    goes_along: Callable[[T], T] | None = None
     #: Of an event it wants: the signals of which something could not be read. Counted.
     unreadable: Callable[[Interaction], tuple[str, ...]] | None = None
 
