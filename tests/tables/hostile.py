@@ -18,7 +18,6 @@ from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
 from footfall.tables import rules_row, segments_row
 from footfall.tables.computed_limits import COUNTED_MAX
-from footfall.tables.links_letters import settle
 from footfall.tables.links_letters import part, settle
 from footfall.tables.links_parted import LEAVING_MAX, PARTED_MAX
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold

@@ -5,18 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from footfall import testing
 from footfall.tables.outputs import TRIGGER
 from footfall.tables.rules_outcomes import OUTCOMES
 from footfall.view.document import Document, Held
 from footfall.view.why import why
 from footfall.view.why_not import UNSEEN, why_not
-
-pytest.importorskip("footfall.tables.ruling")
-testing = pytest.importorskip("footfall.testing")
 
 PAGE = {"call": "page"}
 RULES: list[dict[str, Any]] = [

@@ -14,6 +14,7 @@ from footfall import tables
 from footfall.tables import rules_outcomes
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord
+from footfall.tables.rules_conditions import code_of
 from footfall.tables.rules_outcomes import OUTCOMES
 from footfall.tables.rules_row import (
     Condition,
@@ -28,11 +29,10 @@ from footfall.tables.rules_row import (
 )
 from footfall.tables.spec import TableSpec, keeps_own, says_nothing
 from footfall.tables.stored import Row
-from footfall.view import why_not as module
 from footfall.view.document import Held
 from footfall.view.rule_text import numbered, of_condition, of_on
 from footfall.view.why_classes import ExplanationMask
-from footfall.view.why_not import UNSEEN, code_of, explained, why_not
+from footfall.view.why_not import UNSEEN, explained, why_not
 from tests.tables.logs import ANNA
 
 NOW = 1_790_000_000_000
@@ -292,8 +292,3 @@ def test_the_key_of_a_wait_is_masked_as_what_an_event_carried() -> None:
     assert "secret-cart" == shown["waiting"][0]["key"]
     assert "secret-cart" not in json.dumps(ExplanationMask(TABLES).why_not(shown, "internal"))
     assert "secret-cart" in json.dumps(ExplanationMask(TABLES).why_not(shown, "personal"))
-
-
-def test_rules_are_remembered_by_the_number_that_the_engine_gives() -> None:
-    conditions = pytest.importorskip("footfall.tables.rules_conditions")
-    assert conditions.code_of("offer") == module.code_of("offer")

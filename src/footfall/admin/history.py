@@ -22,7 +22,8 @@ from footfall.errors import DecodeError, FootfallError
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import HANDOFF, UNMERGE, VIOLATION, Interaction
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import Handoff
 from footfall.events.topics import INTERACTIONS
 from footfall.tables import links
 from footfall.tables.config import Config

@@ -25,7 +25,7 @@ from footfall.events.registry import codecs_for
 from footfall.events.topics import TRIGGERS
 from footfall.query import why as finding
 from footfall.query.customer import Question, find
-from footfall.query.customer_command import Identifier
+from footfall.query.identifier import IDENTIFIER
 from footfall.query.why_text import why_not_text, why_text
 from footfall.settings import Role, Settings
 from footfall.view.identifiers import key_of
@@ -103,7 +103,7 @@ def why(ctx: click.Context, *, trigger_id: str, as_json: bool, role: Role, days:
 
 @click.command(name="why-not")
 @click.argument("rule", metavar="RULE")
-@click.argument("identifier", type=Identifier(), metavar="KIND:VALUE")
+@click.argument("identifier", type=IDENTIFIER, metavar="KIND:VALUE")
 @_as_json
 @_role
 @options.data_dir

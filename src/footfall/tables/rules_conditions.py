@@ -97,6 +97,8 @@ class Compiled:
             parts = root.members if root.said.all is not None else (root,)
         self._parts = parts
         self._tests = [part.test for part in parts]
+        #: Of each part its number, 0 where what decides lies within it.
+        self._numbers = [part.number if part.leaf is not None else 0 for part in parts]
         leaves = self._leaves = [leaf for part in parts for leaf in part.leaves]
         self.tokens = frozenset(token for leaf in leaves for token in leaf.tokens)
         self.paths = [path for leaf in leaves for path in leaf.paths]
@@ -115,8 +117,7 @@ class Compiled:
 
     def number(self, seen: Seen, place: int) -> int:
         """The number of what decided, of the part at a place that does not hold."""
-        part = self._parts[place]
-        return part.number if part.leaf is not None else part.decider(seen).number
+        return self._numbers[place] or self._parts[place].decider(seen).number
 
     def found(self, seen: Seen, place: int) -> str:
         """The value that decided, as short text; "" where a group did."""
@@ -306,6 +307,9 @@ def _equal(operand: Any, source: Source) -> Test:
     if isinstance(operand, bool):
         return lambda seen: any(value is operand for value in values(seen))
     if isinstance(operand, str):
+        path = source.path
+        if path:
+            return lambda seen: operand in seen.at(path)
         return lambda seen: operand in values(seen)
     number = amount.parse(operand if isinstance(operand, int) else str(operand))
     return lambda seen: number in units(seen)

@@ -84,6 +84,11 @@ class Seen:
             return []
         return [link.key for link in self.row(_LINKS)[1].owned]
 
+    def at(self, path: str) -> list[Any]:
+        """The values at a path of the event."""
+        found = self._values
+        return (self.values() if found is None else found).at(path)
+
     def values(self) -> Values:
         """The values of the event at the paths that its rules read."""
         found = self._values
@@ -112,6 +117,8 @@ class Source:
         """As numbers."""
         if self.kind == NUMBER:
             return self.values(seen)
+        if self.path:
+            return seen.values().units(self.path)  # read once for all rules
         return [units_of(value) for value in self.values(seen)]
 
     def texts(self, seen: Seen) -> list[str | None]:

@@ -142,10 +142,16 @@ class _Asked:
         assert event is not None
         found = []
         seen, message_id = self._seen, self._message_id()
+        hand = self.hand
         for rule in entry.rules:
-            place = rule.condition.failed(seen)
-            if place != HOLDS and self._is_on(rule):  # most of them, so nothing is made for it
-                self._failed(rule, outcomes.CONDITION, rule.condition, place, message_id)
+            condition = rule.condition
+            place = condition.failed(seen)
+            # Most of them fail, so nothing is made for one that does.
+            if place != HOLDS and self._is_on(rule):
+                number = condition.number(seen, place)
+                if not hand.is_known(rule.code, outcomes.CONDITION, number):
+                    hand.came_out(rule, outcomes.CONDITION, number, condition.found(seen, place),
+                                  message_id)
                 continue
             on = {"call": event["type"], "event": event["event"], "message_id": message_id}
             one = self._considered(rule, at, (message_id,), on, None)
@@ -254,7 +260,7 @@ class _Asked:
                 ) -> None:
         seen = self._seen
         number = condition.number(seen, place)
-        if not self.hand.is_known(rule, why, number):
+        if not self.hand.is_known(rule.code, why, number):
             self.hand.came_out(rule, why, number, condition.found(seen, place), cause)
 
     # -- firing --------------------------------------------------------------------------------

@@ -136,11 +136,11 @@ class Hand:
                 cut(cause, CAUSE_BYTES_MAX))
             self._is_changed = True
 
-    def is_known(self, rule: CompiledRule, why: int, place: int) -> bool:
+    def is_known(self, code: int, why: int, place: int) -> bool:
         """Whether the outcome need not be written again. `place` is that of its condition's part,
         kept as it stands for parts without members.
         """
-        before = self._outcomes.get(rule.code)
+        before = self._outcomes.get(code)
         if before is None:
             return self._is_full()
         return (before.why == why and before.condition == place

@@ -12,7 +12,6 @@ was worked out anew could be another than the one that was acted on.
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -23,6 +22,7 @@ from footfall.events.consent import NECESSARY
 from footfall.tables import consent_reading, rules_outcomes
 from footfall.tables.cart_triggers import instant
 from footfall.tables.consent_row import STATUSES, ConsentConfig, ConsentFacts
+from footfall.tables.rules_conditions import code_of
 from footfall.tables.rules_outcomes import OUTCOMES
 from footfall.tables.rules_row import (
     Condition,
@@ -73,11 +73,6 @@ def why_not(key: bytes, held: Held, name: str, now: int) -> Document:
     row = held.rows.get(RULES)
     told = row.told if row is not None else RulesTold()
     return {**head, **explained(rule, code_of(name), told, now, _closed(held, rule, now))}
-
-
-def code_of(name: str) -> int:
-    """What a rule is remembered by in rows: 32 bits of its name's hash."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
 def explained(rule: Rule, code: int, told: RulesTold, now: int,
