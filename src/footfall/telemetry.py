@@ -88,6 +88,8 @@ VIEW_WALKS = Counter("footfall_view_walks", "Partitions of which all records wer
 VIEW_STALENESS = Histogram(
     "footfall_view_staleness_seconds", "How old the view of a partition was, at most, each time it "
     "caught up with a checkpoint", buckets=_STALENESS_S)
+VIEW_TRIGGERS = Counter("footfall_view_triggers", "Triggers for the index of the served view",
+                        ["outcome"])
 ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level last announced",
              ["table", "level"])
 

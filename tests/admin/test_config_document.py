@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from footfall.admin.config_document import differences, merged, read_changes, read_document
+from footfall.admin.config_document import (
+    differences,
+    joined,
+    merged,
+    read_changes,
+    read_document,
+    read_documents,
+)
 from footfall.errors import ConfigError
 
 
@@ -54,3 +61,33 @@ def test_merge_and_differences() -> None:
     after = merged(before, {"cart": {"names": []}, "risk": {"on": True}})
     assert {"cart": {"idle_s": 1, "names": []}, "risk": {"on": True}} == after
     assert {"cart.names": (["a"], []), "risk.on": (None, True)} == differences(before, after)
+
+
+def test_definitions_of_several_files_are_put_one_after_the_other(tmp_path: Path) -> None:
+    """Of rules, segments and computed; of all else the later file wins, and tests are left out."""
+    (tmp_path / "a.yaml").write_text(
+        "rules: {definitions: [{name: a}]}\ncart: {idle_s: 1}\ntests: [1]\n")
+    (tmp_path / "b.yaml").write_text(
+        "rules: {definitions: [{name: b}, {name: c}]}\nsegments: {definitions: [{name: s}]}\n"
+        "tests: [2]\ncart: {idle_s: 2}\n")
+    (tmp_path / "c.toml").write_text('[[computed.definitions]]\nname = "t"\n')
+    assert {"rules": {"definitions": [{"name": "a"}, {"name": "b"}, {"name": "c"}]},
+            "segments": {"definitions": [{"name": "s"}]},
+            "computed": {"definitions": [{"name": "t"}]},
+            "cart": {"idle_s": 2}} == read_documents(
+                [tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.toml"])
+
+
+def test_joining_leaves_what_it_is_given() -> None:
+    under, over = {"rules": {"definitions": [1]}}, {"rules": {"definitions": [2]}}
+    assert {"rules": {"definitions": [1, 2]}} == joined(under, over)
+    assert ([1], [2]) == (under["rules"]["definitions"], over["rules"]["definitions"])
+
+
+@pytest.mark.parametrize("said", ["5", "[1]", "{definitions: {a: 1}}", ""])
+def test_definitions_that_are_no_list_name_their_file(tmp_path: Path, said: str) -> None:
+    """Also where another file has a list: it must not hide them."""
+    (tmp_path / "a.yaml").write_text(f"cart: {{}}\nrules: {said}\n")
+    (tmp_path / "b.yaml").write_text("rules: {definitions: []}\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:2: \[rules\] is no object"):
+        read_documents([tmp_path / "a.yaml", tmp_path / "b.yaml"])

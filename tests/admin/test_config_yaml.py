@@ -107,6 +107,58 @@ def test_of_several_files_the_one_that_says_it_is_named(tmp_path: Path) -> None:
     assert "[risk] x" == str(elsewhere)
 
 
+RULES = """\
+rules:
+  definitions:
+    - {name: NAME, version: 1, on: {call: track, event: Order Completed}}
+    - name: NAME_too
+      version: 1
+      on: {trigger: NAME}
+tests:
+  - name: is left out
+"""
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("trigger: b", "trigger: d", "b.yaml:6: [rules] definitions[1].on.trigger: nobody tells 'd'"),
+    ("trigger: b", "triggr: b", "b.yaml:6: [rules] definitions[1].on Object contains unknown"),
+    ("name: b_too", "name: a", "b.yaml:4: [rules] definitions[1].name: 'a' is there twice"),
+    ("name: b_too", "name: B", "b.yaml:4: [rules] definitions[1].name = 'B'"),
+])
+def test_of_several_files_with_rules_the_one_that_says_it_is_named(
+        tmp_path: Path, old: str, new: str, said: str) -> None:
+    """With the place as it is counted there."""
+    files = []
+    for name in ("a", "b", "c"):
+        text = RULES.replace("NAME", name)
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(text.replace(old, new) if name == "b" else text)
+        assert name != "b" or old in text
+        files.append(file)
+    result = checked(*files)
+    assert isinstance(result.exception, ConfigError), result
+    assert str(result.exception).removeprefix(f"{tmp_path}/").startswith(said)
+
+
+def test_check_lists_rules_and_segments(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(RULES.replace("NAME", "a"))
+    (tmp_path / "b.yaml").write_text("""\
+segments:
+  definitions:
+    - {name: buyers, version: 2,
+       if: {of: count, over: {call: track, event: Order Completed}, at_least: 1}}
+rules:
+  definitions:
+    - {name: left, version: 1, on: {leaves: buyers}}
+    - {name: many, version: 3, on: {becomes: false, when: {segment: buyers}}}
+""")
+    result = checked(tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert ["segment buyers version 2", "rule a version 1: on track Order Completed",
+            "rule a_too version 1: on trigger a", "rule left version 1: on segment buyers left",
+            "rule many version 3: on a condition that becomes false",
+            "this configuration can be applied"] == result.output.splitlines()
+
+
 def test_check_lists_traits_and_their_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(TRAITS)
     result = checked(tmp_path / "a.yaml")

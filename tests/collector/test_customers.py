@@ -17,7 +17,8 @@ from yarl import URL
 
 from footfall import tables
 from footfall.collector import customers
-from footfall.collector.customers import Customers, Owners
+from footfall.collector.customers import Customers
+from footfall.collector.lookup import Owners
 from footfall.collector.routes import CUSTOMERS_PREFIX
 from footfall.settings import ApiKeySettings, Role
 from footfall.tables.stored import PartitionState

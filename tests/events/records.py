@@ -36,7 +36,7 @@ def a_trigger(**changed: Any) -> TriggerRecord:
         "trigger_id": "0" * 32, "name": "cart_abandoned",
         "customer_key": "user_id:AAAAAAAAAAAAAAAAAAAAAA", "occurred_at": AT, "emitted_at": AT + 1,
         "config_version": "1:abcd", "data": b'{"value":"12.50"}', "evidence": b'{"deadline":1}',
-        "key_id": None, "personal": b'{"ids":{"user_id":"u1"}}',
+        "key_id": None, "personal": b'{"ids":{"user_id":"u1"}}', "held_out": False,
     }
     return {**record, **changed}
 

@@ -21,7 +21,8 @@ ITEM = {"type": "record", "name": "Item", "fields": [
 SCHEMA = {"type": "record", "name": "All", "fields": [
     {"name": "text", "type": "string"}, {"name": "raw", "type": "bytes"},
     {"name": "at", "type": "long"}, {"name": "n", "type": "int"},
-    {"name": "share", "type": "double"},
+    {"name": "share", "type": "double"}, {"name": "flag", "type": "boolean"},
+    {"name": "maybe_flag", "type": ["null", "boolean"]},
     {"name": "maybe", "type": ["null", "long"]}, {"name": "one", "type": ["null", ITEM]},
     {"name": "items", "type": {"type": "array", "items": "Item"}},
     {"name": "members", "type": {"type": "map", "values": "string"}}]}
@@ -34,9 +35,11 @@ _item = st.fixed_dictionaries({"sku": st.text(), "price": st.none() | st.binary(
 RECORDS = st.fixed_dictionaries({
     "text": st.text(max_size=200), "raw": st.binary(), "at": LONGS,
     "n": st.integers(-(2**31), 2**31 - 1),
-    "share": st.floats(allow_nan=False), "maybe": st.none() | LONGS, "one": st.none() | _item,
+    "share": st.floats(allow_nan=False), "flag": st.booleans(),
+    "maybe_flag": st.none() | st.booleans(), "maybe": st.none() | LONGS, "one": st.none() | _item,
     "items": st.lists(_item, max_size=90), "members": st.dictionaries(st.text(), st.text())})
-COMMON = {"text": "t", "raw": b"r", "at": 1, "n": 1, "share": 0.5, "maybe": None, "one": None,
+COMMON = {"text": "t", "raw": b"r", "at": 1, "n": 1, "share": 0.5, "flag": True,
+          "maybe_flag": None, "maybe": None, "one": None,
           "items": [], "members": {}}
 UNCOMMON = (avro.Unreadable, IndexError, ValueError, struct.error)
 
@@ -71,7 +74,8 @@ def test_writes_what_fastavro_writes(record: Any) -> None:
 @pytest.mark.parametrize(("field", "value"), [
     ("text", None), ("text", b"raw"), ("text", "half \ud83d"), ("raw", "text"), ("raw", None),
     ("at", None), ("at", "1"), ("at", 1.5), ("at", 2**63), ("at", -(2**63) - 1), ("at", 2**62),
-    ("share", "1"), ("one", "text"), ("items", None), ("items", [None]), ("members", {"a": 1}),
+    ("share", "1"), ("flag", None), ("flag", 1), ("flag", "yes"), ("one", "text"),
+    ("items", None), ("items", [None]), ("members", {"a": 1}),
 ], ids=repr)
 def test_what_is_no_common_record_is_left_to_fastavro(field: str, value: Any) -> None:
     writer = avro.writer(PLAIN)
@@ -115,7 +119,7 @@ def test_no_record_ends_at_once(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", [
-    "float", "boolean", ["string", "null"], ["null", "string", "long"], "Other",
+    "float", ["string", "null"], ["null", "string", "long"], "Other",
     {"type": "array", "items": "string"}, {"type": "map", "values": "long"},
     {"type": "fixed", "name": "F", "size": 4}, {"type": "enum", "name": "E", "symbols": ["A"]},
     {"type": "record", "name": "Empty", "fields": []}])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from footfall.errors import DecodeError
 from footfall.events.codec import Codecs
 from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved import ConfigPayload, Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload, Handoff
 
 KEY = b"user_id:AAAAAAAAAAAAAAAAAAAAAA"
 OTHER = b"user_id:BBBBBBBBBBBBBBBBBBBBBB"

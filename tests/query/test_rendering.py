@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.events.codec import Codecs
-from footfall.events.reserved import ConfigPayload, Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload, Handoff
 from footfall.query.lines import text_of
-from footfall.query.rendering import Source, line, moment, renderer
+from footfall.query.rendering import Source, line, renderer
+from footfall.view.trigger import moment
 from tests.events.records import AT, a_rejected, a_trigger, an_interaction
 
 CODECS = Codecs()
@@ -34,7 +36,8 @@ def test_trigger_has_the_fields_that_receivers_rely_on() -> None:
         "trigger_id": "0" * 32, "name": "cart_abandoned",
         "customer_key": "user_id:AAAAAAAAAAAAAAAAAAAAAA", "ids": {"user_id": "u1"},
         "occurred_at": "2026-09-21T14:13:20.123Z", "emitted_at": "2026-09-21T14:13:20.124Z",
-        "config_version": "1:abcd", "data": {"value": "12.50"}, "evidence": {"deadline": 1},
+        "config_version": "1:abcd", "held_out": False, "data": {"value": "12.50"},
+        "evidence": {"deadline": 1},
     } == shown("triggers", CODECS.trigger.encode(a_trigger()))
 
 

@@ -96,6 +96,27 @@ def test_people_get_a_line_a_record(tailing, footfall_topics) -> None:
     assert "json_invalid" in out
 
 
+@pytest.mark.parametrize("arguments", [(), ("--held-out",)])
+def test_held_out_triggers_are_left_out_unless_asked_for(tailing, footfall_topics, arguments
+                                                         ) -> None:
+    """Who acts on what is printed must not act on them; that there are some is said once."""
+    send(footfall_topics, TRIGGERS, *[CODECS.trigger.encode(a_trigger(**changed)) for changed in (
+        {"trigger_id": "t1", "held_out": True}, {"trigger_id": "t2"},
+        {"trigger_id": "t3", "held_out": True})])
+    out, err, code = tailing("triggers", "--json", "--from-beginning", "--idle-exit", "1",
+                             *arguments).end()
+    shown = {d["trigger_id"]: d["held_out"] for d in map(json.loads, out.splitlines())}
+    told = {"t2": False}
+    assert (0, {"t1": True, **told, "t3": True} if arguments else told) == (
+        code, {key: shown[key] for key in sorted(shown) if key in ("t1", "t2", "t3")})
+    assert (0 if arguments else 1) == err.count("--held-out shows them")
+
+
+def test_held_out_goes_with_triggers_alone(tailing) -> None:
+    """Wrong usage."""
+    assert 2 == tailing("rejected", "--held-out").end()[2]
+
+
 @pytest.mark.parametrize("arguments", [("triggers",), ("triggers", "--json")])
 def test_interrupt_is_a_way_to_end(tailing, footfall_topics, arguments) -> None:
     """Ctrl-C: exit code 0, no traceback."""

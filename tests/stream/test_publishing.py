@@ -173,7 +173,8 @@ def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
     """Before anything happens: `increase()` does not see the step with which a series appears."""
     kinds = {"track", "page", "screen", "identify", "group", "alias"}
     known = {
-        telemetry.PROCESSED: {*kinds, "violation", "$tick", "$config", "$handoff"},
+        telemetry.PROCESSED: {*kinds, "violation", "$tick", "$config", "$handoff",
+                              "$unmerge"},
         telemetry.LATE: kinds,
         telemetry.TRIGGERS: {name for t in tables.ALL for name in t.triggers},
         telemetry.SETTLED: {t.name for t in tables.ALL},
@@ -219,6 +220,18 @@ def test_gauges_of_a_partition_go_with_it() -> None:
         assert REGISTRY.get_sample_value(name, {"partition": "0"}) is not None
 
 
+def test_a_partition_that_is_being_taken_away_has_no_lag_and_ends_nothing() -> None:
+    """Kafka's client knows sooner than we do, and then asserts; the loss is told in its time."""
+    engine = engine_of()
+
+    def highwater(_tp: Any) -> int:
+        raise AssertionError("Partition is not assigned")
+
+    engine.consumer.highwater = highwater  # type: ignore[method-assign]
+    assert None is publishing.lag(engine, engine.partitions[0])
+    publishing.publish_all(engine)
+
+
 class Broker:
     """A producer whose acknowledgements come when the test says so."""
 
@@ -240,13 +253,14 @@ class Broker:
 
 
 def test_a_trigger_is_timed_until_the_broker_has_it(counts: Counts) -> None:
-    """And its bytes wait until then."""
-    broker, now = Broker(), [1_000]
+    """And its bytes wait until then; from then on it may be shown."""
+    broker, now, acked = Broker(), [1_000], []
 
     async def act() -> None:
         outbox: Any = SimpleNamespace(
             producer=broker, before_send=lambda: None, sent=lambda _metadata: None,
-            check=lambda _task: None, broker_now=lambda: now[0])
+            check=lambda _task: None, broker_now=lambda: now[0],
+            acked=lambda topic, messages: acked.append((topic, messages)))
         lane = Lane(outbox, "footfall.triggers", 0)
         lane.put([(b"k", b"1234")], since=500)
         lane.put([(b"k", b"56")])
@@ -254,10 +268,12 @@ def test_a_trigger_is_timed_until_the_broker_has_it(counts: Counts) -> None:
         await asyncio.sleep(0.01)
         assert 6 == lane.unacknowledged_bytes()
         assert 0 == counts["footfall_trigger_latency_seconds_count"]
+        assert [] == acked
         now[0] = 3_000
         broker.acks[0].set_result(SimpleNamespace(offset=1))
         await asyncio.sleep(0.01)
         assert 0 == lane.unacknowledged_bytes()
+        assert [("footfall.triggers", [(b"k", b"1234"), (b"k", b"56")])] == acked
         lane.stop()
 
     asyncio.run(act())

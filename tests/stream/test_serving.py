@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import ClientSession
 
@@ -17,14 +18,20 @@ from footfall.settings import ApiKeySettings
 from footfall.stream.engine import Engine
 from footfall.stream.partition import partition_of
 from footfall.stream.serving import Serving
+from footfall.tables.record import CustomerRecord, RecordCodec
 from footfall.tables.records import Best
+from footfall.tables.rules_outcomes import CONDITION
+from footfall.tables.rules_row import Outcome, RulesFacts, RulesTold
 from footfall.tables.spec import TableSpec
+from footfall.tables.stored import PartitionState, Row
 from footfall.up.ports import HOST, free_port
 from footfall.view.roles import ApiKeys
+from footfall.view.why_not import code_of
 from tests.stream.live import engine_of, feed
 from tests.tables import events
 from tests.tables.logs import ANNA, KEYS, START, Appended
 from tests.tables.made import TALLY
+from tests.view.test_why_not import TABLES as RULES_TABLES
 
 API_KEY = "a key that may read"
 BEARER = {"Authorization": f"Bearer {API_KEY}"}
@@ -232,3 +239,29 @@ def test_a_taken_port_is_told() -> None:
 
     with pytest.raises(SettingsError, match="FOOTFALL_METRICS_PORT"):
         asyncio.run(twice())
+
+
+def test_why_a_rule_did_not_fire_is_answered_by_the_owner() -> None:
+    """From the row as it is now, with the configuration in force there; masked as a customer is."""
+    content = msgspec.json.encode({"rules": {"definitions": [
+        {"name": "a_rule", "version": 1, "on": {"call": "page"},
+         "if": {"field": "event.properties.plan", "equals": "pro"}}]}})
+    told = RulesTold(outcomes=(Outcome(code_of("a_rule"), START, CONDITION, 1, "basic"),))
+    number = partition_of(ANNA, 4)
+    record = CustomerRecord()
+    record.watermark = 0
+    record.rows = {"rules": Row(1, RulesFacts(), told)}
+    engine = engine_of(RULES_TABLES, owned=())
+    engine.own(number, PartitionState(1, START, 1, content, key_fingerprint=KEYS.fingerprint),
+               Best({ANNA: RecordCodec(RULES_TABLES).encode(record)}))
+    roles = {"desk": ApiKeySettings(role="analyst", keys=["k"])}
+
+    status, shown = get(engine, f"{OF_ANNA}/why-not/a_rule")
+    assert (200, "condition", "basic") == (status, shown["reason"], shown["last"]["value"])
+    _status, shown = get(engine, f"{OF_ANNA}/why-not/a_rule", {"Authorization": "Bearer k"},
+                         api_keys=roles)
+    assert {"masked": "personal"} == shown["last"]["value"]
+    assert "rule_unknown" == get(engine, f"{OF_ANNA}/why-not/another%2Frule")[1]["reason"]
+    assert 401 == get(engine, f"{OF_ANNA}/why-not/a_rule", {})[0]
+    assert 404 == get(engine, f"/customers/{KEYS.of('user_id', 'new').decode()}/why-not/x")[0] or (
+        partition_of(KEYS.of("user_id", "new"), 4) != number)

@@ -11,7 +11,8 @@ import pytest
 
 from footfall.admin import config
 from footfall.events.interaction import HANDOFF
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import Handoff
 from footfall.events.topics import INTERACTIONS, REJECTED
 from footfall.tables.outputs import REJECTED as REJECTED_OUTPUT
 from footfall.tables.outputs import TRIGGER

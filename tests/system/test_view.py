@@ -15,14 +15,17 @@ from collections.abc import Callable
 import pytest
 
 from footfall.admin import config
+from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.events.topics import TRIGGERS
 from footfall.tables.record import header
 from footfall.view import entry
+from footfall.view.store import TRIGGERS_OF_CUSTOMER_MAX
 from tests.redis_server import RedisServer
 from tests.system.served import differences
 from tests.system.shop import Loader, Shop
 from tests.system.test_kill import QUICK
-from tests.system.topics import State, until
+from tests.system.topics import State, read_all, until
 from tests.system.workers import (
     CUSTOMER_KEY_SECRET,
     PARTITIONS,
@@ -101,6 +104,9 @@ def test_after_quiet_the_view_is_the_tables_whatever_happened(
     first.until(lambda: second.says("ready: ") and state.quiet(), QUIET_S_MAX, "quiet")
     assert first.runs and second.runs
     until_served(redis, state)
+    # What was told since Redis forgot last, at least, and nothing that the broker does not have.
+    told, indexed = _triggers(footfall_topics), _indexed(redis)
+    assert indexed and indexed.items() <= told.items()
 
     served = sum(map(len, state.records.values()))
     assert served > CUSTOMERS * 0.95
@@ -111,6 +117,24 @@ def test_after_quiet_the_view_is_the_tables_whatever_happened(
     _made_anew(footfall_topics, redis, state)
 
 
+def _triggers(bootstrap: str) -> dict[bytes, bytes]:
+    """What the index should hold: the newest of each customer's, by where it is."""
+    codec = Codecs().trigger
+    of: dict[bytes, dict[str, tuple[int, str, bytes]]] = {}
+    for record in read_all(bootstrap, TRIGGERS):
+        said = codec.decode(record.value)
+        of.setdefault(record.key, {})[said["trigger_id"]] = (
+            said["emitted_at"], said["trigger_id"], record.value)
+    return {entry.TRIGGER + trigger_id.encode(): value for told in of.values()
+            for _at, trigger_id, value in sorted(told.values())[-TRIGGERS_OF_CUSTOMER_MAX:]}
+
+
+def _indexed(redis: RedisServer) -> dict[bytes, bytes]:
+    client = redis.client()
+    keys = client.keys(entry.TRIGGER + b"*")
+    return dict(zip(keys, client.mget(keys) if keys else [], strict=True))  # type: ignore[arg-type]
+
+
 def _made_anew(bootstrap: str, redis: RedisServer, state: State) -> None:
     """From nothing; and over a view with somebody who is gone, and one that is stale and newer."""
     redis.client().flushall()
@@ -119,6 +143,9 @@ def _made_anew(bootstrap: str, redis: RedisServer, state: State) -> None:
     count = sum(map(len, state.records.values()))
     assert f"{count} customers, {count} written" in done.stdout
     assert [] == wrong(redis, state)
+    told = _triggers(bootstrap)
+    assert len(told) > 100
+    assert told == _indexed(redis)
 
     keys = list(state.records[0])[:3]
     gone = KEYS.of("user_id", "gone")

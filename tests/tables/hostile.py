@@ -12,10 +12,16 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
-from footfall.tables.links_letters import settle
+from footfall.tables import rules_row, segments_row
+from footfall.tables.computed_limits import COUNTED_MAX
+from footfall.tables.links_letters import part, settle
+from footfall.tables.links_parted import LEAVING_MAX, PARTED_MAX
 from footfall.tables.links_row import Here, Letter, LinksConfig, LinksTold
+from footfall.tables.rules_conditions import code_of
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import Row
 from tests.tables import events, traits
@@ -190,7 +196,9 @@ def _named(n: int) -> Interaction:
 
 
 def links() -> Row:
-    """More of everything that is owned, lost, refused and remembered; far-reaching limits."""
+    """More of everything that is owned, lost, refused and remembered; far-reaching limits; taken
+    apart as often as is remembered.
+    """
     config = LinksConfig(**{f"{kind}_max": 100 for kind in (
         "user_id", "email", "phone", "external", "device", "anonymous_id", "users")})
     here = Here(ANNA, NEWEST, config, is_empty=False)
@@ -201,6 +209,10 @@ def links() -> Row:
         for n in range(low, high):
             told = settle(told, here, [
                 Letter(what, KEYS.of(kind, f"{n}"), cause=message_id(n)) for kind in kinds]).told
+    longest = f"b{'x' * 31}"
+    for n in range(PARTED_MAX):
+        leaving = [KEYS.of(longest, f"{n} {m}") for m in range(LEAVING_MAX)]
+        told = part(told, here, leaving, leaving[0], (1 << 31, (1 << 62) + n))[0].told
     return Row(TABLES["links"].version, TABLES["links"].facts(), told)
 
 
@@ -288,6 +300,48 @@ def _signal(name: str, at: int, n: int) -> Interaction:
     return event
 
 
+# -- rules and segments ----------------------------------------------------------------------------
+
+
+RULES = msgspec.convert({"definitions": [
+    {"name": f"rule_{n}", "version": 1, "on": {"call": "page"}, "wait": "1d"}
+    for n in range(rules_row.RULES_MAX)]}, rules_row.RulesConfig)
+SEGMENTS = msgspec.convert({"definitions": [
+    {"name": f"segment_{n}", "version": 1, "if": {"field": "risk.level", "exists": True}}
+    for n in range(rules_row.SEGMENTS_MAX)]}, segments_row.SegmentsConfig)
+#: Configurations under which such rows are read.
+CONFIGS: dict[str, Any] = {"rules": RULES, "segments": SEGMENTS}
+
+
+def rules() -> Row:
+    """As many rules as there may be, each of which fired; waits, keys and outcomes as many and as
+    long as they may be.
+    """
+    codes = [code_of(said.name) for said in RULES.definitions]
+    key = wide(0, rules_row.KEY_BYTES_MAX // 4)
+    cause = wide(0, rules_row.CAUSE_BYTES_MAX // 4)
+    told = rules_row.RulesTold(
+        2**31,
+        tuple(rules_row.Standing(code, NEWEST, rules_row.FIRED_MAX, True, 2**31,
+                                 NEWEST if n < COUNTED_MAX else 0)
+              for n, code in enumerate(codes)),
+        tuple(rules_row.Wait(codes[n], key, NEWEST, NEWEST - 1, NEWEST - 1, cause)
+              for n in range(rules_row.WAITS_MAX)),
+        tuple(n.to_bytes(8, "big") for n in range(rules_row.ONCE_MAX)),
+        tuple(rules_row.Outcome(codes[n], NEWEST, 1, rules_row.CONDITIONS_MAX,
+                                wide(0, rules_row.FOUND_BYTES_MAX // 4), cause)
+              for n in range(rules_row.OUTCOMES_MAX)))
+    return Row(1, rules_row.RulesFacts(), told)
+
+
+def segments() -> Row:
+    """As many segments as there may be."""
+    told = segments_row.SegmentsTold(2**31, tuple(
+        segments_row.Membership(code_of(said.name), True, NEWEST, 2**31, NEWEST)
+        for said in SEGMENTS.definitions))
+    return Row(1, segments_row.SegmentsFacts(), told)
+
+
 # -- timeline --------------------------------------------------------------------------------------
 
 
@@ -313,5 +367,7 @@ ROWS: dict[str, tuple[Callable[[], Row], ...]] = {
     "orders": (orders, orders_of_long_texts),
     "profile": (profile, profile_of_small_traits),
     "risk": (risk,),
+    "rules": (rules,),
+    "segments": (segments,),
     "timeline": (timeline,),
 }

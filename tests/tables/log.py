@@ -1,4 +1,4 @@
-"""A log in memory and the workers that fold it: no Kafka, no clock, made-up append times.
+"""The product's log in memory, with workers that may die anywhere.
 
     log = Log(tables.ALL, partitions=2)
     log.append(ANNA, events.added(START, "m1"), START)
@@ -6,120 +6,59 @@
     log.run()
     log.triggers("cart_abandoned")
 
-Made of the product's own codecs, keys, MAC and partitioner. Whatever a fold sends leaves at once,
-as from a worker: handoffs come back into the log, everything else is kept in `sent`. A worker may
-be stopped anywhere: `checkpoint` makes its state durable, in law 1's order and if need be only half
-way; `crash` loses all that was not. `fold_again` reads the same log from its start.
+`checkpoint` makes a worker's state durable, in law 1's order and if need be only half way; `crash`
+loses all that was not. `fold_again` reads the same log from its start.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved import ConfigPayload
-from footfall.stream.partition import partition_of
+from footfall.events.interaction import HANDOFF
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables.fold import EVERY_TIMER, Fold
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.record import decode_partition, header
 from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable, Output
 from footfall.tables.stored import PartitionState
+from footfall.testing import log
 from tests.tables.logs import CODECS, KEYS, RESERVED, START
 
-TOPIC = "log"
+INSTALLATION = log.Installation(CODECS, KEYS, RESERVED)
+Entry = log.Entry
 
 
-class Entry(NamedTuple):
-    """What the fold needs of a Kafka record."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-class Log:
-    """Partitions of one log, each with a worker of its own.
-
-    `now` is the append time of the last record. Handoffs are appended `hop_ms` after it; `echo` is
-    off where a log is folded again: its handoffs are in it already. `fired_max` is how many timers
+class Log(log.Log):
+    """Handoffs are appended `hop_ms` after the record before them. `fired_max` is how many timers
     a worker steps in one go; new folds then keep no more than one record decoded.
     """
 
     fired_max = EVERY_TIMER
+    workers: list[Worker]  # type: ignore[assignment]
 
     def __init__(self, specs: Sequence[AnyTable], partitions: int = 1, *, hop_ms: int = 1,
                  entries: list[list[Entry]] | None = None) -> None:
-        self.specs = specs
-        self.hop_ms = hop_ms
-        self.now = START
-        self.echo = entries is None
-        self.entries: list[list[Entry]] = entries or [[] for _ in range(partitions)]
-        #: Whatever any worker sent, repeats included, as (partition, output).
-        self.sent: list[tuple[int, Output]] = []
-        self.workers = [Worker(self, number) for number in range(len(self.entries))]
+        super().__init__(specs, partitions, INSTALLATION, START, hop_ms=hop_ms, entries=entries)
 
-    # -- what is appended --------------------------------------------------------------------------
+    def worker(self, number: int) -> Worker:
+        return Worker(self, number)
 
-    def append(self, key: bytes, event: Interaction, at: int) -> Entry:
-        """An interaction, or any reserved record, on the partition of its key."""
-        return self.append_bytes(key, CODECS.interaction.encode(event), at)
-
-    def append_bytes(self, key: bytes | None, value: bytes | None, at: int,
-                     partition: int | None = None) -> Entry:
-        """Any record at all, appended at `at`: also earlier than the one before it."""
-        self.now = at
-        if partition is None:
-            partition = self.partition_of(key or b"")
-        entries = self.entries[partition]
-        entries.append(Entry(len(entries), at, key, value))
-        return entries[-1]
-
-    def tick(self, at: int) -> None:
-        """A `$tick` on every partition."""
-        self._append_to_all(TICK, RESERVED.tick(at), at)
-
-    def config(self, at: int, number: int, **sections: Any) -> None:
+    def config(self, at: int, number: int, **sections: Any) -> None:  # type: ignore[override]
         """A `$config` on every partition."""
-        content = json.dumps(sections).encode()
-        self._append_to_all(CONFIG, RESERVED.config(ConfigPayload(number, content), at), at)
+        super().config(at, ConfigPayload(number, json.dumps(sections).encode()))
 
-    def partition_of(self, key: bytes) -> int:
-        """Where every producer puts a customer."""
-        return partition_of(key, len(self.entries))
-
-    def _append_to_all(self, kind: str, event: Interaction, at: int) -> None:
-        value = CODECS.interaction.encode(event)
-        for partition in range(len(self.entries)):
-            self.append_bytes(kind.encode(), value, at, partition)
-
-    # -- what is folded ----------------------------------------------------------------------------
-
-    def run(self) -> Log:
-        """Fold until nothing waits in any partition, handoffs included."""
-        while sum(worker.run() for worker in self.workers):
-            pass
+    def run(self) -> Log:  # type: ignore[override]
+        super().run()
         return self
 
     def fold_again(self, specs: Sequence[AnyTable] | None = None) -> Log:
         """The same log folded from its start, handoffs taken from it and not sent again."""
         return Log(specs or self.specs, entries=self.entries).run()
 
-    def deliver(self, partition: int, output: Output) -> None:
-        """What the producer does with an output."""
-        self.sent.append((partition, output))
-        if output.kind == HANDOFF and self.echo:
-            self.append_bytes(output.key, output.value, self.now + self.hop_ms)
-
     # -- what came of it ---------------------------------------------------------------------------
-
-    def fold_of(self, key: bytes) -> Fold:
-        """The fold that owns a customer."""
-        return self.workers[self.partition_of(key)].fold
 
     def facts(self, key: bytes, table: str) -> Any:
         """A customer's facts of one table; None where it has no row."""
@@ -165,43 +104,22 @@ class Log:
         return sum(worker.fold.counts[what, label] for worker in self.workers)
 
 
-class Worker:
+class Worker(log.Worker):
     """One partition's fold, and what of it would survive the end of its process."""
 
+    log: Log
+
     def __init__(self, log: Log, number: int) -> None:
-        self._log = log
-        self.number = number
         #: The changelog as recovery reads it: of each key the record with the highest watermark.
         self.changelog: dict[bytes, bytes] = {}
         self.partition_record: bytes | None = None
         #: All that was ever written to the changelog: (key, watermark) -> values.
         self.written: dict[tuple[bytes, int], set[bytes]] = {}
-        self.fold = self._recovered()
+        super().__init__(log, number)
 
-    def step(self) -> bool:
-        """Apply the next record of the log and send what it gave; False at the log's end."""
-        entries = self._log.entries[self.number]
-        if self.fold.next_offset >= len(entries):
-            return False
-        entry = entries[self.fold.next_offset]
-        while not self.fold.apply_all([entry], math.inf, self._log.fired_max):
-            assert self.fold.open
-            self._deliver()
-        assert not self.fold.open
-        self._deliver()
-        return True
-
-    def _deliver(self) -> None:
-        outputs, self.fold.outputs = self.fold.outputs, []
-        for output in outputs:
-            self._log.deliver(self.number, output)
-
-    def run(self) -> bool:
-        """Apply all that waits; whether there was anything."""
-        stepped = False
-        while self.step():
-            stepped = True
-        return stepped
+    @property
+    def fired_max(self) -> int:  # type: ignore[override]
+        return self.log.fired_max
 
     def checkpoint(self, records: int | None = None) -> None:
         """Write the changed records, then `$partition`; with `records` only so many of them: the
@@ -218,12 +136,13 @@ class Worker:
 
     def crash(self) -> None:
         """The process ends; another one recovers from what is durable."""
-        self.fold = self._recovered()
-
-    def _recovered(self) -> Fold:
         state = PartitionState()
         if self.partition_record is not None:
             state = decode_partition(self.partition_record)
-        return Fold(self.number, self._log.specs, codecs=CODECS, keys=KEYS, reserved=RESERVED,
-                    topic=TOPIC, state=state, best=Best(self.changelog),
-                    hot_records_max=100_000 if self._log.fired_max == EVERY_TIMER else 1)
+        self.fold = self.fold_from(state, Best(self.changelog))
+
+    def fold_from(self, state: PartitionState, best: Best) -> Fold:
+        fold = super().fold_from(state, best)
+        if self.log.fired_max != EVERY_TIMER:
+            fold.records.hot_max = 1
+        return fold

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import Interaction
-from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables import cart, identity
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import TRIGGER
 from footfall.tables.spec import AnyTable
+from footfall.testing.log import Entry
 
 CODECS = Codecs()
 KEYS = CustomerKeys(b"a secret for tests only")
@@ -24,15 +26,6 @@ BERT = KEYS.of("user_id", "bert")
 CARTS: tuple[AnyTable, ...] = (cart.TABLE, identity.TABLE)
 #: Most tests count time from here, in ms.
 START = 1_700_000_000_000
-
-
-class Entry(NamedTuple):
-    """What the fold needs of a Kafka record."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Appended(NamedTuple):

@@ -218,10 +218,13 @@ EVENTS: dict[str, st.SearchStrategy[list[Happening]]] = {
     "orders": _happenings(_order_event()),
     "profile": _happenings(_profile_event()),
     "risk": _happenings(_risk_event(), _long_times),
+    "rules": st.just([]),  # they take no events: test_rules.py
+    "segments": st.just([]),
     "timeline": (_happenings(_timeline_event()) | _happenings(_timeline_event(), most=36)),
 }
 
-JOINING = frozenset({"cart", "consent", "identity", "links", "profile", "timeline"})
+JOINING = frozenset({"cart", "consent", "identity", "links", "profile", "rules", "segments",
+                     "timeline"})
 #: Of a table whose facts depend on its configuration: one with all that it can do.
 CONFIGS = {"computed": traits.EACH}
 

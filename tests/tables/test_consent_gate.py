@@ -8,6 +8,7 @@ import pytest
 
 from footfall import tables
 from footfall.errors import ConfigError
+from footfall.events.identifiers import identifiers
 from footfall.events.interaction import Interaction
 from footfall.tables import consent_gate
 from footfall.tables.config import Config
@@ -84,6 +85,16 @@ def test_personal_leaves_the_envelope() -> None:
     assert 1 == found.count("gated", "personal")
     assert {"user_id": "anna", "anonymous_id": "cookie", "device": "d1"} == {
         n.kind: n.value for n in found.facts(ANNA, "identity").named}
+
+
+def test_whom_an_event_names_is_forgotten_with_the_rest() -> None:
+    """Also where somebody who sees all has asked before."""
+    gate = consent_gate.gate_of(log({"personal": "analytics"}).fold_of(ANNA)._steps)
+    assert gate is not None
+    event = paid(1, "a")
+    assert "user_id" in identifiers(event)
+    _steps, cut, _kept_out = gate.passed(event, {}, START, START)
+    assert ({}, True) == (identifiers(cut), "user_id" in identifiers(event))
 
 
 def test_personal_comes_back_with_consent() -> None:

@@ -11,6 +11,7 @@ from tests.tables.consents import carried
 from tests.tables.events import added, commerce, ordered, plain
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, KEYS, START, Appended, config, fold, tick, triggers
+from tests.tables.ruled import Shop, counts
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -38,7 +39,8 @@ def test_every_field_of_a_trigger_is_documented() -> None:
         log.append(Appended(START + 7_000, ANNA, failed))
     log += [tick(START + days * 86_400_000) for days in (20, 31, 32)]
     log += [tick(START + 32 * 86_400_000 + 20_000)]
-    told = {t["name"]: t for t in (*triggers(fold(log, tables.ALL)), *linked().triggers())}
+    told = {t["name"]: t for t in (*triggers(fold(log, tables.ALL)), *linked().triggers(),
+                                   *grouped().triggers())}
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert told.keys() == sections.keys()
     for name, trigger in told.items():
@@ -62,6 +64,14 @@ def linked() -> Log:
                    log.now)
         log.run()
     return log
+
+
+def grouped() -> Log:
+    """What segments tell: a customer enters one and leaves it."""
+    shop = Shop([], [{"name": "new", "version": 1, "if": counts("", "1h", at_least=1)}])
+    shop.did(0, "Product Viewed")
+    shop.passed(7_200_000)
+    return shop.log
 
 
 def _fields(value: Any) -> set[str]:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from footfall.errors import StateRefused
-from footfall.events.reserved import ConfigPayload
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables.config import Config, content_hash
 from tests.tables import events
 from tests.tables.log import Log

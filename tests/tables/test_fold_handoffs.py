@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
 
 from footfall.events.interaction import HANDOFF, Interaction
-from footfall.events.reserved import Handoff
+from footfall.events.reserved_row import Handoff
 from tests.tables import events
 from tests.tables.log import Log
 from tests.tables.logs import CARTS, CODECS, KEYS, RESERVED, START
@@ -198,6 +199,28 @@ def test_what_a_pointer_receives_goes_on_to_its_owner() -> None:
     log.run()
     assert {"m1": 1, "m2": 1, "m3": 1} == applied(log, u)
     assert {} == applied(log, a)
+
+
+def test_a_row_that_comes_to_where_there_is_none_is_taken_as_it_is() -> None:
+    """Nothing is merged, what it tells is asked all the same; where there is one, both count."""
+    def merge(_mine: object, _theirs: object) -> object:
+        raise AssertionError("merged with nothing")
+
+    alone = dataclasses.replace(PULSE, merge_facts=merge, merge_told=merge)
+    log = Log([pointer(), alone, TALLY], partitions=2)
+    a, u = key_on(log, 0), key_on(log, 1)
+    log.append(a, events.plain(START, "m1"), START)
+    log.workers[0].run()
+    before = bytes(log.fold_of(a).records.get(a).rows["pulse"])
+    log.append(a, joined(u, START, "m2"), START)
+    log.run()
+    record = log.fold_of(u).records.get(u)
+    assert (before, START + IDLE_MS) == (bytes(record.rows["pulse"]), record.timers["pulse"].due)
+    assert {"m1": 1, "m2": 1} == applied(log, u)
+    log.append(a, events.plain(START + 1, "m3"), START + 1)
+    log.run()
+    assert [["handoff_failed", "AssertionError"]] == [
+        [record["reason"], record["detail"]] for record in log.rejected()]
 
 
 def test_steps_see_when_the_original_was_appended() -> None:

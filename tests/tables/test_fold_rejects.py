@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from footfall.errors import StateRefused
 from footfall.events.interaction import Interaction
-from footfall.events.reserved import ConfigPayload, Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload, Handoff
 from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import (
     Announcement,
@@ -251,6 +252,11 @@ def test_rows_of_an_older_version_in_a_handoff_are_upgraded() -> None:
     rows = msgspec.msgpack.encode({"tally": [[0, [{"m2": [1, START]}], []], None]})
     log.append_bytes(ANNA, handoff(ANNA, rows), START)
     assert {"m1": (1, START), "m2": (1, START)} == log.run().facts(ANNA, "tally").seen
+    log.append_bytes(BERT, handoff(BERT, rows), START)
+    assert {"m2": (1, START)} == log.run().facts(BERT, "tally").seen
+    record = log.fold_of(BERT).records.peek(BERT)
+    assert record is not None
+    assert 1 == msgspec.msgpack.decode(record.rows["tally"])[0], "taken as it is it would be old"
 
 
 def test_a_handoff_to_oneself_ends() -> None:

@@ -233,6 +233,8 @@ def test_merge_of_told_is_a_join(table: AnyTable, data: st.DataObject) -> None:
     assert _encode(merge(a, b)) == _encode(merge(b, a))
     assert _encode(merge(merge(a, b), c)) == _encode(merge(a, merge(b, c)))
     assert _encode(a) == _encode(merge(a, a))
+    assert _encode(a) == _encode(merge(a, table.told()))
+    assert _encode(a) == _encode(merge(table.told(), a)), "a row is taken over as it is"
 
 
 _DIGEST = """

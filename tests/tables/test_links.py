@@ -206,6 +206,16 @@ def test_an_alias_may_name_a_browser() -> None:
     assert ["m1", "m2", "m3"] == shop.applied("user_id", "anna")
 
 
+def test_an_alias_that_comes_late_links_all_the_same() -> None:
+    """A newer one says which user_id is shown; whom the older one names is the same person."""
+    shop = People()
+    shop.page("bert")
+    shop.page("anna")
+    shop.call("alias", "anna", previousId="b")
+    shop.call("alias", "anna", previousId="bert", timestamp=START + 2500)
+    assert shop.owner("user_id", "anna") == shop.owner("user_id", "bert")
+
+
 def test_two_users_who_were_one_browser_are_two() -> None:
     """An anonymous_id that two users call their previous one makes them no one customer; a user_id
     does, also where its first event comes after the calls.

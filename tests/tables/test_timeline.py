@@ -172,3 +172,25 @@ def test_the_timeline_is_what_a_sorted_list_holds(raws: list[Raw], random: Any) 
     rows = [log.facts(key, "timeline") or TimelineFacts() for key in (ANNA, BERT)]
 
     assert recount(raws) == timeline.interactions(timeline.TABLE.merge_facts(*rows))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.sampled_from("mt"), st.integers(1, 15), st.sampled_from([0, 1, 1]),
+                          st.sampled_from(["web", "web", "web", "mobile"])), max_size=6))
+def test_what_one_did_between_two_of_the_other_is_put_there(
+        stretches: list[tuple[str, int, int, str]]) -> None:
+    """A visit by an unknown browser, within what its user did before and after; some at the instant
+    of the one before, or elsewhere.
+    """
+    sides: dict[str, TimelineFacts] = {"m": TimelineFacts(), "t": TimelineFacts()}
+    whole = TimelineFacts()
+    at = START
+    for n, (who, count, step, channel) in enumerate(stretches):
+        at += step
+        for i in range(count):
+            event = interaction(Raw(at + i, f"m{n}-{i}", event=f"E{n}", channel=channel))
+            whole = observe(whole, event, at + i)
+            sides[who] = observe(sides[who], event, at + i)
+        at += count - 1
+    mine, theirs = sides["m"], sides["t"]
+    assert whole == timeline.merge(mine, theirs) == timeline.merge(theirs, mine)

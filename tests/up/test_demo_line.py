@@ -19,7 +19,7 @@ def made(name: str, data: Any, evidence: Any = None, **ids: str) -> TriggerRecor
         trigger_id="t1", name=name, customer_key="user_id:abc", occurred_at=0, emitted_at=0,
         config_version="0:0", data=json.dumps(data).encode(), key_id=None,
         evidence=json.dumps(evidence or {}).encode(),
-        personal=json.dumps({"ids": ids}).encode())
+        personal=json.dumps({"ids": ids}).encode(), held_out=False)
 
 
 LINE = {"quantity": "2", "name": "Mug", "product_id": "p1"}

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from footfall.query.rendering import trigger
 from footfall.up.demo_config import IDLE_S
 from footfall.up.demo_line import describe
 from footfall.up.demo_rehearsal import Rehearsal, Told
 from footfall.up.shop import shop
 from footfall.up.shop_visitor import Action
+from footfall.view.trigger import trigger
 
 GOLDEN = Path(__file__).parents[1] / "golden/demo.json"
 OPEN_S = 120.0

@@ -37,7 +37,8 @@ def view_of(name: str) -> Mapping[str, Any]:
     for make in hostile.ROWS[name]:
         row = make()
         for part, value in table.view(
-                row.facts, row.told, hostile.NEWEST + 1, table.config()).items():
+                row.facts, row.told, hostile.NEWEST + 1,
+                hostile.CONFIGS.get(name) or table.config()).items():
             known = whole.get(part)
             whole[part] = [*known, *value] if isinstance(known, list) else value
     return whole

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from footfall.collector.customers import ETAG_MS, OUTCOMES, OWNERS_WAITING_MAX
+from footfall.collector.customers import ETAG_MS, OUTCOMES
+from footfall.collector.lookup import OWNERS_WAITING_MAX
 from footfall.events.schema_rules import CLASSES
 from footfall.stream.view_sending import WAITING_MAX
 from footfall.stream.views import CHECKPOINT_S_MAX
@@ -28,7 +29,8 @@ def test_every_role_has_its_line() -> None:
 
 def test_every_code_has_its_line() -> None:
     """Of those that the route raises itself."""
-    code = (ROOT / "src/footfall/collector/customers.py").read_text()
+    code = "".join((ROOT / f"src/footfall/collector/{name}.py").read_text()
+                   for name in ("customers", "lookup"))
     raised = set(re.findall(r'RequestError\((\d+), "([a-z_]+)"', code))
     said = {(status, code) for status, code in re.findall(
         r"^\| (\d+)[^|]*\| `([a-z_]+)`", DOCS, re.MULTILINE)}

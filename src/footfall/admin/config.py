@@ -7,7 +7,7 @@ every partition and the other one is told. Must never be run by a worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from footfall.errors import ConfigError
 from footfall.events.codec import Codecs
 from footfall.events.reserved import Reserved
 from footfall.tables.config import Config, canonical, check_changes
+from footfall.tables.spec import AnyTable
 
 #: It travels in every `$partition` record as well, once a checkpoint.
 CONTENT_BYTES_MAX = 100_000
@@ -51,11 +52,11 @@ def change(bootstrap: str, system_secret: bytes, changes: dict[str, Any],
 
 def put(log: ConfigLog, document: Mapping[str, Any], keep: bool = False) -> Outcome:
     """Bring a document into force; with `keep`, over the version in force."""
-    wanted = None if keep else _content(document)
+    wanted = None if keep else content_of(document)
     before = log.read()
     highest = before.highest
     if wanted is None:
-        wanted = _content(merged(values(highest), document))
+        wanted = content_of(merged(values(highest), document))
     completed = len(before.missing)
     if completed:
         log.write(highest, before.missing)
@@ -77,7 +78,7 @@ def values(version: Version) -> dict[str, Any]:
 
 def checked(document: Mapping[str, Any]) -> Config:
     """A document as it would be in force; raises `ConfigError` where it cannot be applied."""
-    return Config(tables.ALL, 1, _content(document))
+    return Config(tables.ALL, 1, content_of(document))
 
 
 def defaults() -> dict[str, Any]:
@@ -86,8 +87,9 @@ def defaults() -> dict[str, Any]:
     return document
 
 
-def _content(document: Mapping[str, Any]) -> bytes:
-    content = canonical(tables.ALL, msgspec.json.encode(document))
+def content_of(document: Mapping[str, Any], specs: Sequence[AnyTable] = tables.ALL) -> bytes:
+    """A document as it is written to the log; raises `ConfigError` where it cannot be applied."""
+    content = canonical(specs, msgspec.json.encode(document))
     if len(content) > CONTENT_BYTES_MAX:
         raise ConfigError(f"the configuration has {len(content)} bytes, the limit is "
                           f"{CONTENT_BYTES_MAX}: shorten it")

@@ -28,6 +28,8 @@ from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
 from footfall.tables.computed_limits import bytes_max
 from footfall.tables.computed_row import ComputedConfig
+from footfall.tables.rules_row import On, RulesConfig
+from footfall.tables.segments_row import SegmentsConfig
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 
@@ -57,7 +59,8 @@ def apply(ctx: click.Context, files: tuple[Path, ...], assignments: tuple[str, .
     """Bring a configuration into force on every partition of the log.
 
     FILE (.toml, .yaml or .json; several are taken together) is the whole configuration: what it
-    does not name gets its default.
+    does not name gets its default. Definitions of rules, segments and computed traits add up over
+    files; `tests:` is left out.
     With --set alone, all other values stay as they are in force.
 
     \b
@@ -65,7 +68,7 @@ def apply(ctx: click.Context, files: tuple[Path, ...], assignments: tuple[str, .
       footfall config apply --set cart.idle_s=900
       footfall config apply footfall-config.toml
       footfall config apply footfall-config.toml --set clock.grace_s=1
-      footfall config apply footfall-config.toml computed.yaml
+      footfall config apply footfall-config.toml computed.yaml rules/*.yaml
     """
     if not files and not assignments:
         raise click.UsageError("give a FILE or --set SECTION.KEY=VALUE")
@@ -88,12 +91,13 @@ def apply(ctx: click.Context, files: tuple[Path, ...], assignments: tuple[str, .
 def check(files: tuple[Path, ...]) -> None:
     """Read a configuration as `apply` would, and apply nothing; needs no broker.
 
-    Lists the computed traits with the bytes that each may take of a customer's row. Exit code 1
-    where it cannot be applied; the message names file, line (of YAML) and key.
+    Lists the computed traits with the bytes that each may take of a customer's row, the segments
+    and the rules. Exit code 1 where it cannot be applied; the message names file, line (of YAML)
+    and key.
 
     \b
     Examples:
-      footfall config check footfall-config.toml computed.yaml
+      footfall config check footfall-config.toml computed.yaml rules/*.yaml
     """
     document = read_documents(files)
     try:
@@ -104,6 +108,12 @@ def check(files: tuple[Path, ...]) -> None:
     for trait in traits.definitions:
         click.echo(f"{trait.name} version {trait.version}: {trait.of}, {trait.window}, at most "
                    f"{bytes_max(trait)} bytes")
+    segments: SegmentsConfig = read.sections["segments"]
+    for segment in segments.definitions:
+        click.echo(f"segment {segment.name} version {segment.version}")
+    rules: RulesConfig = read.sections["rules"]
+    for rule in rules.definitions:
+        click.echo(f"rule {rule.name} version {rule.version}: on {_acts_on(rule.on)}")
     click.echo("this configuration can be applied")
 
 
@@ -171,6 +181,19 @@ def _log(ctx: click.Context, data_dir: Path | None) -> ConfigLog:
                             "the workers have")
     return ConfigLog(bootstrap, Reserved(settings.system_secret.encode()),
                      codecs_for(settings.schema_registry_url))
+
+
+def _acts_on(on: On) -> str:
+    """What a rule acts on, in a word or two."""
+    if on.call is not None:
+        return f"{on.call} {on.event}" if on.event is not None else on.call
+    if on.trigger is not None:
+        return f"trigger {on.trigger}"
+    if on.schedule is not None:
+        return f"schedule {on.schedule.at} {on.schedule.zone}"
+    if on.when is not None:
+        return f"a condition that becomes {'true' if on.becomes else 'false'}"
+    return f"segment {on.enters} entered" if on.enters else f"segment {on.leaves} left"
 
 
 def _in_full(version: Version) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError, DecodeError
 from footfall.events.codec import Codecs
 from footfall.events.interaction import CONFIG
-from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ConfigPayload
 from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition

@@ -25,6 +25,7 @@ from footfall.collector.routes import ROUTES, Route
 from footfall.collector.script import Script
 from footfall.collector.sink import Sink
 from footfall.collector.violations import Violations
+from footfall.collector.why import Why
 from footfall.events import reasons
 from footfall.events.admit import STAGE
 from footfall.events.arrival import Planned
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 PREFLIGHT_S = 86_400
 
+#: Reading is not for pages: no CORS there.
+_READING = (routes.CUSTOMERS_PREFIX, routes.TRIGGERS_PREFIX)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -68,6 +71,7 @@ class Collector:
         self._script = Script()
         #: Without API keys everybody is refused.
         self._customers = customers or Customers(keys, ApiKeys(""), tables.ALL)
+        self._why = Why(self._customers, codecs.trigger, self._customers.clock)
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
@@ -111,6 +115,7 @@ class Collector:
             "call": call, "pixel": pixel, "ignored": self._ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
             "script": self._script.answer, "customer": self._customers.answer,
+            "why": self._why.trigger, "why_not": self._why.rule,
             "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
             "openapi": self._document,
         }
@@ -155,7 +160,7 @@ class Collector:
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
         path = request.path
-        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(routes.CUSTOMERS_PREFIX):
+        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(_READING):
             return
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"

@@ -22,7 +22,8 @@ from footfall import tables
 from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
-from footfall.collector.customers import Customers, Owners
+from footfall.collector.customers import Customers
+from footfall.collector.lookup import Owners
 from footfall.collector.serving import LAST_WORD_S_MAX, Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.collector.spooled import ClosingSink, SpooledSink

@@ -14,6 +14,7 @@ from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
 from footfall.view.roles import CLEARANCES
+from footfall.view.why import TRIGGER_ID_CHARS
 
 Json = dict[str, Any]
 
@@ -26,6 +27,15 @@ _CUSTOMER: list[Json] = [
      "description": "KIND:VALUE, percent-encoded"},
     {"name": "include", "in": "query", "schema": {"type": "string"},
      "description": "ids and names of tables, comma-separated; without it all"}]
+_TRIGGER: list[Json] = [
+    {"name": "trigger_id", "in": "path", "required": True, "schema": {
+        "type": "string", "pattern": f"^[0-9a-f]{{{TRIGGER_ID_CHARS}}}$"}}]
+_WHY_NOT: list[Json] = [
+    _CUSTOMER[0],
+    {"name": "rule", "in": "path", "required": True, "schema": {"type": "string"},
+     "description": "The rule's name"}]
+#: What reads, for API keys alone: its parameters.
+_READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT}
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
             "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
 
@@ -68,8 +78,8 @@ def _path(route: Route, path: str) -> Json:
         "responses": {"200": _DONE[route.kind](route), **_refused(route)},
     }
     named: list[Json] = []
-    if route.kind == "customer":
-        named += _CUSTOMER
+    if route.kind in _READING:
+        named += _READING[route.kind]
         operation["security"] = [{"apiKey": []}]
     elif "{writeKey}" in path:
         named.append({**_WRITE_KEY, "in": "path", "required": True})
@@ -94,8 +104,9 @@ def _refused(route: Route) -> Json:
                 for status, name in _REFUSED.items()}
     if route.kind == "script":
         return {"304": {"description": "It is as the browser has it."}}
-    if route.kind == "customer":
-        return {"304": {"description": "It is as the client has it."},
+    if route.kind in _READING:
+        return {**({"304": {"description": "It is as the client has it."}}
+                   if route.kind == "customer" else {}),
                 "401": _answer("No API key.", "Error"),
                 **{status: {"$ref": f"#/components/responses/{name}"} for status, name in (
                     ("400", "Refused"), ("404", "Refused"), ("500", "Refused"),
@@ -197,6 +208,30 @@ _ANSWERS: Json = {
             "config_version": _TEXT, "source": _FREE, "role": {"enum": list(CLEARANCES)},
             "timers": _FREE, "tables": _FREE},
     },
+    "Why": {
+        "type": "object",
+        "required": ["trigger_id", "name", "customer_key", "emitted_at", "held_out", "rule", "on",
+                     "conditions", "caused_by", "data", "evidence", "role"],
+        "properties": {
+            "trigger_id": _TEXT, "name": _TEXT, "customer_key": _TEXT, "ids": _FREE,
+            "occurred_at": _TEXT, "emitted_at": _TEXT, "config_version": _TEXT,
+            "held_out": {"type": "boolean"}, "rule": {"type": ["object", "null"]},
+            "on": {"type": ["object", "null"]}, "conditions": {"type": "array", "items": _FREE},
+            "caused_by": _FREE, "data": _FREE, "evidence": _FREE,
+            "role": {"enum": list(CLEARANCES)}},
+    },
+    "WhyNot": {
+        "type": "object",
+        "required": ["rule", "reason", "text", "customer_key", "as_of", "last", "fired", "waiting",
+                     "role"],
+        "properties": {
+            "rule": _TEXT, "version": _COUNT, "reason": _TEXT, "text": _TEXT, "on": _TEXT,
+            "customer_key": _TEXT, "passed": _LIST, "as_of": _TEXT, "clock": _TEXT,
+            "last": {"type": ["object", "null"]}, "fired": {"type": ["object", "null"]},
+            "waiting": {"type": "array", "items": _FREE}, "source": _FREE,
+            "triggers": {"type": ["array", "null"], "items": _FREE},
+            "role": {"enum": list(CLEARANCES)}},
+    },
     "Error": {"type": "object", "required": ["code", "message"],
               "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
 }
@@ -206,6 +241,8 @@ _SUMMARIES = {
     "segment_settings": "What Segment's browser SDK loads first",
     "source_config": "What RudderStack's browser SDK loads first",
     "customer": "All that is held of one customer (docs/view.md)",
+    "why": "Why a trigger fired (docs/why.md)",
+    "why_not": "Why a rule did not fire for a customer (docs/why.md)",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
     "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
@@ -217,6 +254,9 @@ _DONE: dict[str, Any] = {
     "customer": lambda _route: {
         **_answer("The customer, as far as the key's role may see it.", "Customer"),
         "headers": {"ETag": {"schema": _TEXT}}},
+    "why": lambda _route: _answer("Its evidence, as far as the key's role may see it.", "Why"),
+    "why_not": lambda _route: _answer("What was recorded, as far as the key's role may see it.",
+                                      "WhyNot"),
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
        for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",

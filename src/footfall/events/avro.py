@@ -20,8 +20,9 @@ _DOUBLE: Final = 3
 _RECORD: Final = 4
 _ARRAY: Final = 5
 _MAP: Final = 6
+_BOOLEAN: Final = 7
 _PRIMITIVE = {"string": _STRING, "bytes": _BYTES, "int": _LONG, "long": _LONG,
-              "double": _DOUBLE}
+              "double": _DOUBLE, "boolean": _BOOLEAN}
 _double = struct.Struct("<d").unpack_from
 _double_bytes = struct.Struct("<d").pack
 
@@ -146,6 +147,12 @@ def _record(inside: _Inner, data: bytes, at: int) -> tuple[dict[str, Any], int]:
             record[name], at = _array(field.inner, data, at)
         elif kind == _MAP:
             record[name], at = _map(data, at)
+        elif kind == _BOOLEAN:
+            flag = data[at]
+            if flag > 1:
+                raise Unreadable
+            record[name] = flag == 1
+            at += 1
         else:
             record[name], = _double(data, at)
             at += 8
@@ -232,6 +239,10 @@ def _put_record(inside: _Inner, record: dict[str, Any], parts: list[bytes]) -> N
             _put_array(field.inner, value, parts)
         elif kind == _MAP:
             _put_map(value, parts)
+        elif kind == _BOOLEAN:
+            if value is not True and value is not False:
+                raise Unreadable
+            parts.append(b"\1" if value else b"\0")
         else:
             parts.append(_double_bytes(value))
 

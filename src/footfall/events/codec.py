@@ -51,6 +51,7 @@ class TriggerRecord(TypedDict):
     evidence: bytes
     key_id: str | None
     personal: bytes
+    held_out: bool
 
 
 class RejectedRecord(TypedDict):

@@ -49,7 +49,17 @@ _list = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def identifiers(event: Interaction) -> dict[str, str]:
-    """Kind -> value of everything that this event says of who did it; highest rank first."""
+    """Kind -> value of everything that this event says of who did it; highest rank first. Found
+    once, then remembered in the event: whoever asks must not change it.
+    """
+    if "named" in event:
+        return event["named"]
+    found = _identifiers(event)
+    event["named"] = found
+    return found
+
+
+def _identifiers(event: Interaction) -> dict[str, str]:
     personal = read(event)
     found: dict[str, str] = {}
     if personal.user_id and not is_blocked(personal.user_id):

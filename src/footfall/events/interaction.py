@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
+UNMERGE = "$unmerge"
 #: What a collector found wrong with interactions by its tracking plan. It is nobody's: it has a key
 #: of its own and steps no customer, so it needs no MAC.
 VIOLATION = "violation"
@@ -73,3 +74,5 @@ class Interaction(TypedDict):
     personal: bytes
     #: What tables read of `personal`, once it was asked for: `personal.read`. Not on the wire.
     read: NotRequired[Personal]
+    #: Whom it names, once it was asked for: `identifiers.identifiers`. Not on the wire.
+    named: NotRequired[dict[str, str]]

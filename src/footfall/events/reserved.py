@@ -1,4 +1,4 @@
-"""Reserved log records: $tick, $handoff and $config, and the MAC that proves who wrote them.
+"""Reserved log records ($tick, $handoff, $config, $unmerge), and the MAC that says who wrote them.
 
 Whoever may write the log could otherwise inject any row into any customer. Only workers and the
 administrator hold the key (`FOOTFALL_SYSTEM_SECRET`); a reserved record without a valid MAC is
@@ -10,42 +10,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from footfall.errors import DecodeError
 from footfall.events.customer_key import SECRET_BYTES_MIN
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, Interaction
+from footfall.events.reserved_row import ConfigPayload, Handoff, Unmerge
 
-_MAC_BYTES = 16
+_MAC_BYTES: Final = 16
 #: Each part is preceded by its length.
-_MAC_PARTS = struct.Struct(">Q")
+_length = struct.Struct(">Q").pack
 _T = TypeVar("_T")
 
-
-class Handoff(msgspec.Struct, array_like=True, frozen=True):
-    """A move of rows to another customer, by its coordinates: which step of the log sent it.
-
-    `n` counts the handoffs of that log record to that receiver, timers included. `appended_at` is
-    the append time of the record that caused it. The rows themselves travel in `personal`.
-    """
-
-    sender: bytes
-    partition: int
-    offset: int
-    n: int
-    appended_at: int
-
-
-class ConfigPayload(msgspec.Struct, array_like=True, frozen=True):
-    """A configuration in full; `content` is canonical JSON, its hash is part of the version."""
-
-    number: int
-    content: bytes
-
-
 _handoff = msgspec.msgpack.Decoder(Handoff)
+_unmerge = msgspec.msgpack.Decoder(Unmerge)
 _config = msgspec.msgpack.Decoder(ConfigPayload)
 
 
@@ -74,6 +54,14 @@ class Reserved:
     def read_handoff(self, event: Interaction, key: bytes) -> Handoff:
         """The move that a $handoff names; raises `DecodeError` if it is forged or broken."""
         return self._open(event, key, _handoff)
+
+    def unmerge(self, key: bytes, asked: Unmerge, sides: bytes, now: int) -> Interaction:
+        """Identifiers leave the customer `key`, with the rows of both sides."""
+        return self._record(UNMERGE, key, msgspec.msgpack.encode(asked), sides, now)
+
+    def read_unmerge(self, event: Interaction, key: bytes) -> Unmerge:
+        """What an $unmerge asks for; raises `DecodeError` if it is forged or broken."""
+        return self._open(event, key, _unmerge)
 
     def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
         """The content of a $config; raises `DecodeError` if it is forged or broken."""
@@ -108,7 +96,6 @@ class Reserved:
     def _mac(self, kind: str, key: bytes, payload: bytes, personal: bytes) -> bytes:
         state = self._new_mac()
         named = kind.encode()
-        state.update(_MAC_PARTS.pack(len(named)) + named + _MAC_PARTS.pack(len(key)) + key
-                     + _MAC_PARTS.pack(len(payload)) + payload + _MAC_PARTS.pack(len(personal)))
-        state.update(personal)
+        state.update(b"".join((_length(len(named)), named, _length(len(key)), key,
+                               _length(len(payload)), payload, _length(len(personal)), personal)))
         return state.digest()

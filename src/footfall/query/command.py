@@ -19,8 +19,9 @@ from footfall import options
 from footfall.events.registry import codecs_for
 from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
 from footfall.query.lines import text_of
-from footfall.query.rendering import Document, line, renderer
+from footfall.query.rendering import line, renderer
 from footfall.query.tail import Tail
+from footfall.view.trigger import Document
 
 TOPICS = {"triggers": TRIGGERS, "interactions": INTERACTIONS, "rejected": REJECTED}
 
@@ -31,10 +32,12 @@ TOPICS = {"triggers": TRIGGERS, "interactions": INTERACTIONS, "rejected": REJECT
 @click.option("--from-beginning", is_flag=True, help="Everything that the topic holds, then on.")
 @click.option("--idle-exit", "idle_s", type=click.FloatRange(min=0, min_open=True),
               metavar="SECONDS", help="End when nothing came for so long.")
+@click.option("--held-out", is_flag=True,
+              help="Also triggers that are recorded for comparison and told to nobody.")
 @options.data_dir
 @click.pass_context
 def tail(ctx: click.Context, *, kind: str, as_json: bool, from_beginning: bool,
-         idle_s: float | None, data_dir: Path | None) -> None:
+         idle_s: float | None, held_out: bool, data_dir: Path | None) -> None:
     """Show triggers, interactions or rejected records as they come.
 
     A line on standard error says when it is listening: what comes after it is shown.
@@ -45,7 +48,10 @@ def tail(ctx: click.Context, *, kind: str, as_json: bool, from_beginning: bool,
       footfall tail triggers --json --from-beginning --idle-exit 2
       footfall tail interactions --json | jq .personal
       footfall tail rejected --from-beginning
+      footfall tail triggers --held-out
     """
+    if held_out and kind != "triggers":
+        raise click.UsageError("--held-out goes with triggers")
     settings = options.resolved(ctx, data_dir)
     follower = Tail(options.bootstrap_of(settings), TOPICS[kind], _warn)
     try:
@@ -53,6 +59,8 @@ def tail(ctx: click.Context, *, kind: str, as_json: bool, from_beginning: bool,
         partitions = follower.start(from_beginning)
         _warn(f"waiting for {kind} on {partitions} partitions of {TOPICS[kind]}")
         write = _json_writer() if as_json else _human_writer()
+        if not held_out:
+            write = _without_held_out(write)
         for batch in follower.records(idle_s):
             for source in batch:
                 write(render(source))
@@ -64,6 +72,23 @@ def tail(ctx: click.Context, *, kind: str, as_json: bool, from_beginning: bool,
             sys.stdout.flush()
     finally:
         follower.close()
+
+
+def _without_held_out(write: Callable[[Document], None]) -> Callable[[Document], None]:
+    """Leaves out triggers that nobody is told of, and says so once: whoever acts on what `tail`
+    prints must not act on them.
+    """
+    told = False
+
+    def write_told(document: Document) -> None:
+        nonlocal told
+        if not document.get("held_out"):
+            write(document)
+        elif not told:
+            told = True
+            _warn("held-out triggers are left out; --held-out shows them, too")
+
+    return write_told
 
 
 def _json_writer() -> Callable[[Document], None]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -36,13 +38,26 @@ from footfall.view.workers import Asked, ask
 READ_S_MAX = 120.0
 
 
-def find(settings: Settings, key: bytes) -> Document | None:
-    """The customer's document, with `source` (who said it); None when nobody knows of it. Pointers
-    are followed: of a joined identifier the customer is shown, with `passed`.
+class Question(NamedTuple):
+    """What is asked of a customer: a path below its own at a worker, and the same of what is held
+    of it as of an instant (ms).
+    """
+
+    path: str
+    answer: Callable[[bytes, Held, int], Document]
+
+
+#: Everything.
+ALL = Question("", lambda key, held, now: document(key, held, tables.ALL, now))
+
+
+def find(settings: Settings, key: bytes, question: Question = ALL) -> Document | None:
+    """The answer for a customer, with `source` (who said it); None when nobody knows of it.
+    Pointers are followed: of a joined identifier the customer is shown, with `passed`.
     """
     way = Passed()
     while True:
-        found = _of(settings, key)
+        found = _of(settings, key, question)
         owner = None if found is None else found.get("owner")
         if found is None or owner is None:
             return found and {**found, "passed": [passed.decode() for passed in way.keys]}
@@ -54,17 +69,18 @@ def find(settings: Settings, key: bytes) -> Document | None:
         key = owner.encode()
 
 
-def _of(settings: Settings, key: bytes) -> Document | None:
-    told = ask(settings.worker_urls, settings.api_key, key)
+def _of(settings: Settings, key: bytes, question: Question) -> Document | None:
+    told = ask(settings.worker_urls, settings.api_key, key, question.path)
     if told.found is not None or told.is_unknown:
         return told.found
-    return _from_changelog(settings, key, told.asked)
+    return _from_changelog(settings, key, question, told.asked)
 
 
 # -- the served copy -------------------------------------------------------------------------------
 
 
-def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | None:
+def _from_changelog(settings: Settings, key: bytes, question: Question, asked: Asked
+                    ) -> Document | None:
     """The customer as of the last checkpoint."""
     bootstrap = bootstrap_of(settings)
     if not answers(bootstrap, seconds_max=10.0):
@@ -80,7 +96,7 @@ def _from_changelog(settings: Settings, key: bytes, asked: Asked) -> Document | 
     except (KafkaError, TimeoutError) as error:
         raise BrokerError(f"{copied.name} cannot be read from {bootstrap}: "
                           f"{type(error).__name__}; `footfall doctor` says what is wrong") from None
-    found = copy(settings, key, best, number, log_end)
+    found = copy(settings, key, best, number, log_end, question=question)
     if found is not None:
         found["source"]["asked"] = asked
     return found
@@ -99,8 +115,8 @@ async def _read(bootstrap: str, key: bytes, number: int) -> tuple[Best, int]:
     return best, bounds[log][1]
 
 
-def copy(settings: Settings, key: bytes, best: Best, number: int, log_end: int
-         ) -> Document | None:
+def copy(settings: Settings, key: bytes, best: Best, number: int, log_end: int, *,
+         question: Question = ALL) -> Document | None:
     """The document of what the changelog holds; None when it knows nobody of this key. Raises
     `SettingsError` where the key was made under another secret than the state.
     """
@@ -118,4 +134,4 @@ def copy(settings: Settings, key: bytes, best: Best, number: int, log_end: int
     now = max(time.time_ns() // 1_000_000, state.clock)
     held = Held(record, rows, number, state.clock, config, max(0, log_end - state.next_offset))
     source = {"kind": "changelog", "topic": topics.CHANGELOG}
-    return {"source": source, **document(key, held, tables.ALL, now)}
+    return {"source": source, **question.answer(key, held, now)}

@@ -1,4 +1,4 @@
-"""`footfall customer KIND:VALUE`: everything that is held of one customer, at this instant.
+"""`footfall customer [show] KIND:VALUE`: everything that is held of one customer, at this instant.
 
 Decides how a customer is named (as apps name it: the key is computed here, under the secret) and
 what is said when there is none.
@@ -17,37 +17,47 @@ from footfall.errors import FootfallError, SettingsError
 from footfall.events.customer_key import KINDS, CustomerKeys
 from footfall.query.customer import find
 from footfall.query.customer_text import text_of
+from footfall.query.identifier import IDENTIFIER
 from footfall.query.rendering import line
+from footfall.query.unmerge_command import unmerge
 from footfall.settings import Role
 from footfall.tables import ALL
 from footfall.view.classes import Mask
-from footfall.view.identifiers import IdentifierError, key_of, parse
+from footfall.view.identifiers import key_of
 from footfall.view.roles import CLEARANCES
 
 
-class Identifier(click.ParamType):
-    """KIND:VALUE; the value may hold colons."""
+class CustomerGroup(click.Group):
+    """`footfall customer KIND:VALUE` is `footfall customer show KIND:VALUE`: what most come for."""
 
-    name = "KIND:VALUE"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None
-                ) -> tuple[str, str]:
-        """(kind, value); fails (exit code 2) for a kind that is none."""
-        try:
-            return parse(value)
-        except IdentifierError as error:
-            self.fail(str(error), param, ctx)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in where only its arguments are given."""
+        named = next((one for one in args if not one.startswith("-")), None)
+        if named is not None and named not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
 
 
-@click.command()
-@click.argument("identifier", type=Identifier(), metavar="KIND:VALUE")
+@click.group(cls=CustomerGroup)
+def customer() -> None:
+    """Show one customer, or take one apart that should never have been one.
+
+    \b
+    Examples:
+      footfall customer user_id:u1
+      footfall customer unmerge user_id:u1 anonymous_id:5a7c
+    """
+
+
+@customer.command()
+@click.argument("identifier", type=IDENTIFIER, metavar="KIND:VALUE")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 @click.option("--role", type=click.Choice(list(CLEARANCES)), default="owner", show_default=True,
               help="Show what this role may see, the rest masked.")
 @options.data_dir
 @click.pass_context
-def customer(ctx: click.Context, *, identifier: tuple[str, str], as_json: bool, role: Role,
-             data_dir: Path | None) -> None:
+def show(ctx: click.Context, *, identifier: tuple[str, str], as_json: bool, role: Role,
+         data_dir: Path | None) -> None:
     """Show everything that is held of one customer, at this instant.
 
     From the worker that owns it; where none answers, from the copy in the changelog, which is as
@@ -76,3 +86,6 @@ def customer(ctx: click.Context, *, identifier: tuple[str, str], as_json: bool, 
         sys.stdout.buffer.write(line(found) + b"\n")
     else:
         Console(highlight=False).print(text_of(found))
+
+
+customer.add_command(unmerge)

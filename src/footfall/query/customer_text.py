@@ -33,7 +33,7 @@ def text_of(document: Mapping[str, Any]) -> RenderableType:
     for name, view in document["tables"].items():
         if name == INTERACTIONS:
             continue  # it stands below, newest first
-        parts += [Text(), Text(safe(name), style="bold cyan"), Padding(_block(view), INDENT)]
+        parts += [Text(), Text(safe(name), style="bold cyan"), Padding(block(view), INDENT)]
     for title, lines in (("newest interactions", interactions(document)),
                          ("told and merged", told(document))):
         if lines:
@@ -63,7 +63,8 @@ def _origin(document: Mapping[str, Any]) -> Iterator[str]:
            f"configuration {document['config_version']}")
 
 
-def _block(value: Mapping[str, Any]) -> RenderableType:
+def block(value: Mapping[str, Any]) -> RenderableType:
+    """An object: what stands on one line first, then the rest, nested."""
     plain = {name: v for name, v in value.items() if _is_short(v)}
     parts: list[RenderableType] = [_pairs(plain)] if plain else []
     for name, part in value.items():
@@ -76,16 +77,16 @@ def _nested(value: Any) -> RenderableType:
     if isinstance(value, Mapping):
         if value and all(isinstance(v, Mapping) for v in value.values()):
             return _table([{"": name, **row} for name, row in value.items()])
-        return _block(value)
+        return block(value)
     if all(isinstance(row, Mapping) for row in value):
         return _table(value)
-    return Text(_short(value))
+    return Text(short(value))
 
 
 def _pairs(values: Mapping[str, Any]) -> Table:
     grid = Table.grid(padding=(0, 2))
     for name, value in values.items():
-        grid.add_row(Text(safe(name)), Text(_short(value)))
+        grid.add_row(Text(safe(name)), Text(short(value)))
     return grid
 
 
@@ -93,13 +94,13 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """One line a row; one block a row where rows hold rows of their own, as carts do."""
     more = [Text(f"... {len(rows) - ROWS_MAX} more", style="dim")] if len(rows) > ROWS_MAX else []
     if any(not _is_short(value) for row in rows for value in row.values()):
-        return Group(*(_block(row) for row in rows[:ROWS_MAX]), *more)
+        return Group(*(block(row) for row in rows[:ROWS_MAX]), *more)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
         table.add_column(Text(safe(name)), overflow="fold")
     for row in rows[:ROWS_MAX]:
-        table.add_row(*(Text(_short(row.get(name))) for name in columns))
+        table.add_row(*(Text(short(row.get(name))) for name in columns))
     return Group(table, *more)
 
 
@@ -110,15 +111,16 @@ def _is_short(value: Any) -> bool:
     return not value or not isinstance(value, list) or not isinstance(value[0], Mapping | list)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value on one line."""
     if value is None or value in ("", [], {}):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return "  ".join(f"{safe(str(k))} {_short(v)}" for k, v in value.items())
+        return "  ".join(f"{safe(str(k))} {short(v)}" for k, v in value.items())
     if isinstance(value, list):
-        return ", ".join(_short(v) for v in value)
+        return ", ".join(short(v) for v in value)
     return safe(str(value))
 
 

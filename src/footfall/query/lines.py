@@ -11,7 +11,8 @@ from typing import Any
 from rich.text import Text
 
 from footfall.events.interaction import VIOLATION
-from footfall.query.rendering import Document, readable
+from footfall.query.rendering import readable
+from footfall.view.trigger import Document
 
 DETAIL_CHARS_MAX = 200
 
@@ -23,7 +24,10 @@ def text_of(document: Document) -> Text:
                        document["detail"], _place(document))
     if "trigger_id" in document:
         data = readable(document["data"])
-        return _joined(document["emitted_at"], (document["name"], "bold green"), _who(document),
+        held_out = document["held_out"]
+        return _joined(document["emitted_at"],
+                       (document["name"], "bold yellow" if held_out else "bold green"),
+                       ("held out" if held_out else "", "yellow"), _who(document),
                        _pairs(data), (document["trigger_id"][:8], "dim"))
     if "reason" in document:
         return _joined(document["rejected_at"], (document["reason"], "bold red"),

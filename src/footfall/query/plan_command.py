@@ -25,10 +25,10 @@ from footfall.events.registry import codecs_for
 from footfall.events.topics import INTERACTIONS
 from footfall.query.collected import EVERY, Collected, Event
 from footfall.query.lines import safe
-from footfall.query.rendering import moment
 from footfall.query.unused import Never, Unused, as_json, declared_paths, never_collected, unused
 from footfall.settings import PREFIX, Settings
 from footfall.tables.reads import read_fields
+from footfall.view.trigger import moment
 
 DAY_MS = 86_400_000
 DAYS = 30

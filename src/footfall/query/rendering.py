@@ -1,7 +1,7 @@
 """A record of a topic as people and programs read it. Pure.
 
-Decides the JSON form of triggers (design.md, 6: `tail --json`, streams and webhooks share it), of
-interactions and of rejected records. Times are RFC 3339 in UTC with milliseconds, amounts decimal
+Decides the JSON form of interactions and of rejected records; that of triggers is in
+`view/trigger.py`. Times are RFC 3339 in UTC with milliseconds, amounts decimal
 text, free properties exactly as they were sent. What is no record is shown as `poison` with its
 reason. Must never show the payload of a reserved record, nor raise for anything in a topic.
 """
@@ -9,21 +9,18 @@ reason. Must never show the payload of a reserved record, nor raise for anything
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from footfall.errors import DecodeError
 from footfall.events import amount
-from footfall.events.codec import TIME_MAX, Codecs, RejectedRecord, TriggerRecord
+from footfall.events.codec import TIME_MAX, Codecs, RejectedRecord
 from footfall.events.customer_key import is_customer_key
 from footfall.events.interaction import Commerce, Interaction
+from footfall.view.trigger import Document, moment, sent, trigger
 
-Document = dict[str, Any]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _free = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -35,15 +32,6 @@ class Source(NamedTuple):
     appended_at: int
     key: bytes | None
     value: bytes | None
-
-
-class _Personal(msgspec.Struct):
-    """What a trigger says of the customer."""
-
-    ids: dict[str, str] = {}
-
-
-_personal = msgspec.json.Decoder(_Personal)
 
 
 def renderer(kind: str, codecs: Codecs) -> Callable[[Source], Document]:
@@ -62,27 +50,6 @@ def renderer(kind: str, codecs: Codecs) -> Callable[[Source], Document]:
             return _poison(source, error)
 
     return render
-
-
-def trigger(record: TriggerRecord) -> Document:
-    """A trigger as its receivers get it."""
-    ids: Mapping[str, str] = {}
-    if record["key_id"] is None:
-        try:
-            ids = _personal.decode(record["personal"]).ids if record["personal"] else {}
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise DecodeError("personal_invalid", "personal is not a JSON object") from None
-    return {
-        "trigger_id": record["trigger_id"],
-        "name": record["name"],
-        "customer_key": record["customer_key"],
-        "ids": ids,
-        "occurred_at": moment(record["occurred_at"]),
-        "emitted_at": moment(record["emitted_at"]),
-        "config_version": record["config_version"],
-        "data": _sent(record["data"], "data"),
-        "evidence": _sent(record["evidence"], "evidence"),
-    }
 
 
 def interaction(source: Source, event: Interaction) -> Document:
@@ -107,7 +74,7 @@ def interaction(source: Source, event: Interaction) -> Document:
         "channel": event["channel"],
         "commerce": _commerce(event["commerce"]),
         "key_id": event["key_id"],
-        "personal": _sent(event["personal"], "personal") if clear else None,
+        "personal": sent(event["personal"], "personal") if clear else None,
     }
 
 
@@ -125,32 +92,13 @@ def rejected(record: RejectedRecord) -> Document:
     return shown
 
 
-def moment(milliseconds: int) -> str:
-    """RFC 3339, UTC, milliseconds; a time that has none is a `DecodeError`."""
-    if not 0 <= milliseconds <= TIME_MAX:
-        raise DecodeError("time_out_of_range", "a time is not within years 1970 to 9999")
-    when = _EPOCH + timedelta(milliseconds=milliseconds)
-    return when.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-
-
 def line(document: Document) -> bytes:
     """One JSON object without a line break."""
     return msgspec.json.encode(document)
 
 
-def _sent(data: bytes, field: str) -> msgspec.Raw:
-    """A JSON object byte for byte, so that no number changes; on one line."""
-    try:
-        data.decode()
-        _object.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise DecodeError(f"{field}_invalid", f"{field} is not a JSON object") from None
-    # Within JSON a bare line break stands between tokens only.
-    return msgspec.Raw(data.replace(b"\n", b" ").replace(b"\r", b" "))
-
-
 def readable(value: object) -> Any:
-    """What `_sent` kept raw, decoded for people."""
+    """What `sent` kept raw, decoded for people."""
     if not isinstance(value, msgspec.Raw):
         return value
     try:

@@ -15,10 +15,13 @@ from aiokafka.errors import KafkaError
 
 from footfall import options
 from footfall.admin.cluster import admin_client, answers
+from footfall.admin.scan import Scanner
 from footfall.admin.topics import read
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
+from footfall.events.registry import codecs_for
 from footfall.query.rebuild import Rebuild, Rebuilt, bounds
+from footfall.query.reindex import reindex
 from footfall.settings import PREFIX, Settings
 from footfall.view.store import FAILURES, Store, failure_of
 
@@ -37,6 +40,7 @@ def rebuild(ctx: click.Context, data_dir: Path | None) -> None:
     """Make the served view anew from the changelog, while workers go on.
 
     Replaces what is older, leaves what is newer, and takes out whom the changelog does not have.
+    The index of triggers is filled from their topic, as far back as it goes.
 
     \b
     Examples:
@@ -49,9 +53,9 @@ def rebuild(ctx: click.Context, data_dir: Path | None) -> None:
                             f"in {settings.data_dir}: there is no view to rebuild")
     store = Store(settings.redis_url, ANSWER_S_MAX)
     began = time.monotonic()
-    done = _rebuild(settings, store, _partitions(options.bootstrap_of(settings)))
+    done, triggers = _rebuild(settings, store, _partitions(options.bootstrap_of(settings)))
     click.echo(f"{done.customers} customers, {done.put} written, the others were as new; "
-               f"{done.removed} taken out; {time.monotonic() - began:.1f} s")
+               f"{done.removed} taken out; {triggers} triggers; {time.monotonic() - began:.1f} s")
 
 
 def _partitions(bootstrap: str) -> int:
@@ -63,17 +67,20 @@ def _partitions(bootstrap: str) -> int:
     return found.partitions
 
 
-def _rebuild(settings: Settings, store: Store, partitions: int) -> Rebuilt:
+def _rebuild(settings: Settings, store: Store, partitions: int) -> tuple[Rebuilt, int]:
     bootstrap = settings.kafka_bootstrap_servers
+    codec = codecs_for(settings.schema_registry_url).trigger
 
-    async def run() -> Rebuilt:
+    async def run() -> tuple[Rebuilt, int]:
         try:
             ranges = await bounds(bootstrap, partitions)
             with click.progressbar(length=sum(end - start for start, end in ranges),
                                    label="reading the changelog", file=sys.stderr,
                                    hidden=not sys.stderr.isatty()) as progress:
-                return await Rebuild(bootstrap, store, settings.view_generation,
+                done = await Rebuild(bootstrap, store, settings.view_generation,
                                      progress.update).run(ranges)
+            with Scanner(bootstrap) as scanner:
+                return done, await reindex(scanner, store, codec, time.time_ns() // 1_000_000)
         finally:
             await store.close()
 

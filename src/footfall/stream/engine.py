@@ -31,7 +31,7 @@ from footfall.settings import Settings
 from footfall.stream import chain, checkpoint, publishing, unit
 from footfall.stream.crash import CrashPoints
 from footfall.stream.garbage import Garbage
-from footfall.stream.outbox import Outbox
+from footfall.stream.outbox import Message, Outbox
 from footfall.stream.partition import partition_of
 from footfall.stream.poison import PoisonLimit
 from footfall.stream.transport import Batch, BatchConsumer
@@ -91,7 +91,8 @@ class Engine:
         self.broker_skew_ms: float | None = None
         self.pending = 0
         self.outbox = Outbox(settings.kafka_bootstrap_servers, before_send=self.check_alive,
-                             sent=self._learn_time, fail=fail, broker_now=self.broker_now)
+                             sent=self._learn_time, fail=fail, broker_now=self.broker_now,
+                             acked=self._acked)
         self._fold_options = fold_options
         self._decode = fold_options.get("decode") or codecs.interaction.decode
         self.garbage = Garbage()
@@ -261,6 +262,11 @@ class Engine:
             elif kind == HANDOFF:
                 to = partition_of(key, self.settings.partitions)
                 self.outbox.lane(self.log_topic, to).put([(key, value)])
+
+    def _acked(self, topic: str, messages: list[Message]) -> None:
+        """The broker has these triggers: from now on they may be shown."""
+        if self.views is not None and topic == topics.TRIGGERS:
+            self.views.told(messages)
 
     async def checkpoint(self) -> None:
         """Make all that was applied so far durable, in law 1's order."""

@@ -105,6 +105,7 @@ class Lane:
         self.end_offset = metadata.offset + 1
         telemetry.WRITTEN_BYTES.labels(self._topic).inc(self._sending_bytes)
         self._sending_bytes = 0
+        self._outbox.acked(self._topic, messages)
         async with self._progress:
             self._acked += len(messages)
             self._progress.notify_all()
@@ -117,15 +118,19 @@ class Lane:
 class Outbox:
     """The worker's producer. `before_send` is called before each batch leaves (a worker that is
     no longer alive to the group must not write); `sent` with what the broker answered; `fail` with
-    an error that must end the process. `broker_now` gives the broker's clock, ms.
+    an error that must end the process. `broker_now` gives the broker's clock, ms. `acked` is called
+    with the messages of a topic that the broker has.
     """
 
     def __init__(self, bootstrap: str, *, before_send: Callable[[], None],
                  sent: Callable[[Any], None], fail: Callable[[BaseException], None],
-                 broker_now: Callable[[], int]) -> None:
+                 broker_now: Callable[[], int],
+                 acked: Callable[[str, list[Message]], None] = lambda _topic, _messages: None
+                 ) -> None:
         self.before_send = before_send
         self.sent = sent
         self.broker_now = broker_now
+        self.acked = acked
         self._fail = fail
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._bootstrap = bootstrap

@@ -22,7 +22,8 @@ from footfall.errors import DecodeError
 from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
+from footfall.stream.trigger_sending import TRIGGER_OUTCOMES
 from footfall.stream.view_sending import REASONS
 from footfall.tables import consent_gate, consent_signals
 from footfall.view.store import Failure
@@ -35,7 +36,7 @@ MONEY = ("cart_abandoned", "cart_recovered")
 #: Currencies with a label of their own; the others together are "other".
 CURRENCIES_MAX = 64
 #: How a record is recognised as a repeat.
-REPEATS = ("handoff", "message_id", "offset")
+REPEATS = ("handoff", "message_id", "offset", "unmerge")
 _CODE = re.compile(r"[A-Z]{3}")
 _OF_PARTITIONS = (telemetry.LAG, telemetry.CLOCK, telemetry.CUSTOMERS, telemetry.HELD)
 _COUNTERS = {
@@ -87,7 +88,7 @@ def begin(engine: Engine) -> None:
     send.
     """
     tables = engine.tables
-    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, VIOLATION, TICK, CONFIG, HANDOFF))
+    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE))
     telemetry.at_zero(telemetry.LATE, CALLS)
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
@@ -99,6 +100,7 @@ def begin(engine: Engine) -> None:
     telemetry.at_zero(telemetry.REJECTED, reasons.WORKER, "worker")
     telemetry.at_zero(telemetry.VIEW_WALKS, REASONS)
     telemetry.at_zero(telemetry.VIEW_FAILURES, get_args(Failure))
+    telemetry.at_zero(telemetry.VIEW_TRIGGERS, TRIGGER_OUTCOMES)
     telemetry.at_zero(telemetry.WRITTEN_BYTES, (engine.log_topic, engine.changelog_topic,
                                                 topics.TRIGGERS, topics.REJECTED))
 
@@ -133,8 +135,14 @@ def publish(engine: Engine, partition: Partition) -> None:
 
 
 def lag(engine: Engine, partition: Partition) -> int | None:
-    """Log records that are not yet applied; None before the log's end is known."""
-    end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
+    """Log records that are not yet applied; None before the log's end is known, and while the
+    partition is taken from us.
+    """
+    try:
+        end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
+    except (AssertionError, AttributeError, KeyError):
+        # aiokafka's: its thread has lost the partition already, and asking first would be no help.
+        return None
     return None if end is None else max(0, end - partition.fold.next_offset)
 
 

@@ -1,7 +1,7 @@
 """The worker's HTTP side: metrics for Prometheus, health, and customers as they are this instant.
 
     GET /metrics  /healthz  /readyz            for anybody who reaches the port
-    GET /customers/<customer_key>              with `Authorization: Bearer <api_key>`
+    GET /customers/<customer_key>[/why-not/<rule>]  with `Authorization: Bearer <api_key>`
 
 Runs on the loop of the engine, so an answer is made between two batches: whole, and newer than the
 last checkpoint. Decides who may read: nobody without an API key, each what its role may see, and
@@ -29,6 +29,8 @@ from footfall.stream.publishing import begin, lag, publish_all
 from footfall.view.classes import Mask
 from footfall.view.document import Held, document
 from footfall.view.roles import ApiKey, ApiKeys
+from footfall.view.why_classes import ExplanationMask
+from footfall.view.why_not import why_not
 
 CUSTOMERS = "/customers/"
 SHUTDOWN_S = 1.0
@@ -45,6 +47,7 @@ class Serving:
         self._port = port
         self._api_keys = api_keys
         self._mask = Mask(engine.tables)
+        self._explanation_mask = ExplanationMask(engine.tables)
         self._runner = web.AppRunner(self.application(), access_log=None,
                                      shutdown_timeout=SHUTDOWN_S)
 
@@ -71,6 +74,7 @@ class Serving:
         app.router.add_get("/readyz", self._readyz)
         if self._api_keys:
             app.router.add_get(CUSTOMERS + "{customer_key}", self._customer)
+            app.router.add_get(CUSTOMERS + "{customer_key}/why-not/{rule}", self._customer)
         return app
 
     async def _metrics(self, _request: web.Request) -> web.Response:
@@ -95,9 +99,9 @@ class Serving:
         key = request.match_info["customer_key"].encode()
         if not is_customer_key(key):
             return _error(400, "key_invalid", "not a customer_key")
-        return self._answer(key, reader)
+        return self._answer(key, reader, request.match_info.get("rule"))
 
-    def _answer(self, key: bytes, reader: ApiKey) -> web.Response:
+    def _answer(self, key: bytes, reader: ApiKey, rule: str | None) -> web.Response:
         engine = self._engine
         if not engine.consumer.gate:
             return _error(503, "recovering", "partitions change hands or are being recovered")
@@ -113,6 +117,9 @@ class Serving:
         rows = {t.name: row for t in fold.tables if (row := fold.row(key, t.name)) is not None}
         held = Held(record, rows, number, fold.clock, fold.config, lag(engine, partition))
         now = max(engine.broker_now(), fold.clock)
+        if rule is not None:
+            explained = why_not(key, held, rule, now)
+            return _json(200, self._explanation_mask.why_not(explained, reader.clearance))
         found = document(key, held, fold.tables, now)
         return _json(200, self._mask.document(found, reader.clearance))
 

@@ -4,7 +4,8 @@ Decides when: after the changelog, so that nothing is shown which a crash takes 
 is never waited for. It runs beside the engine; where Redis is slow, away or full the worker goes on
 and this catches up by itself (`view_sending.py`). A mark for each partition tells readers, and the
 next owner, how far the view has come. A Redis that forgot (FLUSHALL, an old snapshot after a crash)
-is noticed with the next write, within `MARK_S`, and filled again.
+is noticed with the next write, within `MARK_S`, and filled again. Triggers that the broker has go
+into an index beside them, as far as that goes: the topic has them all.
 Must never put a key or anything of a customer into a log.
 """
 
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING
 
 from footfall import telemetry
 from footfall.stream import publishing
+from footfall.stream.trigger_sending import TriggerSending
 from footfall.stream.view_sending import Sending
 from footfall.tables.stored import PartitionState
 from footfall.view import entry
-from footfall.view.store import FAILURES, ForgottenError, Store, failure_of
+from footfall.view.store import FAILURES, ForgottenError, Indexed, Store, failure_of
 
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
+    from footfall.stream.outbox import Message
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Views:
         self._store = store
         self._generation = generation
         self._sendings: dict[int, tuple[Partition, Sending]] = {}
+        self._triggers = TriggerSending()
         self._due = asyncio.Event()
         self._sending = asyncio.Lock()
         self._has_session = False
@@ -74,6 +78,10 @@ class Views:
         if sending is not None:
             sending.durable(changed, state, at)
             self._due.set()
+
+    def told(self, messages: list[Message]) -> None:
+        """The broker has these triggers. They leave with what the next checkpoint makes durable."""
+        self._drop(self._triggers.add([value for _key, value in messages if value is not None]))
 
     def state(self) -> str:
         """For `/readyz`: `away`, `catching_up` or `current`."""
@@ -130,12 +138,39 @@ class Views:
                 unread, await self._store.marks([s.number for s in unread]) if unread else [],
                 strict=True):
             sending.found(marked)
+        await self._send_triggers()
         while left := [sending for sending in sendings if not sending.is_empty()]:
             for sending in left:
                 await self._send_one(sending)
             await self._confirm()
+            await self._send_triggers()
             await asyncio.sleep(0)
         await self._confirm()
+
+    async def _send_triggers(self) -> None:
+        """Those that wait now; what comes meanwhile goes with the next ones."""
+        for _ in range(len(self._triggers)):
+            batch = self._triggers.take()
+            if not batch:
+                return
+            try:
+                young = await self._store.index(
+                    [self._indexed(record) for record in batch], _now())
+            except BaseException:
+                self._drop(self._triggers.again(batch))
+                raise
+            telemetry.VIEW_TRIGGERS.labels("written").inc(young)
+            telemetry.VIEW_TRIGGERS.labels("too_old").inc(len(batch) - young)
+
+    def _indexed(self, record: bytes) -> Indexed:
+        said = self._engine.codecs.trigger.decode(record)
+        return Indexed(said["trigger_id"], said["customer_key"].encode(), said["emitted_at"],
+                       record)
+
+    @staticmethod
+    def _drop(count: int) -> None:
+        if count:
+            telemetry.VIEW_TRIGGERS.labels("dropped").inc(count)
 
     async def _send_one(self, sending: Sending) -> None:
         reason = sending.walk_reason if sending.walk_from is not None else None

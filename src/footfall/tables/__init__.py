@@ -12,6 +12,8 @@ from footfall.tables import (
     orders,
     profile,
     risk,
+    rules,
+    segments,
     timeline,
 )
 from footfall.tables.spec import AnyTable
@@ -26,5 +28,7 @@ ALL: tuple[AnyTable, ...] = (
     orders.TABLE,
     profile.TABLE,
     risk.TABLE,
+    rules.TABLE,
+    segments.TABLE,
     timeline.TABLE,
 )

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from footfall.tables import cart_facts, cart_triggers, cart_view
+from footfall.tables import cart_facts, cart_fields, cart_triggers, cart_view
 from footfall.tables.cart_operations import READ, wants
 from footfall.tables.cart_reading import holds_products
 from footfall.tables.cart_row import (
@@ -149,5 +149,7 @@ TABLE = TableSpec(
     reads=READ,
     limited=cart_facts.is_limited,
     view=cart_view.view,
+    fields=cart_fields.FIELDS,
+    field_of=cart_fields.field_of,
     classes=dict.fromkeys(("carts", "abandonments", "orders", "idle_s"), "internal"),
 )

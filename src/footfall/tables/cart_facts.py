@@ -33,11 +33,11 @@ from footfall.tables.cart_row import Cart, CartFacts, Mark, Operation, Order
 CARTS_MAX: Final = 8
 #: All of them together, in the same order: so that a whole record stays below half of Kafka's
 #: message.max.bytes (law 7), which eight of the largest alone would take (2026-11-25: 354,000).
-CARTS_BYTES_MAX: Final = 128_000
+CARTS_BYTES_MAX: Final = 84_000
 #: Orders of one customer, newest first.
 ORDERS_MAX: Final = 4
 #: Relative operations of one cart: newest first, together.
-CART_BYTES_MAX: Final = 24_000
+CART_BYTES_MAX: Final = 12_000
 #: Up to so many operations of a cart cannot reach `CART_BYTES_MAX`.
 _UNWEIGHED: Final = 9
 #: Up to so many carts cannot reach `CARTS_BYTES_MAX`: each has a view, operations, and its ids.
@@ -64,8 +64,12 @@ def merge(mine: CartFacts, theirs: CartFacts) -> CartFacts:
     for cart in theirs.carts:
         known = carts.get(cart.cart_id)
         carts[cart.cart_id] = cart if known is None else _joined(known, cart)
-    orders = _newest_orders((*mine.orders, *theirs.orders))
-    emptied = max((m for m in (mine.emptied, theirs.emptied) if m is not None), default=None)
+    orders = mine.orders or theirs.orders
+    if mine.orders and theirs.orders:
+        orders = _newest_orders((*mine.orders, *theirs.orders))
+    emptied = mine.emptied
+    if emptied is None or (theirs.emptied is not None and theirs.emptied > emptied):
+        emptied = theirs.emptied
     return _settled(carts.values(), orders, emptied, max(mine.cut_at, theirs.cut_at))
 
 
@@ -141,21 +145,26 @@ def _inserted(cart: Cart, operation: Operation) -> Cart:
 
 
 def _joined(mine: Cart, theirs: Cart) -> Cart:
-    everything = {*mine.operations, *theirs.operations}
-    floor = max((o for o in everything if o.kind >= VIEWED), default=None)
+    everything = sorted((*mine.operations, *theirs.operations))
+    floor: Operation | None = None
     newest: dict[str, Operation] = {}
     for operation in everything:
-        if floor is None or operation > floor:
-            other = newest.get(operation.message_id)
-            if other is None or operation > other:
-                newest[operation.message_id] = operation
-    kept = tuple(sorted(newest.values()))
+        if operation.kind >= VIEWED:
+            floor = operation
+            newest = {}
+        else:
+            newest.pop(operation.message_id, None)  # so that they stay sorted
+            newest[operation.message_id] = operation
+    kept = tuple(newest.values())
     cut = max((c for c in (mine.cut, theirs.cut) if c is not None), default=None)
     if cut is not None and floor is not None and cut <= floor[:2]:
         cut = None
     if cut is not None:
         kept = tuple(o for o in kept if o[:2] > cut)
-    return _bounded(mine.cart_id, kept if floor is None else (floor, *kept), cut)
+    if floor is not None:
+        kept = (floor, *kept)
+    return Cart(mine.cart_id, kept, cut) if len(kept) <= _UNWEIGHED else _bounded(
+        mine.cart_id, kept, cut)
 
 
 def _bounded(cart_id: str, operations: tuple[Operation, ...], cut: Mark | None) -> Cart:

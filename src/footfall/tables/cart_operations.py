@@ -20,7 +20,7 @@ from footfall.tables.spec import Reads
 #: One relative operation: bytes of its content.
 RELATIVE_BYTES_MAX: Final = 2_000
 #: One absolute operation: bytes of its content.
-ABSOLUTE_BYTES_MAX: Final = 16_000
+ABSOLUTE_BYTES_MAX: Final = 12_000
 #: To so many characters texts are cut where an operation would be too large.
 TEXT_CHARS_CUT: Final = 50
 ID_CHARS_MAX: Final = 200

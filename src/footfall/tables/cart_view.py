@@ -25,7 +25,7 @@ def view(facts: CartFacts, told: CartTold, now: int, config: CartConfig) -> dict
     told_of = {t.cart_id: t.abandonment for t in told.carts}
     carts = sorted(facts.carts, key=lambda cart: (cart.last, cart.cart_id), reverse=True)
     return {
-        "carts": [_cart(facts, cart, _state(cart, told, told_of.get(cart.cart_id)), now, idle_ms)
+        "carts": [_cart(facts, cart, state(cart, told, told_of.get(cart.cart_id)), now, idle_ms)
                   for cart in carts],
         "abandonments": [_abandonment(cart_id, abandonment)
                          for cart_id, abandonment in told_of.items() if abandonment is not None],
@@ -34,7 +34,8 @@ def view(facts: CartFacts, told: CartTold, now: int, config: CartConfig) -> dict
     }
 
 
-def _state(cart: Cart, told: CartTold, abandonment: Abandonment | None) -> str:
+def state(cart: Cart, told: CartTold, abandonment: Abandonment | None) -> str:
+    """open, abandoned, recovered, ordered or empty."""
     if not holds_products(cart):
         return "ordered" if cart.operations[-1].kind == ORDERED else "empty"
     last = cart.last[0]

@@ -18,7 +18,7 @@ from typing import Any
 
 from footfall.events import amount
 from footfall.events.interaction import Interaction
-from footfall.tables import computed_facts, computed_limits, computed_reading
+from footfall.tables import computed_facts, computed_fields, computed_limits, computed_reading
 from footfall.tables.cart_triggers import instant
 from footfall.tables.computed_reading import Value
 from footfall.tables.computed_row import ComputedConfig, ComputedFacts, ComputedTold, Definition
@@ -89,6 +89,7 @@ TABLE = TableSpec(
     merge_facts=computed_facts.merge,
     merge_told=keeps_own,
     view=view,
+    field_of=computed_fields.field_of,
     classes={"traits": "personal", "limited": "internal"},
     slot=8,
     #: Whatever values an administrator names: mail addresses, perhaps.

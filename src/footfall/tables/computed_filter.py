@@ -159,7 +159,14 @@ def named(event: str) -> str:
 def paths_of(definition: Definition) -> list[str]:
     """The paths that a definition reads."""
     found = [] if definition.value is None else [definition.value]
-    waiting = [] if definition.over.where is None else [definition.over.where]
+    where = definition.over.where
+    return found if where is None else found + paths_of_condition(where)
+
+
+def paths_of_condition(condition: Condition) -> list[str]:
+    """The paths that a condition reads."""
+    found = []
+    waiting = [condition]
     while waiting:
         one = waiting.pop()
         if one.path is not None:

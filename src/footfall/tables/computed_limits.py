@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Definitions of one configuration, versions of one name counted apart.
 DEFINITIONS_MAX: Final = 50
+#: The same with what rules and segments count.
+COUNTED_MAX: Final = 250
 #: Of one customer's row.
 ROW_BYTES_MAX: Final = 40_000
 #: Of a text that is kept, in UTF-8.
@@ -131,11 +133,11 @@ def bytes_max(definition: Definition) -> int:
     return _ENTRY + (1 if kind in _OF_NEWEST else buckets) * (_CELL[kind] + _GAP)
 
 
-def check(definitions: Sequence[Definition]) -> None:
+def check(definitions: Sequence[Definition], count_max: int = DEFINITIONS_MAX) -> None:
     """Refuses definitions that cannot be declared together."""
-    if len(definitions) > DEFINITIONS_MAX:
-        raise MisfitError(f"has {len(definitions)} definitions; at most {DEFINITIONS_MAX}",
-                          "definitions", DEFINITIONS_MAX)
+    if len(definitions) > count_max:
+        raise MisfitError(f"has {len(definitions)} definitions; at most {count_max}",
+                          "definitions", count_max)
     seen: set[tuple[str, int]] = set()
     for n, said in enumerate(definitions):
         if (said.name, said.version) in seen:

@@ -12,6 +12,7 @@ ever stored. `now` earlier than the newest event reads as of that event. Must ne
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from footfall.events.amount import from_bytes
@@ -122,8 +123,15 @@ _SINCE = (SINCE_FIRST, SINCE_LAST)
 
 
 def _state(facts: ComputedFacts, definition: Definition) -> State:
-    entry = entry_of(facts, key_of(definition))
-    return State(shape_of(definition)) if entry is None else state_of(entry)
+    key, shape = _known(definition)
+    entry = entry_of(facts, key)
+    return State(shape) if entry is None else state_of(entry)
+
+
+@lru_cache(maxsize=1_024)
+def _known(definition: Definition) -> tuple[bytes, int]:
+    """Key and shape: rules ask for the same definitions with each event."""
+    return key_of(definition), shape_of(definition)
 
 
 def _oldest(state: State, now: int) -> int | None:

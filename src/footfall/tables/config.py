@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from footfall.errors import ConfigError, MisfitError
-from footfall.events.reserved import ConfigPayload
-from footfall.tables import consent_gate
+from footfall.events.reserved_row import ConfigPayload
+from footfall.tables import computed_limits, consent_gate
+from footfall.tables.computed_row import Definition
+from footfall.tables.rules_book import RULES, SEGMENTS, Book
+from footfall.tables.rules_conditions import counted
 from footfall.tables.spec import AnyTable
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -36,6 +39,12 @@ class ClockConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                              f"{self.settle_s_max}")
 
 
+class Counted(NamedTuple):
+    """Definitions that events are counted by: declared ones, and those of conditions."""
+
+    definitions: tuple[Definition, ...]
+
+
 class Config:
     """One version of the configuration, decoded for the tables given."""
 
@@ -48,16 +57,22 @@ class Config:
             unknown = sorted(document.keys() - sections.keys())
             if unknown:
                 raise ConfigError(f"unknown section {unknown[0]!r}; known: {', '.join(sections)}")
-            made = {name: _section(name, kind, document.get(name, {}))
+            made = {name: section(name, kind, document.get(name, {}))
                     for name, kind in sections.items()}
             consent_gate.check(made, tables)
+            #: What events of a table are taken under, where that is more than its section says.
+            self.bound = _bound(made)
+            self._book: Book | None = None
+            self._tables = tables
+            self.sections: dict[str, Any] = made
+            if RULES in made and SEGMENTS in made:
+                _checked(self.book)
         except msgspec.MsgspecError as error:
             raise ConfigError(f"configuration is not a JSON object: {error}") from None
         #: As the log has it, never made anew: code with another default or one more section would
         #: give the same record another hash, and partitions would end at different versions.
         self.content = content if number else b"{}"
         self.hash = content_hash(self.content)
-        self.sections: dict[str, Any] = made
         clock: ClockConfig = made["clock"]
         self.grace_ms = round(clock.grace_s * 1000)
         self.late_ms = round(clock.late_s * 1000)
@@ -73,6 +88,12 @@ class Config:
     def label(self) -> str:
         """The version as triggers name it: "3:9f2c...". """
         return f"{self.number}:{self.hash}"
+
+    def book(self) -> Book:
+        """The rules and segments, compiled; raises MisfitError where they cannot be together."""
+        if self._book is None:
+            self._book = Book(self._tables, self.sections, self.number)
+        return self._book
 
     @property
     def payload(self) -> ConfigPayload:
@@ -107,7 +128,33 @@ def check_changes(tables: Sequence[AnyTable], before: bytes, after: bytes) -> No
                 raise ConfigError(f"{_placed(path)}: {error}", path) from None
 
 
-def _section(name: str, kind: type[Any], value: Any) -> Any:
+def _bound(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`computed` also takes what the conditions of rules and segments count."""
+    computed, rules, segments = (sections.get(name) for name in ("computed", RULES, SEGMENTS))
+    if computed is None or rules is None or segments is None:
+        return {}
+    found = counted(rules, segments)
+    if not found:
+        return {}
+    both = (*computed.definitions, *found)
+    try:
+        computed_limits.check(both, computed_limits.COUNTED_MAX)
+    except MisfitError as error:
+        raise ConfigError(f"computed traits and what rules and segments count together: {error}",
+                          (RULES, "definitions")) from None
+    return {"computed": Counted(both)}
+
+
+def _checked(made: Callable[[], Any]) -> None:
+    try:
+        made()
+    except MisfitError as error:
+        raise ConfigError(f"{_placed(error.path)}: {error}", error.path) from None
+
+
+def section(name: str, kind: Any, value: Any) -> Any:
+    """The value of a section as its type; raises `ConfigError` that names section, key and limit.
+    """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -147,12 +194,12 @@ def _member(value: Any, key: str | int) -> Any:
     return None
 
 
-def _fields(kind: type[Any], path: Sequence[str | int]) -> list[str]:
+def _fields(kind: Any, path: Sequence[str | int]) -> list[str]:
     """The keys of the struct that a path leads to."""
     return [f.encode_name for f in getattr(_type_at(kind, path), "fields", ())]
 
 
-def _type_at(kind: type[Any], path: Sequence[str | int]) -> Any:
+def _type_at(kind: Any, path: Sequence[str | int]) -> Any:
     """msgspec's description of the type that a path leads to; of an optional one without None."""
     found: Any = msgspec.inspect.type_info(kind)
     for key in path:

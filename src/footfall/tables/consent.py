@@ -13,7 +13,13 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 
 from __future__ import annotations
 
-from footfall.tables import consent_facts, consent_reading, consent_signals, consent_view
+from footfall.tables import (
+    consent_facts,
+    consent_fields,
+    consent_reading,
+    consent_signals,
+    consent_view,
+)
 from footfall.tables.cart_triggers import instant
 from footfall.tables.consent_choices import packed, unpacked
 from footfall.tables.consent_row import (
@@ -150,6 +156,7 @@ TABLE = TableSpec(
     reads=consent_signals.READ,
     personal=True,
     view=consent_view.view,
+    field_of=consent_fields.field_of,
     limited=consent_facts.is_limited,
     unreadable=consent_signals.unreadable,
     sees_all=True,

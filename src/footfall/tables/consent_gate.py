@@ -37,6 +37,8 @@ SENSITIVE_PATHS = ("context.ip", "properties.card", "properties.card_fingerprint
 
 _SENSITIVE_PROPERTIES = frozenset(
     path.partition(".")[2] for path in SENSITIVE_PATHS if path.startswith("properties."))
+_SENSITIVE_CONTEXT = frozenset(
+    path.partition(".")[2] for path in SENSITIVE_PATHS if path.startswith("context."))
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 #: The steps to take, the event as they see it (those that see all see the whole one), and what was
@@ -129,6 +131,7 @@ def _without_item(event: Interaction) -> Interaction:
     cut = event.copy()
     cut["personal"] = b"{}"
     cut["read"] = Personal()
+    cut.pop("named", None)
     return cut
 
 
@@ -139,20 +142,38 @@ def _without_sensitive(event: Interaction) -> Interaction:
     if context is not None and context.ip is not None:
         context = msgspec.structs.replace(context, ip=None)
     properties = _less(properties)
-    if context is said.context and properties is said.properties:
+    item = _less_item(event["personal"])  # some tables read it as it was sent
+    if context is said.context and properties is said.properties and item is event["personal"]:
         return event
     cut = event.copy()
     cut["read"] = msgspec.structs.replace(said, context=context, properties=properties)
+    cut["personal"] = item
     return cut
 
 
-def _less(properties: msgspec.Raw) -> msgspec.Raw:
+def _less_item(item: bytes) -> bytes:
+    """An item without its sensitive fields; the same one where it has none."""
+    try:
+        members = _members.decode(item)
+    except msgspec.DecodeError:
+        return item
+    kept = dict(members)
+    if "context" in kept:
+        kept["context"] = _less(kept["context"], _SENSITIVE_CONTEXT)
+    if "properties" in kept:
+        kept["properties"] = _less(kept["properties"])
+    if all(kept[name] is members[name] for name in kept):
+        return item
+    return msgspec.json.encode(kept)
+
+
+def _less(value: msgspec.Raw, sensitive: frozenset[str] = _SENSITIVE_PROPERTIES) -> msgspec.Raw:
     """An object without its sensitive members; the others as they were sent."""
     try:
-        members = _members.decode(properties)
+        members = _members.decode(value)
     except msgspec.DecodeError:
-        return properties
-    kept = {name: value for name, value in members.items() if name not in _SENSITIVE_PROPERTIES}
+        return value
+    kept = {name: inner for name, inner in members.items() if name not in sensitive}
     if len(kept) == len(members):
-        return properties
+        return value
     return msgspec.Raw(msgspec.json.encode(kept))

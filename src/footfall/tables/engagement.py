@@ -22,14 +22,19 @@ Must never tell by time when it is not a timer that asks, nor remember trigger i
 
 from __future__ import annotations
 
-from footfall.tables import engagement_facts, engagement_triggers, engagement_view
+from footfall.tables import (
+    engagement_facts,
+    engagement_fields,
+    engagement_triggers,
+    engagement_view,
+)
 from footfall.tables.engagement_row import Change, EngagementConfig, EngagementFacts, EngagementTold
 from footfall.tables.engagement_score import activity, falls_below, score
 from footfall.tables.engagement_sessions import IDLE_MS
 from footfall.tables.engagement_windows import DAY_MS
 from footfall.tables.spec import Announcement, Reads, TableSpec, Trigger, wants_all
 
-LEVELS = ("none", "low", "medium", "high")
+LEVELS = engagement_fields.LEVELS
 
 
 def announce(told: EngagementTold, facts: EngagementFacts, now: int, config: EngagementConfig,
@@ -93,11 +98,15 @@ def merge_told(mine: EngagementTold, theirs: EngagementTold) -> EngagementTold:
     """What either told counts as told; of two levels the higher one. A merged row is checked no
     later than the one with the newer day would have been: events can only put that off.
     """
-    day, check_at, floor = max((t.day, -t.check_at, t.floor) for t in (mine, theirs))
+    checked, other = mine, theirs
+    if (checked.day, -checked.check_at, checked.floor) < (other.day, -other.check_at, other.floor):
+        checked = theirs
+    since, other_since = mine.silent_since, theirs.silent_since
+    if not since or 0 < other_since < since:
+        since = other_since
     return EngagementTold(
-        max(mine.level, theirs.level), max(mine.changes, theirs.changes), day, floor, -check_at,
-        max(mine.session_until, theirs.session_until),
-        min((t.silent_since for t in (mine, theirs) if t.silent_since), default=0),
+        max(mine.level, theirs.level), max(mine.changes, theirs.changes), checked.day,
+        checked.floor, checked.check_at, max(mine.session_until, theirs.session_until), since,
         max(mine.dormant_until, theirs.dormant_until))
 
 
@@ -122,6 +131,7 @@ TABLE = TableSpec(
         "devices.id": "personal",
     },
     reads=(Reads(engagement_facts.READ),),
+    fields=engagement_fields.FIELDS,
     slot=1,
     levels=LEVELS,
     level=lambda told: LEVELS[told.level],

@@ -22,6 +22,7 @@ from footfall.tables.engagement_sessions import (
     IDLE_MS,
     day_added,
     days_joined,
+    newest_joined,
     session_added,
     sessions_joined,
     sessions_limited,
@@ -33,6 +34,9 @@ DEVICE_ID_CHARS_MAX: Final = 64
 DEVICE_KIND_CHARS_MAX: Final = 20
 #: What is read of an item, as it was sent.
 READ = frozenset({"anonymousId", "context.device.id", "context.device.type", "context.os.name"})
+
+#: First event, kinds, devices, whether a limit has cut them.
+_Rest = tuple[int, Kinds, Devices, bool]
 
 
 def observe(facts: EngagementFacts, event: Interaction, when: int) -> EngagementFacts:
@@ -64,8 +68,9 @@ def merge(mine: EngagementFacts, theirs: EngagementFacts) -> EngagementFacts:
         return mine
     devices = _devices_joined(mine.devices, theirs.devices)
     cut = mine.devices_cut or theirs.devices_cut or len(devices) > DEVICES_MAX
-    return _made(
-        (min(mine.first, theirs.first), joined(mine.kinds, theirs.kinds), _newest(devices), cut),
+    rest = min(mine.first, theirs.first), joined(mine.kinds, theirs.kinds), _newest(devices), cut
+    return _visit_joined(mine, theirs, rest) or _made(
+        rest,
         days_joined(days_of(mine), days_of(theirs)),
         sessions_joined(sessions_of(mine), sessions_of(theirs)))
 
@@ -87,7 +92,24 @@ def days_of(facts: EngagementFacts) -> Days:
     return Days(facts.last // DAY_MS, facts.day_events, facts.days, facts.active)
 
 
-def _made(rest: tuple[int, Kinds, Devices, bool], days: Days, there: Sessions) -> EngagementFacts:
+def _visit_joined(mine: EngagementFacts, theirs: EngagementFacts, rest: _Rest
+                  ) -> EngagementFacts | None:
+    """The same where theirs is one session on my newest day, without taking either apart."""
+    if (theirs.active != b"\1" or theirs.sessions or theirs.closed or mine.closed
+            or mine.strayed or theirs.strayed or mine.last // DAY_MS != theirs.last // DAY_MS):
+        return None
+    found = newest_joined(mine.last, mine.session_ms, mine.sessions, theirs.last,
+                          theirs.session_ms)
+    if found is None:
+        return None
+    first, kinds, devices, cut = rest
+    last, length, older = found
+    return EngagementFacts(
+        first, last, kinds, devices, mine.day_events + theirs.day_events, mine.days, mine.active,
+        length, mine.session_events + theirs.session_events, older, 0, mine.closed_at, False, cut)
+
+
+def _made(rest: _Rest, days: Days, there: Sessions) -> EngagementFacts:
     first, kinds, devices, cut = rest
     return EngagementFacts(
         first, there.last, kinds, devices, days.events, days.older, days.active,

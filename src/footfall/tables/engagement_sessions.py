@@ -47,9 +47,10 @@ def session_added(sessions: Sessions, when: int) -> Sessions:
 def sessions_joined(mine: Sessions, theirs: Sessions) -> Sessions:
     """The sessions of all events of both."""
     if not (theirs.older or theirs.closed or mine.closed or mine.strayed or theirs.strayed):
-        joined = _newest_joined(mine, theirs)
-        if joined is not None:
-            return joined
+        found = newest_joined(mine.last, mine.length, mine.older, theirs.last, theirs.length)
+        if found is not None:
+            return Sessions(found[0], found[1], mine.events + theirs.events, found[2], 0,
+                            mine.closed_at)
     kept: list[Session] = []
     for session in sorted((*each_session(mine), *each_session(theirs))):
         before = kept[-1] if kept else None
@@ -75,23 +76,25 @@ def sessions_joined(mine: Sessions, theirs: Sessions) -> Sessions:
                     closed_at, strayed)
 
 
-def _newest_joined(mine: Sessions, theirs: Sessions) -> Sessions | None:
-    """The same where one session of theirs meets the newest of mine, and no other: nearly always,
-    when somebody becomes known.
+def newest_joined(last: int, length: int, older: tuple[int, ...], their_last: int,
+                  their_length: int) -> tuple[int, int, tuple[int, ...]] | None:
+    """`last`, `length` and `older` of sessions where one session of theirs meets the newest of
+    mine, and no other, none being closed: nearly always, when somebody becomes known.
     """
-    last = max(mine.last, theirs.last)
-    mine_first = mine.last - mine.length
-    theirs_first = theirs.last - theirs.length
-    if theirs_first - mine.last > IDLE_MS or mine_first - theirs.last > IDLE_MS:
+    first = last - length
+    their_first = their_last - their_length
+    if their_first - last > IDLE_MS or first - their_last > IDLE_MS:
         return None
-    first = min(mine_first, theirs_first)
-    older = mine.older
-    if older:
-        gap = older[0] - (mine_first - first)
-        if gap <= IDLE_MS:
-            return None
-        older = (gap, *older[1:])
-    return Sessions(last, last - first, mine.events + theirs.events, older, 0, mine.closed_at)
+    if their_first < first:
+        if older:
+            gap = older[0] - (first - their_first)
+            if gap <= IDLE_MS:
+                return None
+            older = (gap, *older[1:])
+        first = their_first
+    if their_last > last:
+        last = their_last
+    return last, last - first, older
 
 
 def each_session(sessions: Sessions) -> Iterator[Session]:

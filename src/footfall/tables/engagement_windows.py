@@ -58,13 +58,22 @@ def counted(kinds: Kinds, type_: str, channel: str, when: int) -> Kinds:
 
 def joined(mine: Kinds, theirs: Kinds) -> Kinds:
     """The events of both."""
-    known = {(kind.type, kind.channel): kind for kind in mine}
-    for kind in theirs:
-        _put(known, (kind.type, kind.channel), kind)
-    if len(known) > KINDS_MAX:
-        for name in sorted(known.keys() - {OTHER})[KINDS_MAX:]:
-            _put(known, OTHER, known.pop(name))
-    return tuple(known[name] for name in sorted(known))
+    found: list[Kind] = []
+    i = j = 0
+    while i < len(mine) and j < len(theirs):
+        a, b = mine[i], theirs[j]
+        if a.type == b.type and a.channel == b.channel:
+            found.append(_both(a, b))
+            i += 1
+            j += 1
+        elif (a.type, a.channel) < (b.type, b.channel):
+            found.append(a)
+            i += 1
+        else:
+            found.append(b)
+            j += 1
+    found += mine[i:] or theirs[j:]
+    return tuple(found) if len(found) <= KINDS_MAX else _cut(mine, theirs)
 
 
 def counts(kind: Kind, now: int) -> Counts:
@@ -89,6 +98,17 @@ def counts(kind: Kind, now: int) -> Counts:
 def _single(type_: str, channel: str, when: int) -> Kind:
     base = when // QUARTER_MS
     return Kind(type_, channel, base, 0, base * 15 + 14 - when // MINUTE_MS, 1, ())
+
+
+def _cut(mine: Kinds, theirs: Kinds) -> Kinds:
+    """The same where it is more than the limit."""
+    known = {(kind.type, kind.channel): kind for kind in mine}
+    for kind in theirs:
+        _put(known, (kind.type, kind.channel), kind)
+    if len(known) > KINDS_MAX:
+        for name in sorted(known.keys() - {OTHER})[KINDS_MAX:]:
+            _put(known, OTHER, known.pop(name))
+    return tuple(known[name] for name in sorted(known))
 
 
 def _put(known: dict[tuple[str, str], Kind], name: tuple[str, str], kind: Kind) -> None:
@@ -120,6 +140,15 @@ def _with(kind: Kind, when: int) -> Kind:
 
 def _both(a: Kind, b: Kind) -> Kind:
     """Two rows of one kind (or of what counts as one), named as the first."""
+    if a.base == b.base and not (a.buckets and b.buckets):
+        if a.code == b.code:
+            return Kind(a.type, a.channel, a.base, a.older + b.older, a.code, a.events + b.events,
+                        a.buckets or b.buckets)
+        after, before = (a, b) if a.code < b.code else (b, a)
+        if not after.buckets:
+            buckets = before.code, before.events, *before.buckets
+            return Kind(a.type, a.channel, a.base, a.older + b.older, after.code, after.events,
+                        buckets)
     base = max(a.base, b.base)
     sums = _moved(a, base)
     for code, count in _moved(b, base).items():

@@ -16,18 +16,21 @@ from typing import Protocol
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys, is_customer_key
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, VIOLATION, Interaction
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import Handoff, Unmerge
 from footfall.tables import consent_gate, links, timers
 from footfall.tables.config import Config, version_of
-from footfall.tables.handoffs import merged
-from footfall.tables.linking import EVENT, Linking, Rows
-from footfall.tables.links_letters import THROUGH
+from footfall.tables.handoffs import merged, parted
+from footfall.tables.linking import EVENT, Linking, Returned, Rows
 from footfall.tables.links_row import Letter
 from footfall.tables.outputs import Outputs
 from footfall.tables.record import CustomerRecord
 from footfall.tables.records import Best, Records
-from footfall.tables.spec import AnyTable, Move, Output
+from footfall.tables.rules_book import RULES, SEGMENTS
+from footfall.tables.ruling import ruling_of
+from footfall.tables.schedules import NEVER, Due
+from footfall.tables.spec import AnyTable, Output
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import MovedRow, PartitionState, Row, Timer
 
@@ -108,20 +111,30 @@ class Fold:
         #: Whether the last record's unit has timers left: the fold stands between two instants.
         self.open = False
         self._stepped: set[bytes] = set()
+        #: Schedules that are being looked at, and the customers who are left.
+        self._due: Due | None = None
+        self._due_keys: list[bytes] = []
         self._fired_left = EVERY_TIMER
 
     def _lay_out(self) -> None:
         """What each event needs of the configuration in force, and of each table under it."""
         self._late_ms = self.config.late_ms
         self._grace_ms = self.config.grace_ms
-        self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name])
-                       for t in self.tables]
+        self._steps = [Step(self._codec.rows[t.name], self.config.sections[t.name],
+                            self.config.bound.get(t.name)) for t in self.tables]
         self._by_name = {step.name: step for step in self._steps}
         step = self._by_name.get(links.NAME)
         self._linking: Linking | None = None
         if step is not None:
             self._steps.remove(step)  # it takes letters, never events
             self._linking = Linking(step, self._key_of)
+        # They take no events: they are looked at after all others.
+        self._last_steps = [one for one in self._steps if one.name in (SEGMENTS, RULES)]
+        self._steps = [one for one in self._steps if one not in self._last_steps]
+        self._ruling = ruling_of(self._by_name, self.config.book)
+        ruling = self._ruling
+        self._schedules = None if ruling is None else ruling.schedules(self.clock)
+        self._scheduled_at = NEVER if self._schedules is None else self._schedules.next
         self._gate = consent_gate.gate_of(self._steps)
 
     # -- the log -------------------------------------------------------------------------------
@@ -158,7 +171,8 @@ class Fold:
         index = self._timers
         if index.ahead:
             index.catch_up(offset)
-        if index.heap and index.heap[0][0] < self.clock and not self._fire(offset, key):
+        if ((self._scheduled_at < self.clock or (index.heap and index.heap[0][0] < self.clock))
+                and not self._fire(offset, key)):
             self.open = True
             return False
         self.open = False
@@ -200,8 +214,8 @@ class Fold:
         if linking is not None and linking.is_pointer(record):
             assert self._last is not None
             self._applied(key, record, event, when, digest)
-            passed = linking.event(when, self._last.value)
-            self._pass_on(linking, key, linking.owner(record), passed)
+            self._pass_on(key, linking.owner(record), linking.event(when, self._last.value),
+                          linking.through(key, (), ()))
             return
         stepped = self._step(key, record, event, when)
         self._applied(key, record, event, when, digest)
@@ -242,12 +256,20 @@ class Fold:
                         told = []
                     if step.unreadable is not None:
                         unreadable = step.unreadable(event)
-            if linking is not None and (names_new or letters or linking.is_alert(record)):
+            # An alias call links also where a newer one is shown.
+            if linking is not None and (names_new or letters or linking.is_alert(record)
+                                        or event["type"] == "alias"):
                 name = links.NAME
                 linked = linking.of_event(key, record, event, letters, clock)
                 if linked is not None:
                     staged.append(linked)
                     told = []
+            if self._ruling is not None:
+                name = RULES
+                for one in self._ruling.of_event(key, record, staged, cut, (when, clock)):
+                    staged.append(one)
+                    if one[3].triggers:
+                        told = []
             if told is not None:
                 told = self._told(key, record, staged, clock)
         except (DecodeError, StateRefused):
@@ -298,6 +320,10 @@ class Fold:
             move = self._reserved.read_handoff(event, key)
             if not self._receive(move, event["personal"], key, offset):
                 return
+        elif kind == UNMERGE:
+            asked = self._reserved.read_unmerge(event, key)
+            if not self._unmerge(asked, event["personal"], key, offset):
+                return
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
         self._processed[kind] = self._processed.get(kind, 0) + 1
@@ -312,7 +338,7 @@ class Fold:
     # -- one step ------------------------------------------------------------------------------
 
     def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], *,
-                fired: bool = False) -> None:
+                fired: str = "") -> None:
         """Put staged steps into the record."""
         waiting = record.timers
         for step, row, facts, said in steps:
@@ -324,7 +350,7 @@ class Fold:
                     self._counts["limited", name] += 1
             due = said.due
             if due is not None:
-                before = None if fired else waiting.get(name)
+                before = None if name == fired else waiting.get(name)
                 if (before is None or before.due != due or before.revealed_at
                         or before.wake_at != due + self._grace_ms):
                     timer = timers.schedule(before, due, self.clock, self.config)
@@ -382,14 +408,25 @@ class Fold:
     # -- timers --------------------------------------------------------------------------------
 
     def _fire(self, offset: int, own: bytes | None) -> bool:
-        """Step all timers that lie before the clock, in the order (wake_at, key, table); False
-        while some are left.
+        """Step all timers that lie before the clock, in the order (wake_at, key, table), and all
+        schedules, each before the timers of its instant; False while some are left.
         """
+        while self._scheduled_at < self.clock:
+            if not (self._fire_timers(self._scheduled_at, offset, own)
+                    and self._fire_schedule(offset, own)):
+                self.records.make_room()
+                return False
+        if not self._fire_timers(self.clock, offset, own):
+            self.records.make_room()
+            return False
+        self._stepped = set()
+        return True
+
+    def _fire_timers(self, until: int, offset: int, own: bytes | None) -> bool:
         index = self._timers
         stepped = self._stepped
-        while (first := index.peek(self.clock)) is not None:
+        while (first := index.peek(until)) is not None:
             if not self._fired_left:
-                self.records.make_room()
                 return False
             self._fired_left -= 1
             wake_at, key = first
@@ -410,7 +447,45 @@ class Fold:
                 else:
                     record.watermark = offset
             index.arm_next(key, record)
-        self._stepped = set()
+        return True
+
+    def _fire_schedule(self, offset: int, own: bytes | None) -> bool:
+        """Look at every customer for the schedules that are due next; False while some are left."""
+        schedules, ruling = self._schedules, self._ruling
+        assert schedules is not None
+        assert ruling is not None
+        if self._due is None:
+            self._due = schedules.due(self.clock)
+            self._due_keys = self.records.keys() if self._due.zones else []
+        due, waiting = self._due, self._due_keys
+        while waiting:
+            if not self._fired_left:
+                return False
+            self._fired_left -= 1
+            key = waiting.pop()
+            record = self.records.peek(key)
+            if record is None or (record.watermark >= offset and key not in self._stepped) or (
+                    self._linking is not None and self._linking.is_pointer(record)):
+                continue
+            try:
+                steps = ruling.of_schedule(key, record, due)
+                told = self._told(key, record, steps, due.at)
+            except Exception as error:  # one customer must not stop the partition for ever
+                self._reject("timer_failed", f"{RULES}: {type(error).__name__}")
+                continue
+            if steps:
+                record = self.records.get(key)
+                self._stepped.add(key)
+                self._commit(key, record, steps)
+                self._tell(key, record, steps, told)
+                self.records.touch(key, record)
+                if key == own:
+                    self._fired_own = key
+                else:
+                    record.watermark = offset
+                self._timers.arm_next(key, record)
+        self._due = None
+        self._scheduled_at = schedules.next
         return True
 
     def _fire_one(self, key: bytes, record: CustomerRecord, step: Step, timer: Timer) -> None:
@@ -422,37 +497,55 @@ class Fold:
             self._counts["settled", name] += 1
             return
         now = timer.wake_at
-        facts, told_before = step.rows.read(record.rows.get(name))
+        # The grace is not spent twice: what is told is the silence up to `now` less it.
+        proven = now - config.grace_ms
         try:
-            # The grace is not spent twice: what is told is the silence up to `now` less it.
-            said = step.announce(told_before, facts, now - config.grace_ms, step.config,
-                                 timer.due)
-            if said.due is not None and said.due + config.grace_ms <= now:
-                raise ValueError(f"the timer of {name} does not move forward")
-            row = None if said.told is told_before else step.rows.make(facts, said.told)
-            steps: list[Staged] = [(step, row, facts, said)]
+            steps: list[Staged] = []
+            if step in self._last_steps:
+                if self._ruling is not None:
+                    steps += self._ruling.of_timer(key, record, name, proven, timer.due)
+            else:
+                facts, told_before = step.rows.read(record.rows.get(name))
+                said = step.announce(told_before, facts, proven, step.config, timer.due)
+                row = None if said.told is told_before else step.rows.make(facts, said.told)
+                steps.append((step, row, facts, said))
+                if self._ruling is not None:
+                    steps += self._ruling.of_steps(key, record, steps, proven)
+            for one in steps:
+                if one[0] is step and one[3].due is not None and (
+                        one[3].due + config.grace_ms <= now):
+                    raise ValueError(f"the timer of {name} does not move forward")
             told = self._told(key, record, steps, now)
         except Exception as error:  # one table's fault must not stop the partition for ever
             self._reject("timer_failed", f"{name}: {type(error).__name__}")
             record.timers.pop(name)
             return
-        self._commit(key, record, steps, fired=True)
+        if not steps:  # rules that there were
+            record.timers.pop(name)
+        self._commit(key, record, steps, fired=name)
         self._tell(key, record, steps, told)
         self._passed("in_timer")
 
     def timer_before(self, now: int) -> bool:
         """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""
+        return self.next_timer(now) is not None
+
+    def next_timer(self, before: int) -> int | None:
+        """When the first timer or schedule that lies before an instant comes (ms); None where there
+        is none.
+        """
+        scheduled = self._scheduled_at if self._scheduled_at < before else None
         index = self._timers
         if index.ahead:
             index.catch_up(self.next_offset)
-        while (first := index.peek(now)) is not None:
+        while (first := index.peek(before)) is not None:
             wake_at, key = first
             record = self.records.get(key)
             if record.next_wake() == wake_at:
-                return True
+                return wake_at if scheduled is None else min(wake_at, scheduled)
             index.take()
             index.arm_next(key, record)
-        return False
+        return scheduled
 
     # -- handoffs ------------------------------------------------------------------------------
 
@@ -475,22 +568,24 @@ class Fold:
             self._counts["repeat", "handoff"] += 1
             return False
         linking = self._linking
+        letters: Sequence[Letter] = ()
+        path: tuple[bytes, ...] = ()
         try:
             moved = self._codec.unpack(rows)
-            letters: Sequence[Letter] = () if linking is None else linking.opened(moved)
-            if linking is not None and linking.is_pointer(record):
-                linked = linking.of_letters(key, record, letters, self.clock)
-                self._commit(key, record, [linked])
-                said = linked[3]
-                owner = said.told.owner
-                own = self._post(linking, key, owner if moved else b"", said.moves)
-                if owner:
+            if linking is not None:
+                mail = linking.opened(moved)
+                letters, path = mail.letters, linking.path(mail, move.sender)
+                back = linking.returned(key, record, path, mail, moved)
+                if back is not None:
+                    self._send_back(key, record, moved, back)
                     self._received(key, record, move, offset)
-                    if moved:
-                        self._pass_on(linking, key, owner, moved, own)
                     return True
-                letters = ()  # they have set it free: what came with them is its own
-            stepped, waiting = self._stepped_by(key, record, moved, letters)
+                if linking.is_pointer(record):
+                    if self._send_on(key, record, moved, letters, path):
+                        self._received(key, record, move, offset)
+                        return True
+                    letters = ()  # they have set it free: what came with them is its own
+            stepped, waiting = self._stepped_by(key, record, moved, letters, path)
         except StateRefused:
             raise
         except Exception as error:
@@ -502,7 +597,8 @@ class Fold:
         return True
 
     def _stepped_by(self, key: bytes, record: CustomerRecord, moved: dict[str, MovedRow],
-                    letters: Sequence[Letter]) -> tuple[Stepped, dict[str, Timer]]:
+                    letters: Sequence[Letter], path: tuple[bytes, ...]
+                    ) -> tuple[Stepped, dict[str, Timer]]:
         """What a handoff makes of a customer, and the timers of its record; nothing is changed yet.
         """
         linking = self._linking
@@ -520,10 +616,15 @@ class Fold:
         for name in sorted(moved):
             self._known(name)
         if moved or not letters:
-            staged, waiting = merged(record, moved, self._steps, clock=self.clock,
-                                     config=self.config)
+            staged, waiting = merged(record, moved, [*self._steps, *self._last_steps],
+                                     clock=self.clock, config=self.config)
         if linking is not None and letters:
-            staged.append(linking.of_letters(key, record, letters, self.clock))
+            staged.append(linking.of_letters(key, record, letters, self.clock, path))
+        if self._ruling is not None:
+            if moved:
+                staged = self._ruling.of_merge(key, record, staged, self.clock)
+            else:
+                staged += self._ruling.of_steps(key, record, staged, self.clock)
         return (staged, self._told(key, record, staged, self.clock), NOTHING, NOTHING), waiting
 
     def _received(self, key: bytes, record: CustomerRecord, move: Handoff, offset: int) -> None:
@@ -532,22 +633,82 @@ class Fold:
         record.watermark = offset
         self.records.touch(key, record)
 
-    def _post(self, linking: Linking, key: bytes, owner: bytes, moves: Sequence[Move]
-              ) -> Sequence[Letter]:
-        """Send a pointer's letters, but those to `owner`: they go with the rows."""
+    def _send_on(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
+                 letters: Sequence[Letter], path: tuple[bytes, ...]) -> bool:
+        """At a pointer: read letters, and send what came with them to the owner; False where they
+        have set it free.
+        """
+        linking = self._linking
+        assert linking is not None
+        linked = linking.of_letters(key, record, letters, self.clock)
+        self._commit(key, record, [linked])
+        said = linked[3]
+        owner = said.told.owner
+        goes_on = bool(owner and moved)
         own: Sequence[Letter] = ()
-        for move in moves:
-            if move.to == owner:
-                own = move.letters
+        for one in said.moves:
+            if goes_on and one.to == owner:
+                own = one.letters  # they go with the rows
             else:
-                self._hand_off(key, move.to, linking.mail(move.letters))
-        return own
+                self._hand_off(key, one.to,
+                               linking.mail(one.letters, path if one.to == owner else ()))
+        if goes_on:
+            self._pass_on(key, owner, moved, linking.through(key, own, path))
+        return bool(owner)
 
-    def _pass_on(self, linking: Linking, key: bytes, owner: bytes, rows: Mapping[str, MovedRow],
-                 letters: Sequence[Letter] = ()) -> None:
-        """Send what came to a pointer to its owner."""
+    def _send_back(self, key: bytes, record: CustomerRecord, moved: Mapping[str, MovedRow],
+                   back: Returned) -> None:
+        """Send what is not for us back as it came; letters that are for us are read."""
+        linking = self._linking
+        assert linking is not None
+        to, going, path, ours = back
+        linked = linking.of_letters(key, record, ours, self.clock)
+        told = self._told(key, record, [linked], self.clock)
+        self._commit(key, record, [linked])
+        self._tell(key, record, [linked], told)  # letters that say why go first
+        self._pass_on(key, to, moved, linking.mail(going, path, is_returned=True))
+        self._timers.arm_next(key, record)
+
+    def _pass_on(self, key: bytes, to: bytes, rows: Mapping[str, MovedRow], mail: Rows) -> None:
+        """Send what came to a customer to another, as it came."""
         parts: Rows = {name: (part.row, part.timer) for name, part in rows.items()}
-        self._hand_off(key, owner, parts | linking.mail([*letters, Letter(THROUGH, key)]))
+        self._hand_off(key, to, parts | mail)
+
+    def _unmerge(self, asked: Unmerge, sides: bytes, key: bytes, offset: int) -> bool:
+        """Take identifiers and what they did out of a customer; False where it is not as it was
+        when the administrator read the log: then the facts given are not those of now.
+        """
+        record = self.records.get(key)
+        linking = self._linking
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
+            return False
+        if linking is None or record.watermark != asked.watermark:
+            self._counts["repeat", "unmerge"] += 1
+            return False
+        try:
+            stay, leave = self._codec.unpack_sides(sides)
+            for name in sorted(stay.keys() | leave.keys()):
+                self._known(name)
+            staged, rows = parted(record, stay, leave, [*self._steps, *self._last_steps],
+                                  self.clock)
+            if self._ruling is not None:
+                staged = self._ruling.of_merge(key, record, staged, self.clock)
+            linked, letter = linking.parted(key, record, asked, (self.partition, offset),
+                                            self.clock)
+            staged.append(linked)
+            told = self._told(key, record, staged, self.clock)
+        except StateRefused:
+            raise
+        except Exception as error:
+            raise DecodeError("unmerge_failed", type(error).__name__) from error
+        record.watermark = offset
+        self.records.touch(key, record)
+        self._commit(key, record, staged)
+        self._tell(key, record, staged, told)
+        self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,), is_returned=True))
+        self._timers.arm_next(key, record)
+        return True
 
     # -- reading -------------------------------------------------------------------------------
 

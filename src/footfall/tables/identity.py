@@ -18,6 +18,7 @@ from footfall.events.identifiers import identifiers
 from footfall.events.interaction import Interaction
 from footfall.events.personal import read
 from footfall.events.personal_row import ABSENT
+from footfall.tables import identity_fields
 from footfall.tables.cart_triggers import instant
 from footfall.tables.identity_row import IdentityFacts, IdentityTold, Named
 from footfall.tables.spec import NoConfig, Reads, TableSpec, keeps_own, says_nothing, wants_all
@@ -154,6 +155,7 @@ TABLE = TableSpec(
     personal=True,
     ids=ids,
     view=view,
+    field_of=identity_fields.field_of,
     classes={"ids": "personal", "named": "internal", "named.value": "personal",
              "limited": "internal"},
     limited=lambda facts: facts.limited,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from footfall.events.amount import ONE
 from footfall.events.customer_key import is_user
 from footfall.events.identifiers import identifiers, previous
 from footfall.events.interaction import Interaction
@@ -25,7 +26,7 @@ from footfall.tables.links_row import (
     LinksFacts,
     LinksTold,
 )
-from footfall.tables.spec import TableSpec, keeps_own, says_nothing
+from footfall.tables.spec import FieldSpec, TableSpec, keeps_own, says_nothing
 
 NAME: Final = "links"
 ROOT, ALERT, POINTER = "root", "alert", "pointer"
@@ -46,8 +47,10 @@ def letters_of(event: Interaction, me: bytes, key_of: Callable[[str, str], bytes
     letters = []
     for kind, value in named.items():
         if kind in _ALWAYS or kind in kinds:
+            if kind == "user_id" and is_user(me):
+                continue
             key = key_of(kind, value)
-            if key != me and not (kind == "user_id" and is_user(me)):
+            if key != me:
                 letters.append(Letter(MEET, key, strength, cause))
     before = previous(event)
     if before:
@@ -99,5 +102,8 @@ TABLE: TableSpec[LinksFacts, LinksTold, LinksConfig] = TableSpec(
     levels=(ROOT, ALERT, POINTER),
     level=level,
     view=view,
+    fields={"owned": FieldSpec(
+        "number", lambda _facts, told, _now, _config: len(told.owned) * ONE,
+        about="identifiers that are linked to this customer")},
     classes=dict.fromkeys(("owner", "owns", "refused", "shared", "record"), "internal"),
 )

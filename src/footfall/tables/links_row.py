@@ -23,6 +23,25 @@ class Link(NamedTuple):
     since: int
 
 
+#: Of what an unmerge (`Parted`) set apart, this customer or identifier stayed, or left.
+STAYED, LEFT = 0, 1
+
+
+class Parted(NamedTuple):
+    """One side of an unmerge, which is named by its place in the log: whoever is on this side never
+    again becomes one customer with the other. `keys`: those who left, at the customer they left;
+    what is on its way from them is sent back. `apart`, of who stayed: the identifier that was
+    named, and the highest that left, which may not know of it yet.
+    """
+
+    partition: int
+    offset: int
+    side: int
+    keys: tuple[bytes, ...] = ()
+    apart: tuple[bytes, ...] = ()
+
+
+
 class Happened(NamedTuple):
     """One entry of the record: what became of a link, when (ms of the log's clock) and why.
     `cause` is the messageId of the event that brought it about.
@@ -44,13 +63,19 @@ class Letter(msgspec.Struct, array_like=True, frozen=True, gc=False):
     owned: tuple[Link, ...] = ()
     lost: tuple[bytes, ...] = ()
     happened: tuple[Happened, ...] = ()
+    parted: tuple[Parted, ...] = ()
 
 
 class Mail(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The letters of one `$handoff`, and the version of the table that wrote them."""
+    """The letters of one `$handoff`, and the version of the table that wrote them. `path`: through
+    whom it came before the sender, each of whom pointed at the next; the sender is one of them too,
+    but where it gave back what is not its own (`is_returned`).
+    """
 
     version: int
     letters: tuple[Letter, ...]
+    path: tuple[bytes, ...] = ()
+    is_returned: bool = False
 
 
 class LinksFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -61,7 +86,7 @@ class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`owner`: where this customer's rows are and its events go, b"" for a root. `owned`: what
     points here. `lost`: owned before, claimed by somebody else since. `refused`: not to be claimed.
     `claimants`: users who named this identifier. `shared`: links nobody any more. `waiting`: alias
-    calls that name this user, of whom no event has come.
+    calls that name this user, of whom no event has come. `parted`: unmerges that hold for it.
     """
 
     owner: bytes = b""
@@ -72,6 +97,7 @@ class LinksTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     shared: bool = False
     happened: tuple[Happened, ...] = ()
     waiting: tuple[Happened, ...] = ()
+    parted: tuple[Parted, ...] = ()
 
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -96,11 +122,13 @@ class LinksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Here(NamedTuple):
-    """Where letters are read: whose they are, the log's clock (ms), the limits, and whether no
-    event of this customer has been applied: then whoever is merged with it merges with nobody.
+    """Where letters are read: whose they are, the log's clock (ms), the limits, whether no event of
+    this customer has been applied: then whoever is merged with it merges with nobody; and by which
+    path they came.
     """
 
     key: bytes
     now: int
     config: LinksConfig
     is_empty: bool
+    path: tuple[bytes, ...] = ()

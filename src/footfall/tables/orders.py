@@ -16,7 +16,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final
 
-from footfall.tables import orders_facts, orders_reading, orders_triggers
+from footfall.tables import orders_facts, orders_fields, orders_reading, orders_triggers
 from footfall.tables.orders_facts import mark_of, refunds_of
 from footfall.tables.orders_messages import READ, wants
 from footfall.tables.orders_row import OrdersFacts, OrdersTold
@@ -66,6 +66,8 @@ TABLE = TableSpec(
     merge_told=merge_told,
     triggers=(orders_triggers.COMPLETED_FIRST, orders_triggers.REFUNDED),
     view=orders_reading.view,
+    fields=orders_fields.FIELDS,
+    field_of=orders_fields.field_of,
     classes=dict.fromkeys(
         ("count", "first_at", "last_at", "since_last_ms", "intervals", "by_currency", "kept",
          "limited", "orders"), "internal"),

@@ -14,7 +14,8 @@ import msgspec
 
 from footfall.events.codec import Codecs
 from footfall.events.interaction import HANDOFF
-from footfall.events.reserved import Handoff, Reserved
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import Handoff
 from footfall.tables.spec import Output, Trigger
 
 TRIGGER = "trigger"
@@ -37,9 +38,8 @@ class Outputs:
     def trigger(self, key: bytes, trigger: Trigger, ids: Mapping[str, str], now: int,
                 config_version: str) -> Output:
         """A trigger of the customer `key`, fired at `now` (ms of the log's clock)."""
-        cause = msgspec.msgpack.encode((trigger.name, key, trigger.cause))
         return Output(TRIGGER, key, self._codecs.trigger.encode({
-            "trigger_id": hashlib.blake2b(cause, digest_size=TRIGGER_ID_BYTES).hexdigest(),
+            "trigger_id": trigger_id(key, trigger),
             "name": trigger.name,
             "customer_key": key.decode(),
             "occurred_at": trigger.occurred_at,
@@ -49,6 +49,7 @@ class Outputs:
             "evidence": _json(trigger.evidence),
             "key_id": None,
             "personal": _json({"ids": ids}),
+            "held_out": trigger.held_out,
         }), trigger.name)
 
     def handoff(self, to: bytes, move: Handoff, rows: bytes) -> Output:
@@ -69,6 +70,12 @@ class Outputs:
             "partition": self._partition, "offset": offset, "key_id": None,
             "personal": value,
         }))
+
+
+def trigger_id(key: bytes, trigger: Trigger) -> str:
+    """The id of a trigger of the customer `key`."""
+    cause = msgspec.msgpack.encode((trigger.name, key, trigger.cause))
+    return hashlib.blake2b(cause, digest_size=TRIGGER_ID_BYTES).hexdigest()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

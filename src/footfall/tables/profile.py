@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from footfall.tables import profile_facts
+from footfall.tables import profile_facts, profile_fields
 from footfall.tables.cart_triggers import instant
 from footfall.tables.profile_facts import PROVENANCES, REMOVED, TOO_LONG, VALUE_BYTES_MAX
 from footfall.tables.profile_kinds import KINDS
@@ -114,5 +114,6 @@ TABLE = TableSpec(
     reads=profile_facts.READ,
     personal=True,
     view=view,
+    field_of=profile_fields.field_of,
     limited=lambda facts: facts.limited,
 )

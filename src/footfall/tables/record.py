@@ -72,6 +72,8 @@ class RecordCodec:
         self._stored = msgspec.msgpack.Decoder(Stored)
         self._raws = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
         self._moved = msgspec.msgpack.Decoder(dict[str, MovedRow])
+        self._sides = msgspec.msgpack.Decoder(
+            tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]])
         self.rows = {t.name: RowCodec(t, self._encoder) for t in tables}
 
     def encode(self, record: CustomerRecord) -> bytes:
@@ -130,6 +132,14 @@ class RecordCodec:
     def unpack(self, data: bytes) -> dict[str, MovedRow]:
         """Rows of a `$handoff`, by table name; raises msgspec.MsgspecError."""
         return self._moved.decode(data)
+
+    def pack_sides(self, stay: dict[str, Kept], leave: dict[str, Kept]) -> bytes:
+        """Rows for an `$unmerge`: of the customer who stays, and of those who leave."""
+        return self._encoder.encode((stay, leave))
+
+    def unpack_sides(self, data: bytes) -> tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]]:
+        """Inverse of `pack_sides`; raises msgspec.MsgspecError."""
+        return self._sides.decode(data)
 
 
 _partition = msgspec.msgpack.Decoder(PartitionState)

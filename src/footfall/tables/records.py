@@ -61,6 +61,10 @@ class Records:
             record = None if data is None else self.codec.decode(data)
         return record
 
+    def keys(self) -> list[bytes]:
+        """Every customer there is, the last in order first."""
+        return sorted({*self.store, *self._encoded, *self.dirty}, reverse=True)
+
     def snapshot(self) -> list[tuple[bytes, bytes]]:
         """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
         self._encode()

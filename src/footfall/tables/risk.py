@@ -22,7 +22,7 @@ from footfall.tables.cart_triggers import instant
 from footfall.tables.risk_facts import MINUTE_MS, first_seen
 from footfall.tables.risk_row import ELEVATED, HIGH, LOW, RiskConfig, RiskFacts, RiskTold, Scored
 from footfall.tables.risk_score import UNIT
-from footfall.tables.spec import Announcement, TableSpec, Trigger, wants_all
+from footfall.tables.spec import Announcement, FieldSpec, TableSpec, Trigger, wants_all
 
 LEVELS = ("low", "elevated", "high")
 LEVEL_CHANGED = "risk_level_changed"
@@ -142,6 +142,9 @@ TABLE = TableSpec(
     merge_told=merge_told,
     triggers=(LEVEL_CHANGED,),
     view=view,
+    fields={"level": FieldSpec(
+        "text", lambda _facts, told, _now, _config: LEVELS[told.level], values=LEVELS,
+        about="the level told last")},
     # A suspicion is for those who deal with the person, not for those who sell.
     classes=dict.fromkeys(
         ("level", "level_since", "score", "factors", "devices", "networks", "cards", "coupons",

@@ -109,10 +109,15 @@ def merge(mine: RiskFacts, theirs: RiskFacts) -> RiskFacts:
     networks, more_networks = _union(a.networks, b.networks)
     cards, more_cards = _union(a.cards, b.cards)
     coupons, more_coupons = _union(a.coupons, b.coupons)
+    happened = a.happened
+    if b.happened:
+        happened = _added((*happened, *b.happened), a.minute)
+    values = a.values or b.values
+    if a.values and b.values:
+        values = _newest((*a.values, *b.values))
     return RiskFacts(
         a.minute, _joined_counts(a.minute, a.counts, b.minute, b.counts),
-        devices, networks, cards, coupons,
-        _added((*a.happened, *b.happened), a.minute), _newest((*a.values, *b.values)),
+        devices, networks, cards, coupons, happened, values,
         a.cut or b.cut or more_devices or more_networks or more_cards or more_coupons)
 
 
@@ -186,6 +191,14 @@ def _with(run: bytes, minute: int, digest: bytes) -> tuple[bytes, bool]:
 
 def _union(run: bytes, more: bytes) -> tuple[bytes, bool]:
     """Both runs within the limit, and whether it dropped any."""
+    if not more or run == more:
+        return run, False
+    if not run:
+        return more, False
+    if len(more) == SEEN_BYTES:
+        at = run.find(more[_MINUTE_BYTES:]) - _MINUTE_BYTES
+        if at >= 0 and not at % SEEN_BYTES and run[at : at + SEEN_BYTES] <= more:
+            return run, False  # known for longer
     least: dict[bytes, bytes] = {}
     for part in (run, more):
         for i in range(0, len(part), SEEN_BYTES):

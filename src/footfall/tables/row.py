@@ -52,6 +52,10 @@ class RowCodec:
             return facts, told
         return self._upgraded(version, raw)
 
+    def is_current(self, row: msgspec.Raw) -> bool:
+        """Whether a row is of this version."""
+        return _version.decode(row).version == self._version
+
     def make(self, facts: Any, told: Any) -> Kept:
         """A row to be put into a record; raises what msgspec raises where it cannot be stored."""
         if self._kept_decoded:

@@ -31,7 +31,8 @@ C = TypeVar("C")
 class Trigger(NamedTuple):
     """Something to act on. `cause` names what must not be told twice (a cart and its deadline):
     with the name and the customer it makes the trigger's id. `data` is what a receiver needs,
-    `evidence` why it fired; both must be JSON without floats (amounts as text).
+    `evidence` why it fired; both must be JSON without floats (amounts as text). `held_out`: it is
+    recorded for comparison, and nobody is told.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Trigger(NamedTuple):
     occurred_at: int
     data: Mapping[str, Any]
     evidence: Mapping[str, Any]
+    held_out: bool = False
 
 
 class Move(NamedTuple):
@@ -94,6 +96,29 @@ class Bound(NamedTuple):
     observe: Callable[[Any, Interaction, int], Any]
 
 
+#: What a field of a table is at an instant: text, texts, True or False, an integer of 10^-9 for a
+#: number, ms for an instant. None: there is none.
+Value = str | tuple[str, ...] | bool | int | None
+
+
+class FieldSpec(NamedTuple):
+    """Something that a condition of a rule or segment may ask of a table, by `<table>.<name>`.
+
+    kind: text, texts, flag, number (integer of 10^-9), instant (ms), or any: what was sent, a text,
+    texts, a flag or a number.
+    read(facts, told, now, config): its value at `now` (ms).
+    changes_at(facts, told, now, config): the next instant after `now` at which it may be another
+    by time alone; None: never. Absent: it changes by events alone.
+    values: the only texts that it can be; empty where there are more.
+    """
+
+    kind: str
+    read: Callable[[Any, Any, int, Any], Value]
+    changes_at: Callable[[Any, Any, int, Any], int | None] | None = None
+    values: tuple[str, ...] = ()
+    about: str = ""
+
+
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a table with nothing to configure."""
 
@@ -122,6 +147,9 @@ class TableSpec(Generic[F, T, C]):
     passed through, `*` is any name of a map. A path speaks for all beneath it that has none of its
     own; where names themselves are data, it ends at the map. What has no class counts as sensitive.
     personal: the row holds personal data and travels in the record's `personal` bytes.
+    fields: what conditions of rules may ask, by name (docs/rules.md lists them).
+    field_of(name, config): the same for names that are data (`profile.traits.plan`); raises
+    `MisfitError` with what is known where there is no such field.
     kept_decoded: between steps the row stays decoded until the next checkpoint, instead of as it is
     stored. Worth it where decoding takes longer than fetching many small objects from memory: for
     rows with maps, of customers with several events a checkpoint (docs/performance.md).
@@ -143,6 +171,8 @@ class TableSpec(Generic[F, T, C]):
     reads: tuple[Reads, ...] = ()
     #: The row for people: JSON values, with what is derived from it as of an instant (ms).
     view: Callable[[F, T, int, C], Mapping[str, Any]] | None = None
+    fields: Mapping[str, FieldSpec] = field(default_factory=dict)
+    field_of: Callable[[str, C], FieldSpec] | None = None
     classes: Mapping[str, Class] = field(default_factory=dict)
     #: Where the record's header tells of this row (0 to 15; for good, never given to another table)
     #: and which level was last announced, one of `levels` (at most 14): counted in metrics.
@@ -158,6 +188,8 @@ class TableSpec(Generic[F, T, C]):
     limited: Callable[[F], bool] | None = None
     #: Whether it sees every event whatever consent says (`consent_gate.py`).
     sees_all: bool = False
+    #: What of told goes along with those who leave at an unmerge; None: all of it.
+    goes_along: Callable[[T], T] | None = None
     #: Of an event it wants: the signals of which something could not be read. Counted.
     unreadable: Callable[[Interaction], tuple[str, ...]] | None = None
 

@@ -70,6 +70,11 @@ def observe(facts: TimelineFacts, event: Interaction, when: int) -> TimelineFact
 
 def merge(mine: TimelineFacts, theirs: TimelineFacts) -> TimelineFacts:
     """The newest of both."""
+    if mine.newest and theirs.newest and mine.place == theirs.place:
+        outer, inner = (mine, theirs) if mine.newest > theirs.newest else (theirs, mine)
+        fitted = _fitted(outer, inner)
+        if fitted is not None:
+            return fitted
     return _made({*_taken_apart(mine), *_taken_apart(theirs)})
 
 
@@ -122,6 +127,41 @@ def _end(older: bytes, begin: int) -> int:
         end += 1 + older[end]
         end += 1 + older[end]
     return end
+
+
+def _fitted(outer: TimelineFacts, inner: TimelineFacts) -> TimelineFacts | None:
+    """Both, where all is of one place and all of `inner` was done between two neighbours of
+    `outer`, or before all of it: nearly always, when somebody becomes known.
+    """
+    first, last = (inner.older or inner.newest)[:_STAMP], inner.newest[:_STAMP]
+    if last >= outer.newest[:_STAMP] or _is_placed(inner.older) or _is_placed(outer.older):
+        return None
+    older = outer.older
+    at = 0
+    while at < len(older):
+        stamp = older[at : at + _STAMP]
+        if stamp >= first:
+            if stamp <= last:
+                return None
+            break
+        at = _end(older, at)
+    both = older[:at] + inner.older + inner.newest + older[at:]
+    others = outer.others + inner.others + 1
+    begin = 0
+    while others >= KEPT_MAX:
+        begin = _end(both, begin)
+        others -= 1
+    return TimelineFacts(outer.newest, outer.place, others, both[begin:])
+
+
+def _is_placed(older: bytes) -> bool:
+    """Whether any of these stands where the next does not."""
+    begin = 0
+    while begin < len(older):
+        if older[begin + _STAMP] & _PLACED:
+            return True
+        begin = _end(older, begin)
+    return False
 
 
 def _taken_apart(facts: TimelineFacts) -> list[tuple[bytes, bytes]]:

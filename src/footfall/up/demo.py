@@ -102,13 +102,15 @@ class Viewer:
         self.carts: dict[str, set[str]] = {}
 
     def step(self) -> list[Shown]:
-        """What came since; a repeat of a trigger is no second one."""
+        """What came since; a repeat of a trigger is no second one, and nobody is told of one
+        that is held out.
+        """
         new = []
         for message in self._consumer.consume(READS_MAX, timeout=0):
             if message.error() is not None:
                 continue
             record = self._codecs.trigger.decode(message.value())
-            if record["trigger_id"] in self._known:
+            if record["held_out"] or record["trigger_id"] in self._known:
                 continue
             self._known.add(record["trigger_id"])
             shown = describe(record)

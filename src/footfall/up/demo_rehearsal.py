@@ -20,28 +20,18 @@ from footfall import tables
 from footfall.errors import Rejected
 from footfall.events.admit import admit
 from footfall.events.arrival import Arrival
-from footfall.events.codec import Codecs, TriggerRecord
-from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
-from footfall.events.reserved import ConfigPayload, Reserved
+from footfall.events.codec import TriggerRecord
+from footfall.events.reserved_row import ConfigPayload
 from footfall.tables.fold import Fold
 from footfall.tables.outputs import TRIGGER
+from footfall.testing.log import Installation, Log
 from footfall.up.demo_config import document
 from footfall.up.shop_visitor import Action, Item, stamped
 
 #: 2026-06-01T09:00:00Z: within a day, so that history lies on other days than the demo.
 OPENING_MS = 1_780_304_400_000
 TICK_MS = 200
-TOPIC = "rehearsal"
-
-
-class _Entry(NamedTuple):
-    """A record of the log in memory."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
+SECRET = b"no secret: a rehearsal in memory"
 
 
 class Told(NamedTuple):
@@ -55,14 +45,15 @@ class Rehearsal:
     """One partition that holds all customers."""
 
     def __init__(self, idle_s: float) -> None:
-        self._codecs = Codecs()
-        self._keys = CustomerKeys(b"no secret: a rehearsal in memory")
-        self._reserved = Reserved(b"no secret: a rehearsal in memory")
-        self.fold = Fold(0, tables.ALL, codecs=self._codecs, keys=self._keys,
-                         reserved=self._reserved, topic=TOPIC)
+        self._log = Log(tables.ALL, 1, Installation.of(SECRET, SECRET), OPENING_MS)
         content = msgspec.json.encode(document(idle_s))
-        self._append(CONFIG.encode(), self._reserved.config(ConfigPayload(1, content), OPENING_MS),
-                     OPENING_MS)
+        self._log.config(OPENING_MS, ConfigPayload(1, content))
+        self._log.run()
+
+    @property
+    def fold(self) -> Fold:
+        """What is held of all customers."""
+        return self._log.workers[0].fold
 
     def play(self, actions: Iterable[Action], until_s: float) -> Iterator[Told]:
         """Every trigger up to `until_s`, as it fires."""
@@ -81,21 +72,21 @@ class Rehearsal:
 
     def _take(self, item: Item, now: int) -> Iterator[Told]:
         arrival = Arrival("rehearsal", now, "r")
-        admitted = admit(msgspec.json.encode(item), 0, arrival, self._keys)
+        admitted = admit(msgspec.json.encode(item), 0, arrival, self._log.installation.keys)
         assert not isinstance(admitted, Rejected), admitted.detail
-        yield from self._append(admitted.key, admitted.event, now)
+        self._log.append(admitted.key, admitted.event, now)
+        yield from self._told(now)
 
     def _tick(self, now: int) -> Iterator[Told]:
-        return iter(self._append(TICK.encode(), self._reserved.tick(now), now))
+        self._log.tick(now)
+        yield from self._told(now)
 
-    def _append(self, key: bytes, event: Interaction, now: int) -> list[Told]:
-        """Fold one record, and the handoffs that it leads to."""
-        told = []
-        values = [(key, self._codecs.interaction.encode(event))]
-        for owner, value in values:
-            self.fold.apply(_Entry(self.fold.next_offset, now, owner, value))
-            outputs, self.fold.outputs = self.fold.outputs, []
-            values += [(o.key, o.value) for o in outputs if o.kind == HANDOFF]
-            told += [Told((now - OPENING_MS) / 1000, self._codecs.trigger.decode(o.value))
-                     for o in outputs if o.kind == TRIGGER]
-        return told
+    def _told(self, now: int) -> Iterator[Told]:
+        """What the records appended last lead to."""
+        sent = self._log.sent
+        before = len(sent)
+        self._log.run()
+        decode = self._log.installation.codecs.trigger.decode
+        for _partition, output in sent[before:]:
+            if output.kind == TRIGGER:
+                yield Told((now - OPENING_MS) / 1000, decode(output.value))

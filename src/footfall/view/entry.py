@@ -22,6 +22,9 @@ PREFIX = b"footfall:view:"
 OURS = PREFIX + b"$"
 PARTITION = OURS + b"partition:"
 SESSION = OURS + b"session:"
+#: The index of triggers: a trigger by its id, and a customer's trigger_ids by when they fired.
+TRIGGER = OURS + b"trigger:"
+TRIGGERS_OF = OURS + b"triggers:"
 HEAD_BYTES = 32
 _HEAD = b"%010d.%020d."
 _PARTITION_BYTES = 6

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,10 +26,12 @@ from footfall.view.document import Held
 from footfall.view.entry import Mark
 from footfall.view.store import FAILURES, Store
 
+R = TypeVar("R")
+
 ANSWER_S_MAX = 0.5
 MARKS_S = 0.25
 REST_S = 1.0
-#: Asked for in one question, and waiting for theirs.
+#: Asked for in one question (of the index: at once), and waiting for theirs.
 ASKED_MAX = 100
 WAITING_MAX = 2_000
 #: Each has its partition's configuration, decoded.
@@ -62,6 +64,7 @@ class Served:
         self._waiting: list[tuple[bytes, asyncio.Future[bytes | None]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._rested_at = 0.0
+        self._index_asked = 0
 
     @contextlib.asynccontextmanager
     async def while_running(self) -> AsyncIterator[None]:
@@ -100,7 +103,32 @@ class Served:
         held = Held(record, rows, found.partition, mark.clock, config, mark.behind)
         return Found(held, found.generation, mark.at)
 
+    async def trigger(self, trigger_id: str) -> bytes | None:
+        """The record of a trigger in the index; None where that does not have it. Raises
+        `UnavailableError`.
+        """
+        return await self._of_index(self._store.trigger(trigger_id))
+
+    async def triggers_of(self, key: bytes) -> list[bytes]:
+        """The records of a customer's triggers in the index, the newest first. Raises
+        `UnavailableError`.
+        """
+        return await self._of_index(self._store.triggers_of(key))
+
     # -- Redis -------------------------------------------------------------------------------------
+
+    async def _of_index(self, question: Coroutine[Any, Any, R]) -> R:
+        if self._index_asked >= ASKED_MAX or time.monotonic() < self._rested_at:
+            question.close()
+            raise UnavailableError
+        self._index_asked += 1
+        try:
+            return await question
+        except FAILURES:
+            self._rest([])
+            raise UnavailableError from None
+        finally:
+            self._index_asked -= 1
 
     async def _read(self, key: bytes) -> bytes | None:
         if len(self._waiting) >= WAITING_MAX or time.monotonic() < self._rested_at:

@@ -1,8 +1,9 @@
-"""The served view in Redis: three small scripts, and reading.
+"""The served view in Redis: four small scripts, and reading.
 
     put       an entry replaces one with a lower head, never another
     mark      a mark is written only over the one that was expected
     remove    an entry goes only while its head is below the given one
+    index     a trigger by its id, and among the newest of its customer; it goes by itself with age
 
 Whoever writes has a session: a counter in Redis that each write expects and moves on. Redis may
 forget, all of it (FLUSHALL) or back to some earlier instant (a crash with an older snapshot), but
@@ -19,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -35,6 +36,10 @@ ANSWER_S_MAX = 2.0
 SCAN_KEYS = 1_000
 #: A counter that nobody moves on any more goes by itself (the scripts say so, too).
 SESSION_S = 3_600
+#: The index of triggers: how long after it fired one is found, and how many of a customer, the
+#: newest.
+TRIGGER_AGE_MS_MAX = 7 * 86_400_000
+TRIGGERS_OF_CUSTOMER_MAX = 100
 Failure = Literal["timeout", "connection", "out_of_memory", "forgotten", "refused"]
 
 _SESSION = """
@@ -79,6 +84,37 @@ return removed
 """
 
 
+#: For each trigger: its key and its customer's; id, instant, ms to live, record. Of a customer the
+#: oldest ones beyond the count go, with their records.
+_TRIGGERS = _SESSION + """
+local prefix, count, age = ARGV[3], tonumber(ARGV[4]), ARGV[5]
+for i = 2, #KEYS, 2 do
+  local at = 2 * i + 2
+  local list = KEYS[i + 1]
+  redis.call('SET', KEYS[i], ARGV[at + 3], 'PX', ARGV[at + 2])
+  redis.call('ZADD', list, ARGV[at + 1], ARGV[at])
+  local over = redis.call('ZCARD', list) - count
+  if over > 0 then
+    for _, gone in ipairs(redis.call('ZRANGE', list, 0, over - 1)) do
+      redis.call('DEL', prefix .. gone)
+    end
+    redis.call('ZREMRANGEBYRANK', list, 0, over - 1)
+  end
+  redis.call('PEXPIRE', list, age)
+end
+return 0
+"""
+
+
+class Indexed(NamedTuple):
+    """A trigger for the index: its record as the topic has it."""
+
+    trigger_id: str
+    customer_key: bytes
+    emitted_at: int
+    record: bytes
+
+
 class ForgottenError(Exception):
     """Redis does not have all that was written in this session."""
 
@@ -101,6 +137,7 @@ class Store:
         self._put = self._redis.register_script(_PUT)
         self._mark = self._redis.register_script(_MARK)
         self._remove = self._redis.register_script(_REMOVE)
+        self._index = self._redis.register_script(_TRIGGERS)
 
     async def begin(self) -> None:
         """A new session, before the first write and after every failure."""
@@ -153,6 +190,34 @@ class Store:
             return 0
         return int(await self._write(self._remove, [entry.PREFIX + key for key, _ in entries],
                                      [below for _, below in entries]))
+
+    async def index(self, triggers: Sequence[Indexed], now: int) -> int:
+        """Put triggers into the index, as of `now` (ms); how many were not too old. The same one
+        again changes nothing.
+        """
+        young = [t for t in triggers if t.emitted_at > now - TRIGGER_AGE_MS_MAX]
+        if young:
+            await self._write(self._index, [
+                key for t in young for key in (entry.TRIGGER + t.trigger_id.encode(),
+                                               entry.TRIGGERS_OF + t.customer_key)
+            ], [entry.TRIGGER, b"%d" % TRIGGERS_OF_CUSTOMER_MAX, b"%d" % TRIGGER_AGE_MS_MAX, *(
+                part for t in young for part in (
+                    t.trigger_id.encode(), b"%d" % t.emitted_at,
+                    # A clock of the broker that is ahead of ours keeps nothing longer.
+                    b"%d" % min(t.emitted_at + TRIGGER_AGE_MS_MAX - now, TRIGGER_AGE_MS_MAX),
+                    t.record))])
+        return len(young)
+
+    async def trigger(self, trigger_id: str) -> bytes | None:
+        """The record of a trigger; None where the index does not have it."""
+        found: bytes | None = await self._redis.get(entry.TRIGGER + trigger_id.encode())
+        return found
+
+    async def triggers_of(self, customer_key: bytes) -> list[bytes]:
+        """The records of a customer's triggers in the index, the newest first."""
+        ids = await self._redis.zrange(entry.TRIGGERS_OF + customer_key, 0, -1, desc=True)
+        found = await self._redis.mget([entry.TRIGGER + _bytes(one) for one in ids]) if ids else []
+        return [record for record in found if record is not None]
 
     async def clear(self) -> int:
         """Remove every entry and mark of whatever head; how many."""

@@ -37,14 +37,15 @@ class Told(NamedTuple):
     asked: Asked
 
 
-def ask(worker_urls: str, api_key: str, key: bytes) -> Told:
-    """Ask every worker that is known until the owner answers; raises `SettingsError` where one does
-    not know the API key.
+def ask(worker_urls: str, api_key: str, key: bytes, question: str = "") -> Told:
+    """Ask every worker that is known until the owner answers; `question`: a path below the
+    customer's own. Raises `SettingsError` where one does not know the API key.
     """
     asked: Asked = []
     for url, address in addresses(worker_urls) if api_key else ():
         try:
-            status, answer = get(url, address, f"/customers/{key.decode()}", api_key)
+            status, answer = get(url, address, f"/customers/{key.decode()}{question}",
+                                 api_key)
         except (OSError, http.client.HTTPException, msgspec.MsgspecError):
             status, answer = 0, {"code": "not_reached"}
         if status == http.client.OK:
