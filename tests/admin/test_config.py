@@ -22,6 +22,7 @@ from footfall.events.reserved import Reserved
 from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.settings import Settings
 from footfall.tables.config import Config, canonical
+from footfall.tables.rules_row import RULES_MAX
 from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 pytestmark = pytest.mark.kafka
@@ -253,3 +254,19 @@ def test_a_computed_trait_keeps_its_meaning_under_its_version(log: ConfigLog, fo
     second = config.change(footfall_topics, SECRET, {"computed": {"definitions": [
         trait, {**trait, "version": 2, "over": {"call": "page"}}]}})
     assert second == log.read().highest.label != first
+
+
+def test_as_many_rules_as_there_may_be_can_be_applied(log: ConfigLog, footfall_topics: str) -> None:
+    """With a condition, data and a description each."""
+    rules = [{
+        "name": f"rule_{n}", "version": 1, "description": f"Rule number {n} of a large shop.",
+        "on": {"call": "track", "event": f"Event number {n}"},
+        "if": {"all": [{"field": "event.properties.total", "at_least": n},
+                       {"field": "engagement.level", "in": ["medium", "high"]}]},
+        "cooldown": "7d", "data": {"total": "event.properties.total"},
+    } for n in range(RULES_MAX)]
+    label = config.apply(footfall_topics, SECRET, {"rules": {"definitions": rules}})
+    assert label == log.read().highest.label
+    with pytest.raises(ConfigError, match="400000"):
+        config.apply(footfall_topics, SECRET, {"rules": {"definitions": [
+            {**rule, "description": "d" * 500} for rule in rules]}})

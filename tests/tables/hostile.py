@@ -329,7 +329,7 @@ def rules() -> Row:
               for n in range(rules_row.WAITS_MAX)),
         tuple(n.to_bytes(8, "big") for n in range(rules_row.ONCE_MAX)),
         tuple(rules_row.Outcome(codes[n], NEWEST, 1, rules_row.CONDITIONS_MAX,
-                                wide(0, rules_row.FOUND_BYTES_MAX // 4), cause)
+                                wide(0, rules_row.FOUND_BYTES_MAX // 4), cause, 1_000_000)
               for n in range(rules_row.OUTCOMES_MAX)))
     return Row(1, rules_row.RulesFacts(), told)
 

@@ -16,7 +16,7 @@ from footfall.errors import StateRefused
 from footfall.tables.message_ids import MessageIds
 from footfall.tables.record import CustomerRecord, RecordCodec, decode_partition, header
 from footfall.tables.spec import Announcement, AnyTable, NoConfig, TableSpec, wants_all
-from footfall.tables.stored import FORMAT, NEVER, PartitionState, Row, Timer
+from footfall.tables.stored import FORMAT, HEADER, NEVER, PartitionState, Row, Timer
 from tests.tables.everything import written
 
 
@@ -218,6 +218,17 @@ def test_the_state_of_a_partition_comes_back() -> None:
     state = PartitionState(101, 1_700_000_000_000, 7, b'{"cart":{}}', 99, 1_699_999_999_000, 4)
     assert state == decode_partition(state.encode())
     assert (100, NEVER, 0) == header(state.encode())
+
+
+def test_a_large_configuration_is_stored_small_and_an_older_record_of_one_is_read() -> None:
+    """A thousand rules are in every `$partition` record, one a checkpoint and partition."""
+    content = b'{"rules":{"definitions":[' + b'{"name":"a_rule"},' * 20_000 + b"]}}"
+    state = PartitionState(5, 6, 7, content)
+    written = state.encode()
+    assert len(written) < len(content) // 20
+    assert state == decode_partition(written)
+    plain = HEADER.pack(FORMAT, 4, 0, 0) + msgspec.msgpack.encode(state)
+    assert state == decode_partition(plain)
 
 
 def test_layout() -> None:

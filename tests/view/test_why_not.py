@@ -292,3 +292,12 @@ def test_the_key_of_a_wait_is_masked_as_what_an_event_carried() -> None:
     assert "secret-cart" == shown["waiting"][0]["key"]
     assert "secret-cart" not in json.dumps(ExplanationMask(TABLES).why_not(shown, "internal"))
     assert "secret-cart" in json.dumps(ExplanationMask(TABLES).why_not(shown, "personal"))
+
+
+def test_a_condition_of_another_version_of_the_rule_is_not_read_as_one_of_this() -> None:
+    told = RulesTold(outcomes=(
+        Outcome(CODE, NOW, rules_outcomes.CONDITION, 1, "2", "m1", 7),))
+    rule = {"name": "offer", "version": 8, "if": {
+        "field": "event.properties.plan", "equals": "pro"}}
+    last = why_not(ANNA, held(told, rule), "offer", NOW)["last"]
+    assert (7, None, "2") == (last["version"], last["condition"], last["value"])

@@ -21,8 +21,9 @@ from footfall.events.reserved import Reserved
 from footfall.tables.config import Config, canonical, check_changes
 from footfall.tables.spec import AnyTable
 
-#: It travels in every `$partition` record as well, once a checkpoint.
-CONTENT_BYTES_MAX = 100_000
+#: Of one record of the log. Compressed it travels in every `$partition` record as well, once a
+#: checkpoint.
+CONTENT_BYTES_MAX = 400_000
 
 
 class Outcome(NamedTuple):

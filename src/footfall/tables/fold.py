@@ -20,7 +20,7 @@ from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATIO
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import Handoff, Unmerge
 from footfall.tables import consent_gate, links, timers
-from footfall.tables.config import Config, version_of
+from footfall.tables.config import config_of, version_of
 from footfall.tables.handoffs import merged, parted
 from footfall.tables.linking import EVENT, Linking, Returned, Rows
 from footfall.tables.links_row import Letter
@@ -87,7 +87,7 @@ class Fold:
         self.records = Records(self.tables, best, is_key, hot_records_max)
         self.clock = state.clock
         self.next_offset = state.next_offset
-        self.config = Config(self.tables, state.config_number, state.config_content)
+        self.config = config_of(self.tables, state.config_number, state.config_content)
         self.outputs: list[Output] = []
 
         self._codec = self.records.codec
@@ -311,7 +311,7 @@ class Fold:
             # One that is ignored need not be understood: its tables may be gone.
             if version_of(payload.number, payload.content) > self.config.version:
                 try:
-                    self.config = Config(self.tables, payload.number, payload.content)
+                    self.config = config_of(self.tables, payload.number, payload.content)
                     self._lay_out()
                 except ConfigError as error:
                     raise StateRefused(f"configuration {payload.number} is not for this code: "

@@ -31,6 +31,7 @@ from footfall.tables.stored import (
     Row,
     Stored,
     Timer,
+    unpacked,
 )
 
 
@@ -166,4 +167,5 @@ def _body(data: bytes) -> memoryview:
 def decode_partition(data: bytes) -> PartitionState:
     """Inverse of `PartitionState.encode`."""
     header(data)
-    return _partition.decode(_body(data))
+    state = _partition.decode(_body(data))
+    return msgspec.structs.replace(state, config_content=unpacked(state.config_content))

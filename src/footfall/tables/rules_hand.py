@@ -133,7 +133,7 @@ class Hand:
                 or self._now - before.at >= RENEWED_MS):
             self._outcomes[rule.code] = Outcome(
                 rule.code, self._now, why, condition, cut(found, FOUND_BYTES_MAX),
-                cut(cause, CAUSE_BYTES_MAX))
+                cut(cause, CAUSE_BYTES_MAX), rule.said.version)
             self._is_changed = True
 
     def is_known(self, code: int, why: int, place: int) -> bool:

@@ -325,6 +325,8 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
     condition: int = 0
     found: str = ""
     cause: str = ""
+    #: Of the rule, as which it was asked.
+    version: int = 0
 
 
 class RulesFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):

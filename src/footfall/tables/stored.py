@@ -9,7 +9,9 @@ annotations and mypyc keeps only a part of them (setup.py).
 from __future__ import annotations
 
 import struct
-from typing import Any
+import zlib
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +21,7 @@ HEADER = struct.Struct(">BqqQ")
 #: Format 1 had no marks.
 HEADER_1 = struct.Struct(">Bqq")
 PARTITION_KEY = b"$partition"
+_PLAIN_BYTES_MAX: Final = 4_096
 
 
 class Timer(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -80,9 +83,26 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     key_fingerprint: str = ""
 
     def encode(self) -> bytes:
-        """Changelog value: the watermark in the header is the last offset covered."""
-        body = msgspec.msgpack.encode(self)
+        """Changelog value: the watermark in the header is the last offset covered. The content of
+        the configuration is compressed: it is written at each checkpoint.
+        """
+        body = msgspec.msgpack.encode(
+            msgspec.structs.replace(self, config_content=packed(self.config_content)))
         return HEADER.pack(FORMAT, self.next_offset - 1, NEVER, 0) + body
+
+
+@lru_cache(maxsize=8)
+def packed(content: bytes) -> bytes:
+    """The content of a configuration as it is stored: short ones as they are, which begin with a
+    brace, others by zlib, which does not. A thousand rules become a fifteenth.
+    """
+    return content if len(content) <= _PLAIN_BYTES_MAX else zlib.compress(content)
+
+
+@lru_cache(maxsize=8)
+def unpacked(content: bytes) -> bytes:
+    """Inverse of `packed`."""
+    return content if content.startswith(b"{") else zlib.decompress(content)
 
 
 class Versioned(msgspec.Struct, array_like=True):

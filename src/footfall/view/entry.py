@@ -9,13 +9,14 @@ Decides the bytes and nothing else. Keys hold a customer_key, never an identifie
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 import msgspec
 
 from footfall.errors import DecodeError
 from footfall.tables.record import header
-from footfall.tables.stored import HEADER, PartitionState
+from footfall.tables.stored import HEADER, PartitionState, packed, unpacked
 
 PREFIX = b"footfall:view:"
 #: What is no customer's.
@@ -113,14 +114,16 @@ def mark(generation: int, state: PartitionState, at: int, behind: int | None) ->
 
 def encode_mark(said: Mark) -> bytes:
     """Value of a mark."""
-    return head(said.generation, said.next_offset) + msgspec.msgpack.encode(said)
+    body = msgspec.structs.replace(said, config_content=packed(said.config_content))
+    return head(said.generation, said.next_offset) + msgspec.msgpack.encode(body)
 
 
 def decode_mark(data: bytes) -> Mark | None:
     """Inverse of `encode_mark`; None for what is none."""
     try:
-        return _mark.decode(data[HEAD_BYTES:])
-    except msgspec.MsgspecError:
+        said = _mark.decode(data[HEAD_BYTES:])
+        return msgspec.structs.replace(said, config_content=unpacked(said.config_content))
+    except (msgspec.MsgspecError, zlib.error):
         return None
 
 

@@ -180,15 +180,16 @@ def _last(rule: Rule, outcome: Outcome) -> Document:
         "condition": _condition(rule, outcome),
         "value": outcome.found or None,
         "cause": outcome.cause or None,
+        "version": outcome.version or None,
     }
 
 
 def _condition(rule: Rule, outcome: Outcome) -> Document | None:
     """The condition that decided, as the configuration in force has it; None where none did, or
-    where the rule has no such condition any more.
+    where it was of another version of the rule.
     """
     place = _PLACES.get(outcome.why)
-    if place is None or not outcome.condition:
+    if place is None or not outcome.condition or outcome.version not in (0, rule.version):
         return None
     root = {"if": rule.if_, "still": rule.still, "on.when": rule.on.when}[place]
     found = next((one for one in numbered(root) if one.number == outcome.condition), None)
