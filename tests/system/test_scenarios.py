@@ -38,6 +38,7 @@ pytestmark = pytest.mark.kafka
 
 FILE = Path(__file__).with_name("scenarios.yaml")
 SOON_S_MAX = 30.0
+TRIGGER_ID = re.compile(r"[0-9a-f]{32}")
 #: How instants are spelled; another one in each run.
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 
@@ -83,11 +84,15 @@ def told(bootstrap: str, since: Mapping[int, int]) -> list[TriggerDocument]:
 
 
 def timeless(value: Any) -> Any:
-    """Data or evidence less what says when, or how long after."""
+    """Data or evidence less what says when, or how long after; ids of triggers, and the causes of
+    waits, come from such.
+    """
     if isinstance(value, dict):
         return {key: timeless(inner) for key, inner in value.items() if not key.endswith("_ms")}
     if isinstance(value, str) and INSTANT.match(value):
         return "an instant"
+    if isinstance(value, str) and TRIGGER_ID.fullmatch(value):
+        return "a trigger"
     return [timeless(one) for one in value] if isinstance(value, list) else value
 
 
