@@ -261,7 +261,7 @@ def comparison(said: Condition, source: Source) -> Test:
     if name in COMPARISONS:
         return _compared(name, amount.parse(operand if isinstance(operand, int) else str(operand)),
                          units)
-    wanted = [_equal(one, source) for one in (operand if name == "in" else (operand,))]
+    wanted = [_equal(one, source, name) for one in (operand if name == "in" else (operand,))]
     if name == "not_equals":
         other = wanted[0]
         return lambda seen: not other(seen)
@@ -302,16 +302,19 @@ def _compared(name: str, bound: int, units: Callable[[Seen], list[int | None]]) 
     return stays
 
 
-def _equal(operand: Any, source: Source) -> Test:
+def _equal(operand: Any, source: Source, said: str) -> Test:
     values, units = source.values, source.units
     if isinstance(operand, bool):
         return lambda seen: any(value is operand for value in values(seen))
-    if isinstance(operand, str):
+    if isinstance(operand, str) and source.kind != NUMBER:
         path = source.path
         if path:
             return lambda seen: operand in seen.at(path)
         return lambda seen: operand in values(seen)
-    number = amount.parse(operand if isinstance(operand, int) else str(operand))
+    try:
+        number = amount.parse(operand if isinstance(operand, int) else str(operand))
+    except ValueError as error:
+        raise MisfitError(f"{operand!r} {error}", said) from None
     return lambda seen: number in units(seen)
 
 
