@@ -17,7 +17,7 @@ from footfall.collector.routes import CUSTOMERS_PREFIX, TRIGGERS_PREFIX
 from footfall.tables import rules_outcomes
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord, RecordCodec
-from footfall.tables.rules_row import Outcome, RulesFacts, RulesTold, Standing
+from footfall.tables.rules_told import Outcome, RulesFacts, RulesTold, Standing
 from footfall.tables.stored import PartitionState, Row
 from footfall.up.ports import HOST
 from footfall.view import entry

@@ -8,7 +8,7 @@ import pytest
 from footfall import tables
 from footfall.errors import ConfigError
 from footfall.tables.config import Config
-from footfall.tables.rules_row import WAITS_MAX
+from footfall.tables.rules_told import WAITS_MAX
 from tests.tables import events
 from tests.tables.logs import ANNA, BERT, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, counts, key_of, ordered, rule

@@ -21,8 +21,8 @@ from footfall.errors import ConfigError
 from footfall.tables.computed_limits import key_of
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord, RecordCodec
+from footfall.tables.rules_aggregates import aggregates
 from footfall.tables.rules_book import SEGMENTS, Book, CompiledSegment
-from footfall.tables.rules_conditions import aggregates
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_row import Condition
 from footfall.tables.segments_row import Membership, SegmentsTold

@@ -19,8 +19,8 @@ from footfall.errors import ConfigError, MisfitError
 from footfall.events.reserved_row import ConfigPayload
 from footfall.tables import computed_limits, consent_gate
 from footfall.tables.computed_row import Definition
+from footfall.tables.rules_aggregates import counted
 from footfall.tables.rules_book import RULES, SEGMENTS, Book
-from footfall.tables.rules_conditions import counted
 from footfall.tables.spec import AnyTable
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]

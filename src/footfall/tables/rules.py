@@ -20,7 +20,8 @@ from footfall.tables.cart_triggers import instant
 from footfall.tables.rules_book import RULES
 from footfall.tables.rules_conditions import code_of
 from footfall.tables.rules_outcomes import OUTCOMES
-from footfall.tables.rules_row import RulesConfig, RulesFacts, RulesTold, span_ms
+from footfall.tables.rules_row import RulesConfig, span_ms
+from footfall.tables.rules_told import RulesFacts, RulesTold
 from footfall.tables.spec import TableSpec, says_nothing
 
 

@@ -22,7 +22,7 @@ from footfall.tables.rules_conditions import HOLDS, Compiled
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_hand import Hand
 from footfall.tables.rules_happening import Cause, Firing, Happening
-from footfall.tables.rules_row import FIRED_MAX, RulesTold, Standing, Wait
+from footfall.tables.rules_told import FIRED_MAX, RulesTold, Standing, Wait
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
 

@@ -16,7 +16,7 @@ from typing import Final
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.rules_book import CompiledRule
 from footfall.tables.rules_fields import cut
-from footfall.tables.rules_row import (
+from footfall.tables.rules_told import (
     CAUSE_BYTES_MAX,
     FOUND_BYTES_MAX,
     KEY_BYTES_MAX,

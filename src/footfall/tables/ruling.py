@@ -14,8 +14,9 @@ from typing import Final
 from footfall.events.interaction import Interaction
 from footfall.tables import rules_firing, segments_changes
 from footfall.tables.record import CustomerRecord
+from footfall.tables.rules_aggregates import AGGREGATE
 from footfall.tables.rules_book import RULES, SEGMENTS, Book
-from footfall.tables.rules_conditions import AGGREGATE, SEGMENT
+from footfall.tables.rules_conditions import SEGMENT
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_happening import Happening
 from footfall.tables.schedules import Due, Schedules, zone_of

@@ -24,16 +24,8 @@ from footfall.tables.cart_triggers import instant
 from footfall.tables.consent_row import STATUSES, ConsentConfig, ConsentFacts
 from footfall.tables.rules_conditions import code_of
 from footfall.tables.rules_outcomes import OUTCOMES
-from footfall.tables.rules_row import (
-    Condition,
-    Outcome,
-    Rule,
-    RulesConfig,
-    RulesTold,
-    Standing,
-    instant_ms,
-    span_ms,
-)
+from footfall.tables.rules_row import Condition, Rule, RulesConfig, instant_ms, span_ms
+from footfall.tables.rules_told import Outcome, RulesTold, Standing
 from footfall.view.document import Document, Held
 from footfall.view.pointers import owner_of
 from footfall.view.rule_text import numbered, of_condition, of_on, of_over
