@@ -28,6 +28,7 @@ from footfall.query import collected
 from footfall.query.collected import EVERY, Collected, Event
 from footfall.query.unused import as_json, declared_paths, never_collected, unused
 from footfall.tables.reads import is_read, paths_read, read_fields
+from footfall.tables.spec import Reads
 from tests.events.records import an_interaction
 from tests.tables.logs import KEYS, START
 
@@ -134,6 +135,22 @@ def test_every_field_that_a_table_reads_is_read() -> None:
         assert not is_read(path, order), path
     page = paths_read(read_fields(), "page", "Order Completed")
     assert not is_read("properties.total", page)
+
+
+def test_events_of_many_names_are_read_where_any_of_them_is(monkeypatch: Any) -> None:
+    """Pages that the plan does not name, and what is past the limits, are gathered together: what
+    is read of an event among them is no field to stop sending. Of other calls it stays one.
+    """
+    reads = [Reads(frozenset({"properties.ref"}), frozenset({"home"}), frozenset({"page"}))]
+    made = gathered(items(), None)
+    assert "properties.ref" not in {row.path for row in unused(made.events, reads, None)}
+    elsewhere = [reads[0]._replace(calls=frozenset({"screen"}))]
+    assert [("page", "")] == [row.event for row in unused(made.events, elsewhere, None)
+                              if row.path == "properties.ref"]
+    monkeypatch.setattr(collected, "EVENTS_MAX", len(made.events) - 2)
+    found = rows(gathered(items(), None))
+    assert ("track", HIDDEN, "properties.shipping") in found
+    assert ("track", HIDDEN, "properties.order_id") not in found
 
 
 def test_what_cannot_be_looked_into_is_counted() -> None:
