@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.admin import config
-from footfall.admin.config_log import NONE
+from footfall.admin.config_log import NONE, ConfigLog, version_of
 from footfall.admin.scan import Span, newest
 from footfall.errors import Rejected
 from footfall.events.admit import admit
@@ -25,6 +25,7 @@ from footfall.events.codec import Codecs
 from footfall.events.field_names import DIGITS_MAX, HIDDEN, NAME_CHARS_MAX, shown
 from footfall.events.plan import Plan
 from footfall.events.plan_rule import Document, rule_of
+from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
 from footfall.query import collected
 from footfall.query.collected import EVERY, Collected, Event
@@ -314,6 +315,14 @@ def test_what_the_configuration_reads_is_not_listed(footfall_topics: str, tmp_pa
     text = footfall(footfall_topics, tmp_path, secret="").stdout
     assert "the configuration was not read" in text
     assert "collected, and read by no table;" in text
+    text = footfall(footfall_topics, tmp_path, secret="the system secret of others").stdout
+    assert "no configuration was applied under this system_secret: 0 computed traits" in text
+
+    log = ConfigLog(footfall_topics, Reserved(SECRET.encode()), CODECS)
+    log.write(version_of(9, b'{"of_tomorrow":{}}'), range(4))
+    found, said = listed()
+    assert ({search, ref}, None) == (found, said["version"])
+    assert "unknown section 'of_tomorrow'" in said["error"]
 
 
 def test_files_that_cannot_be_applied_are_refused(tmp_path: Path) -> None:

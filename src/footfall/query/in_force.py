@@ -1,7 +1,8 @@
 """Which configuration is asked for what its computed traits, segments and rules read.
 
 Decides where it comes from: files where some are named, else the highest version in the log. One of
-the log that cannot be read is no failure: it is said that it was not, and why. Files are held to
+the log that cannot be read is no failure: it is said that it was not, and why; records under
+another secret than ours are passed over, as everywhere, so then there is none. Files are held to
 what `footfall config check` holds them to.
 """
 
@@ -47,9 +48,9 @@ class InForce(NamedTuple):
                     f"read is not known (name files with --config): {self.error}")
         counts = ", ".join(f"{len(self.config.sections[name].definitions)} {called}"
                            for name, called in SECTIONS.items())
-        name = " ".join(self.files) or (
-            f"{self.config.label} in force" if self.config.number else "in force: the defaults")
-        return f"configuration {name}: {counts}"
+        if not self.config.number:
+            return f"no configuration was applied under this system_secret: {counts}"
+        return f"configuration {' '.join(self.files) or f'{self.config.label} in force'}: {counts}"
 
 
 def of_files(files: Sequence[Path]) -> InForce:

@@ -40,7 +40,7 @@ def declared_fields(config: Config) -> tuple[Reads, ...]:
     found = [_of_definition(said) for said in counting.definitions]
     for rule in config.book().rules:
         found += _of_rule(rule)
-    return tuple(dict.fromkeys(one for one in found if one.paths))
+    return tuple(dict.fromkeys(found))
 
 
 def paths_read(reads: Iterable[Reads], call: str, event: str | None) -> frozenset[str]:
