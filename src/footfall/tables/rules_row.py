@@ -1,7 +1,7 @@
 """Rules as data: what a rule may say, and what is remembered of it for one customer.
 
 Decides fields, their order in the stored bytes, and what a single rule may say by itself. What
-conditions may name is in `rules_conditions.py`, what rules may say together in `rules_check.py`. A
+conditions may name is in `rules_conditions.py`, what rules may say together in `rules_book.py`. A
 refusal carries the path of the key that it is about. Stays interpreted (setup.py).
 """
 
