@@ -8,7 +8,7 @@ read a customer's row; that is `ruling.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from footfall.errors import MisfitError
@@ -46,9 +46,11 @@ class CompiledSegment:
 class CompiledRule:
     """One rule: conditions as functions, spans as ms (0: none)."""
 
-    def __init__(self, said: Rule, compiler: Compiler) -> None:
+    def __init__(self, said: Rule, compiler: Compiler, number: int) -> None:
         on = said.on
         self.said = said
+        #: Its place among the rules in force.
+        self.number = number
         self.name = said.name
         self.code = code_of(said.name)
         self.order = (-said.priority, said.name)
@@ -124,7 +126,7 @@ class Book:
             for n, said in enumerate(segments.definitions)]
         self._check_ring()
         self.segments = _ordered(self.segments)
-        self.rules = [_placed((RULES, "definitions", n), CompiledRule, said, compiler)
+        self.rules = [_placed((RULES, "definitions", n), CompiledRule, said, compiler, n)
                       for n, said in enumerate(rules.definitions)]
         self.by_code = {rule.code: rule for rule in self.rules}
         self._check(tables)
@@ -138,7 +140,8 @@ class Book:
         self.tokens = frozenset(token for one in (
             *(segment.condition for segment in self.segments), *(rule.when for rule in self.whens))
             for token in one.tokens)
-        self.is_empty = not self.rules and not self.segments
+        self._whens_of = {token: [rule for rule in self.whens if token in rule.when.tokens]
+                          for token in self.tokens}
 
     def entry(self, event: Interaction) -> Entry | None:
         """What an event concerns; None: nothing."""
@@ -148,6 +151,13 @@ class Book:
         name = event["event"]
         found = by_name.get(named(name)) if name else None
         return by_name.get("") if found is None else found
+
+    def whens_of(self, changed: Collection[str]) -> Sequence[CompiledRule]:
+        """The rules on conditions that depend on something that changed, as they stand."""
+        found = [rule for token in changed for rule in self._whens_of.get(token, ())]
+        if len(changed) > 1 and len(found) > 1:
+            found = sorted(set(found), key=lambda rule: rule.number)
+        return found
 
     def _entries(self, call: str) -> dict[str, Entry]:
         """Matched name -> what it concerns; "" for all other names."""

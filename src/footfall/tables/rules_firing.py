@@ -100,7 +100,7 @@ class _Asked:
         if entry is not None:
             firing += self._began(entry, happening.at)
             self._end(entry, happening.at)
-        for rule in self._book.whens:
+        for rule in self._concerned(happening):
             standing = self.hand.standing(rule)
             is_fired = happening.has_come(RULES, standing.check_at, self._now)
             if is_fired or is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody):
@@ -116,6 +116,13 @@ class _Asked:
             firing = self._heard(told)
             if is_timer:  # what follows may have waited already: its cause had to settle
                 firing += self._over()
+
+    def _concerned(self, happening: Happening) -> Sequence[CompiledRule]:
+        """The rules on conditions that may have to be looked at."""
+        changed = happening.changed
+        if changed is None or happening.is_new or RULES in happening.timers:
+            return self._book.whens
+        return self._book.whens_of(changed)
 
     def due(self) -> int | None:
         """When time may next tell something."""
