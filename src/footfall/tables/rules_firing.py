@@ -105,9 +105,11 @@ class _Asked:
             is_fired = happening.has_come(RULES, standing.check_at, self._now)
             if is_fired or is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody):
                 firing += self._turned(rule, standing, is_fired=is_fired)
+        is_timer = RULES in happening.timers
+        if is_timer:  # before what begins a wait anew at the very instant at which it is over
+            firing += self._over()
         firing += self._scheduled(happening)
         firing += self._heard(happening.triggers)
-        is_timer = RULES in happening.timers
         if is_timer:
             firing += self._over()
         while firing:
@@ -194,7 +196,7 @@ class _Asked:
                                  check_at))
         if holds != rule.said.on.becomes:
             if rule.wait_ms:
-                self.hand.end(rule, "", at)
+                self.hand.turn_off(rule, at)
             return []
         on = {"becomes": holds, "because": "time" if is_fired else "event",
               "conditions": rule.when.evidence(self._seen)}

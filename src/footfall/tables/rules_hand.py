@@ -72,13 +72,17 @@ class Hand:
     def end(self, rule: CompiledRule, key: str, at: int) -> bool:
         """What happened at `at` ends a wait; key "" ends those of every key. Whether one waited."""
         wait = self._wait(rule, key)
-        if rule.said.on.when is not None:
-            at = max(at, max((one.started for one in self.waits_of(rule)), default=0))
         waited = any(self._is_active(one) and one.started <= at for one in self.waits_of(rule)
                      if one.key == wait.key or not wait.key)
         if at > wait.stopped:
             self._put(Wait(rule.code, wait.key, wait.started, at, wait.told, wait.cause))
         return waited
+
+    def turn_off(self, rule: CompiledRule, at: int) -> None:
+        """The condition that a wait is for holds no more, as of `at`: also within the ms in which
+        the wait began.
+        """
+        self.end(rule, "", max(at, max((one.started for one in self.waits_of(rule)), default=0)))
 
     def over(self, wait: Wait, deadline: int) -> None:
         """The wait was told, or nothing is to be told of it."""
