@@ -10,6 +10,7 @@ before. Stays interpreted (setup.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -81,16 +82,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     def _check_operands(self, name: str) -> None:
         shown = _OPERATORS[name]
         if name in ("greater", "less"):
-            _check_number(getattr(self, name), shown)
+            check_number(getattr(self, name), shown)
         values = self.in_ if name == "in_" else (getattr(self, name),)
         assert values is not None
-        if not 1 <= len(values) <= IN_MAX:
-            raise MisfitError(f"has {len(values)} values; 1 to {IN_MAX}", shown)
-        for value in values:
-            if isinstance(value, str) and not 1 <= len(value) <= TEXT_CHARS_MAX:
-                raise MisfitError(f"is {len(value)} characters long; 1 to {TEXT_CHARS_MAX}", shown)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                _check_number(value, shown)
+        check_operands(values, shown)
 
 
 class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -181,7 +176,19 @@ def check_path(path: str, key: str) -> None:
                           key)
 
 
-def _check_number(value: Any, key: str) -> None:
+def check_operands(values: Sequence[Scalar], key: str) -> None:
+    """Refuses too many values to compare with, and such as are too long or too large."""
+    if not 1 <= len(values) <= IN_MAX:
+        raise MisfitError(f"has {len(values)} values; 1 to {IN_MAX}", key)
+    for value in values:
+        if isinstance(value, str) and not 1 <= len(value) <= TEXT_CHARS_MAX:
+            raise MisfitError(f"is {len(value)} characters long; 1 to {TEXT_CHARS_MAX}", key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            check_number(value, key)
+
+
+def check_number(value: Any, key: str) -> None:
+    """Refuses what is no exact amount."""
     try:
         amount.parse(value if isinstance(value, int) else str(value))
     except ValueError as error:

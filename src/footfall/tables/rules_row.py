@@ -15,9 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from footfall.errors import MisfitError
-from footfall.events import amount
 from footfall.tables.computed_row import (
-    IN_MAX,
     OF_VALUES,
     TEXT_CHARS_MAX,
     Aggregate,
@@ -25,6 +23,8 @@ from footfall.tables.computed_row import (
     Over,
     Scalar,
     Window,
+    check_number,
+    check_operands,
     check_path,
 )
 
@@ -153,16 +153,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
             span_ms(getattr(self, name), shown)
             return
         if name in COMPARISONS:
-            _check_number(getattr(self, name), shown)
+            check_number(getattr(self, name), shown)
         values = self.in_ if name == "in_" else (getattr(self, name),)
         assert values is not None
-        if not 1 <= len(values) <= IN_MAX:
-            raise MisfitError(f"has {len(values)} values; 1 to {IN_MAX}", shown)
-        for value in values:
-            if isinstance(value, str) and not 1 <= len(value) <= TEXT_CHARS_MAX:
-                raise MisfitError(f"is {len(value)} characters long; 1 to {TEXT_CHARS_MAX}", shown)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                _check_number(value, shown)
+        check_operands(values, shown)
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -323,13 +317,6 @@ def instant_ms(text: str | None, key: str = "") -> int | None:
     if at is None or at.tzinfo is None:
         raise MisfitError(f"{text[:60]!r} is no instant such as 2026-12-01T09:00:00Z", key)
     return round(at.timestamp() * 1000)
-
-
-def _check_number(value: Any, key: str) -> None:
-    try:
-        amount.parse(value if isinstance(value, int) else str(value))
-    except ValueError as error:
-        raise MisfitError(f"{value!r} {error}", key) from None
 
 
 def _measured(condition: Condition) -> tuple[int, int]:
