@@ -49,7 +49,7 @@ def test_every_recipe_is_documented_with_its_parameters() -> None:
 def test_limits_are_those_of_the_code() -> None:
     text = section(PAGE, "Limits").replace(",", "")
     for limit in (rules_row.RULES_MAX, rules_row.SEGMENTS_MAX, rules_row.CONDITIONS_MAX,
-                  rules_row.CONDITION_DEPTH_MAX, computed_row.IN_MAX, rules_row.TEXT_CHARS_MAX,
+                  rules_row.CONDITION_DEPTH_MAX, computed_row.IN_MAX, computed_row.TEXT_CHARS_MAX,
                   rules_row.CEL_CHARS_MAX, rules_row.DATA_MAX, rules_told.WAITS_MAX,
                   rules_told.ONCE_MAX, CHAIN_MAX):
         assert re.search(rf"\b{limit}\b", text), limit
