@@ -7,8 +7,9 @@ import pytest
 
 from footfall import tables
 from footfall.errors import ConfigError
+from footfall.tables import rules
 from footfall.tables.config import Config
-from footfall.tables.rules_told import WAITS_MAX
+from footfall.tables.rules_told import WAITS_MAX, RulesFacts
 from tests.tables import events
 from tests.tables.logs import ANNA, BERT, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, counts, key_of, ordered, rule
@@ -499,3 +500,15 @@ def test_a_wait_that_is_over_at_the_instant_at_which_it_begins_anew_is_told() ->
     assert left[0] + HOUR == left[1]
     assert [at + HOUR for at in left] == [told["occurred_at"] for told in shop.told("gone")] or (
         [left[0] + HOUR] == [told["occurred_at"] for told in shop.told("gone")])
+
+
+def test_what_waits_is_shown_less_what_an_event_without_key_has_ended() -> None:
+    shop = Shop([rule("left", VIEWED, wait="10m", key="event.properties.product_id",
+                      unless={"call": "track", "event": "Order Completed"})])
+    shop.did(0, "Product Viewed", product_id="a")
+    told = shop.row("rules")
+    config = shop.log.fold_of(ANNA).config.sections["rules"]
+    assert ["a"] == [wait["key"] for wait in rules.view(RulesFacts(), told, 0, config)["waits"]]
+    shop.did(MINUTE, "Order Completed")
+    told = shop.row("rules")
+    assert [] == rules.view(RulesFacts(), told, 0, config)["waits"]

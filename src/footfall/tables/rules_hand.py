@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from footfall.tables import rules_outcomes as outcomes
+from footfall.tables.computed_filter import cut
 from footfall.tables.rules_book import CompiledRule
-from footfall.tables.rules_fields import cut
 from footfall.tables.rules_told import (
     CAUSE_BYTES_MAX,
     FOUND_BYTES_MAX,
@@ -238,6 +238,12 @@ def is_active(waits: Mapping[tuple[int, str], Wait], wait: Wait) -> bool:
     every = waits.get((wait.rule, ""))
     stopped = max(wait.stopped, 0 if every is None else every.stopped)
     return wait.started > stopped and wait.started > wait.told
+
+
+def active_waits(told: RulesTold) -> list[Wait]:
+    """The waits of a row that nothing has ended, and that were not told."""
+    waits = {(one.rule, one.key): one for one in told.waits}
+    return [one for one in told.waits if is_active(waits, one)]
 
 
 def newest_waits(waits: Mapping[tuple[int, str], Wait]) -> tuple[Wait, ...]:
