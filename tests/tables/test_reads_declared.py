@@ -102,7 +102,7 @@ def test_it_is_what_the_engine_looks_at(call: str, name: str) -> None:
     counted = IN_FORCE.bound["computed"].definitions
     looked_at = {path for n, _test in Filter(counted).candidates(event)
                  for path in paths_of(counted[n])}
-    entry = IN_FORCE.book().entry(event)
+    entry = IN_FORCE.book.entry(event)
     looked_at |= set() if entry is None else entry.paths.places.keys()
     assert looked_at - {"channel"} == paths_read(declared_fields(IN_FORCE), call, name)
 

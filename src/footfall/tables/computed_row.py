@@ -119,13 +119,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     values_max: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
 
     def __post_init__(self) -> None:
-        if self.of in OF_VALUES:
-            if self.value is None:
-                raise MisfitError(f"{self.of} needs the path of its value, such as "
-                                  "properties.total", "value")
-            check_path(self.value, "value")
-        elif self.value is not None:
-            raise MisfitError(f"{self.of} has no value: it is of events alone", "value")
+        check_value(self.of, self.value)
         if self.values_max is not None and self.of not in OF_CANDIDATES:
             raise MisfitError(f"is only for {', '.join(sorted(OF_CANDIDATES))}", "values_max")
 
@@ -174,6 +168,17 @@ def check_path(path: str, key: str) -> None:
         raise MisfitError(f"{path!r} is no path: channel, or properties, traits or context and 1 "
                           f"to {PATH_NAMES_MAX} names with dots between, such as properties.total",
                           key)
+
+
+def check_value(of: Aggregate, value: str | None) -> None:
+    """Refuses the path of a value where it is missing, leads nowhere or is not asked for."""
+    if of in OF_VALUES:
+        if value is None:
+            raise MisfitError(f"{of} needs the path of its value, such as properties.total",
+                              "value")
+        check_path(value, "value")
+    elif value is not None:
+        raise MisfitError(f"{of} has no value: it is of events alone", "value")
 
 
 def check_operands(values: Sequence[Scalar], key: str) -> None:

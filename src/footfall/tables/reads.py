@@ -38,7 +38,7 @@ def declared_fields(config: Config) -> tuple[Reads, ...]:
     """
     counting = config.bound.get("computed", config.sections["computed"])
     found = [_of_definition(said) for said in counting.definitions]
-    for rule in config.book().rules:
+    for rule in config.book.rules:
         found += _of_rule(rule)
     return tuple(dict.fromkeys(found))
 

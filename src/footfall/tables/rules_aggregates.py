@@ -7,7 +7,6 @@ limits, and equal ones share what is kept. Must never count anything itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +24,6 @@ AGGREGATE: Final = "of:"
 _AMOUNTS = frozenset({"sum", "average", "min", "max"})
 _NUMBERS = frozenset({"count", "distinct_count"})
 _SPANS = frozenset({"time_since_first", "time_since_last"})
-_MS: Final = amount.ONE // 1000
 
 
 def hidden(said: Condition) -> Definition:
@@ -57,7 +55,9 @@ def counted(rules: RulesConfig, segments: SegmentsConfig) -> list[Definition]:
 
 
 def aggregate(said: Condition) -> Source:
-    """An aggregate of events as a field: of a number, a text, or texts."""
+    """An aggregate of events as a field: of a number, a text, texts, or the instant of an event
+    (time_since_first and time_since_last, which are asked by older_than and newer_than).
+    """
     definition = hidden(said)
     of = definition.of
 
@@ -67,24 +67,19 @@ def aggregate(said: Condition) -> Source:
             return []
         if isinstance(value, tuple):
             return list(value)
-        if isinstance(value, int):
-            return [value * (amount.ONE if of in _NUMBERS else _MS if of in _SPANS else 1)]
-        return [value]
-    is_number = of in _NUMBERS or of in _AMOUNTS or of in _SPANS
-    kind = NUMBER if is_number else TEXTS if of == "unique_list" else TEXT
+        return [value * amount.ONE if isinstance(value, int) and of in _NUMBERS else value]
+
+    def instants(seen: Seen) -> list[Any]:
+        at = computed_reading.counted_from(seen.row("computed")[0], definition, seen.now)
+        return [] if at is None else [at]
     if of in _SPANS:
-        kind = INSTANT
-    found = Source(of, kind, _instants(definition) if of in _SPANS else values)
+        found = Source(of, INSTANT, instants)
+    elif of in _NUMBERS or of in _AMOUNTS:
+        found = Source(of, NUMBER, values)
+    else:
+        found = Source(of, TEXTS if of == "unique_list" else TEXT, values)
     found.token = f"{AGGREGATE}{key_of(definition).hex()}"
     if said.window != "ever":
         found.changes_at = lambda seen: computed_reading.changes_at(
             seen.row("computed")[0], definition, seen.now)
     return found
-
-
-def _instants(definition: Definition) -> Callable[[Seen], list[Any]]:
-    """time_since_first and time_since_last are asked by older_than and newer_than."""
-    def values(seen: Seen) -> list[Any]:
-        at = computed_reading.counted_from(seen.row("computed")[0], definition, seen.now)
-        return [] if at is None else [at]
-    return values

@@ -144,7 +144,7 @@ class Compiler:
         members: list[Node] = []
         following = number + 1
         for n, one in enumerate(said.members):
-            members.append(_at((group, n), self._node, one, subject, following))
+            members.append(placed((group, n), self._node, one, subject, following))
             following += _count(one)
         tests = [member.test for member in members]
         return Node(number, said, _grouped(group, tests), None, members)
@@ -158,7 +158,7 @@ class Compiler:
             source = aggregate(said)
         else:
             assert said.field is not None
-            source = _at(("field",), self.source, said.field, subject)
+            source = placed(("field",), self.source, said.field, subject)
         test = comparison(said, source)
         leaf = Leaf(said, test, source.shown, [source.token] if source.token else ())
         if source.path:
@@ -183,8 +183,8 @@ class Compiler:
 
     def _of_cel(self, said: Condition, text: str, subject: str) -> Leaf:
         roots = [*self.catalogue.roots(), *([subject] if subject else [])]
-        program = _at(("cel",), import_module("footfall.tables.rules_cel").Program, text, roots)
-        sources = [_at(("cel",), self.source, name, subject) for name in program.names]
+        program = placed(("cel",), import_module("footfall.tables.rules_cel").Program, text, roots)
+        sources = [placed(("cel",), self.source, name, subject) for name in program.names]
 
         def shown(seen: Seen) -> Any:
             return {source.name: source.shown(seen) for source in sources}
@@ -255,7 +255,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) else value
 
 
-def _at(path: tuple[str | int, ...], made: Callable[..., Any], *args: Any) -> Any:
+def placed(path: tuple[str | int, ...], made: Callable[..., Any], *args: Any) -> Any:
     """What a function makes; a refusal of it is led to by a path."""
     try:
         return made(*args)

@@ -1,9 +1,9 @@
 """Whether a rule fires: what began it, its conditions, and all that may keep it from firing.
 
-Decides the order: starts and ends, `if`, `wait` (with `unless` and `still`), `expires`, `once`,
-`cooldown`, `group`; then the held-out part, which is recorded and told to nobody. Rules of one step
-are taken by priority, then by name; those that act on another rule's trigger follow it, and do not
-see one that is held out. What did not fire is remembered with why (`rules_outcomes.py`).
+Decides the order: starts and ends, `if`, `wait` (with `unless` and `still`), `expires`, `cooldown`,
+`group`, `once`; then the held-out part, which is recorded and told to nobody. Rules of one step are
+taken by priority, then by name; those that act on another rule's trigger follow it, and do not see
+one that is held out. What did not fire is remembered with why (`rules_outcomes.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from footfall.tables.rules_conditions import HOLDS, Compiled
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_hand import Hand
 from footfall.tables.rules_happening import Cause, Firing, Happening
-from footfall.tables.rules_told import FIRED_MAX, RulesTold, Standing, Wait
+from footfall.tables.rules_told import FIRED_MAX, RulesTold, Standing
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
 
@@ -237,7 +237,7 @@ class _Asked:
             on = {"waited_for": rule.said.wait, "since": instant(wait.started),
                   "deadline": instant(deadline), "cause": wait.cause,
                   "conditions": rule.still.evidence(self._seen)}
-            found.append(Firing(rule, deadline, _cause_of(wait, deadline), wait.key, on, None))
+            found.append(Firing(rule, deadline, (wait.key, deadline), wait.key, on, None))
         return found
 
     def _considered(self, rule: CompiledRule, at: int, cause: Cause, on: dict[str, Any],
@@ -339,7 +339,3 @@ class _Asked:
     def _message_id(self) -> str:
         event = self._seen.event
         return "" if event is None else str(event["message_id"])
-
-
-def _cause_of(wait: Wait, deadline: int) -> Cause:
-    return (wait.key, deadline)

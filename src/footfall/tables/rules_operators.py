@@ -57,18 +57,12 @@ def comparison(said: Condition, source: Source) -> Test:
 
 
 def _compared(name: str, bound: int, units: Callable[[Seen], list[int | None]]) -> Test:
-    # Between integers `u > bound` is `u >= bound + 1`. Loops: a generator costs more than all else.
+    # Between integers `u > bound` is `u >= bound + 1`.
     if name in ("greater", "at_least"):
         least = bound + 1 if name == "greater" else bound
-
-        def reaches(seen: Seen) -> bool:
-            return any(number is not None and number >= least for number in units(seen))
-        return reaches
+        return lambda seen: any(u is not None and u >= least for u in units(seen))
     most = bound - 1 if name == "less" else bound
-
-    def stays(seen: Seen) -> bool:
-        return any(number is not None and number <= most for number in units(seen))
-    return stays
+    return lambda seen: any(u is not None and u <= most for u in units(seen))
 
 
 def _equal(operand: Any, source: Source, said: str) -> Test:

@@ -16,7 +16,6 @@ import msgspec
 
 from footfall.errors import MisfitError
 from footfall.tables.computed_row import (
-    OF_VALUES,
     TEXT_CHARS_MAX,
     Aggregate,
     Call,
@@ -25,7 +24,7 @@ from footfall.tables.computed_row import (
     Window,
     check_number,
     check_operands,
-    check_path,
+    check_value,
 )
 
 NAME = r"^[a-z][a-z0-9_]{0,49}\Z"
@@ -139,13 +138,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
             return
         if self.over is None:
             raise MisfitError("an aggregate needs over, which events it is of; {} is all", "over")
-        if self.of in OF_VALUES:
-            if self.value is None:
-                raise MisfitError(f"{self.of} needs the path of its value, such as "
-                                  "properties.total", "value")
-            check_path(self.value, "value")
-        elif self.value is not None:
-            raise MisfitError(f"{self.of} has no value: it is of events alone", "value")
+        check_value(self.of, self.value)
 
     def _check_operands(self, name: str) -> None:
         shown = _OPERATORS[name]
