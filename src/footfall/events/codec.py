@@ -25,7 +25,7 @@ from footfall.events import amount, avro
 from footfall.events.commerce import LINES_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
 
-SUBJECTS = ("interaction", "trigger", "rejected")
+SUBJECTS = ("interaction", "trigger", "rejected", "delivery")
 _HEADER = struct.Struct(">bI")
 #: What `avro.reader` says of a record that is not a common one, or none.
 _UNCOMMON = (avro.Unreadable, IndexError, ValueError, struct.error)
@@ -65,6 +65,31 @@ class RejectedRecord(TypedDict):
     topic: str
     partition: int
     offset: int
+    key_id: str | None
+    personal: bytes
+
+
+class DeliveryRecord(TypedDict):
+    """Decoded schemas/delivery.avsc."""
+
+    status: str
+    reason: str
+    trigger_id: str
+    trigger: str
+    customer_key: str
+    destination: str
+    channel: str
+    medium: str
+    purpose: str
+    attempt: int
+    at: int
+    due_at: int
+    emitted_at: int
+    code: int
+    took_ms: int
+    trigger_offset: int
+    routes_version: str
+    depth: int
     key_id: str | None
     personal: bytes
 
@@ -218,6 +243,7 @@ class Codecs:
         self.interaction = InteractionCodec("interaction", ids["interaction"], lookup)
         self.trigger: Codec[TriggerRecord] = Codec("trigger", ids["trigger"], lookup)
         self.rejected: Codec[RejectedRecord] = Codec("rejected", ids["rejected"], lookup)
+        self.delivery: Codec[DeliveryRecord] = Codec("delivery", ids["delivery"], lookup)
 
 
 def _too_large(data: bytes) -> bool:

@@ -16,13 +16,14 @@ from typing import Any, cast
 from footfall.errors import DecodeError, SchemaError
 from footfall.events.codec import SUBJECTS, Codecs, Schema, released_text, released_versions
 from footfall.events.schema_rules import hazards
-from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
+from footfall.events.topics import DELIVERIES, INTERACTIONS, REJECTED, TRIGGERS
 
 #: TopicNameStrategy: subject of our schemas -> subject in the registry.
 REGISTRY_SUBJECTS = {
     "interaction": f"{INTERACTIONS}-value",
     "trigger": f"{TRIGGERS}-value",
     "rejected": f"{REJECTED}-value",
+    "delivery": f"{DELIVERIES}-value",
 }
 LEVEL = "FULL_TRANSITIVE"
 ANSWER_S_MAX = 5.0
