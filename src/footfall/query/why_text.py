@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from footfall.query.customer_text import INDENT, block, short
-from footfall.query.lines import safe
+from footfall.view.terminal import safe
 
 Parts = list[RenderableType]
 
