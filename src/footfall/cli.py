@@ -25,6 +25,7 @@ COMMANDS = {
     "collector": "footfall.collector.command:collector",
     "plan": "footfall.query.plan_command:plan",
     "worker": "footfall.stream.command:worker",
+    "delivery": "footfall.delivery.command:delivery",
     "tail": "footfall.query.command:tail",
     "customer": "footfall.query.customer_command:customer",
     "why": "footfall.query.why_command:why",

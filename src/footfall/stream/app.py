@@ -26,6 +26,7 @@ from footfall.stream.agents import attach
 from footfall.stream.crash import die
 from footfall.stream.engine import Engine
 from footfall.stream.log_engine import LogEngine
+from footfall.stream.metrics_serving import MetricsServing
 from footfall.stream.records import plain
 from footfall.stream.recovery import BulkTableManager
 from footfall.stream.serving import Serving
@@ -43,7 +44,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust app that starts and stops an engine with itself."""
 
     engine: LogEngine[Any]
-    serving: Serving | None = None
+    serving: MetricsServing | None = None
 
     def _create_directories(self) -> None:
         """Faust's folders are for stores on disk: a worker keeps nothing there, and the current

@@ -103,6 +103,18 @@ class Engine(LogEngine[Partition]):
         """What the fold has counted."""
         publishing.publish(self, partition)
 
+    def begin_metrics(self) -> None:
+        """Every label that is known beforehand, at 0."""
+        publishing.begin(self)
+
+    def publish_all(self) -> None:
+        """Every metric as it is now, for a scrape."""
+        publishing.publish_all(self)
+
+    def state(self) -> dict[str, Any]:
+        """Whether the view is there; a worker is ready without it: the log goes on."""
+        return {} if self.views is None else {"view": self.views.state()}
+
     def taken(self, partition: Partition, changed: Sequence[Change]) -> None:
         """The view learns what is about to be durable."""
         if self.views is not None:

@@ -136,6 +136,18 @@ class LogEngine(ABC, Generic[P]):
     def publish(self, partition: P) -> None:
         """Metrics of one partition, at a checkpoint."""
 
+    @abstractmethod
+    def begin_metrics(self) -> None:
+        """Every label that is known beforehand, at 0."""
+
+    @abstractmethod
+    def publish_all(self) -> None:
+        """Every metric as it is now, for a scrape."""
+
+    def state(self) -> dict[str, Any]:
+        """What `/readyz` says beside being ready."""
+        return {}
+
     def applied(self, partition: P, records: Sequence[Any]) -> None:
         """These records have just been applied."""
 
