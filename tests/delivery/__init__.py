@@ -1,0 +1,1 @@
+"""Triggers on their way to who must act."""
