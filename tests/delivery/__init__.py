@@ -1,1 +1,0 @@
-"""Triggers on their way to who must act."""

@@ -13,6 +13,7 @@ lanes'. Must never send anything of which the intent was not acknowledged.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from footfall.delivery import reasons, row
 from footfall.delivery.channels import open_channel
 from footfall.delivery.decide import Verdict
 from footfall.delivery.fold import DeliveryFold
-from footfall.delivery.health import Health
+from footfall.delivery.health import Health, disabled
 from footfall.delivery.lane import Lane
 from footfall.delivery.message import Person, Resources
 from footfall.delivery.outputs import Outputs
@@ -178,16 +179,21 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         self.is_stopping = False
 
     def holds(self, partition: DeliveryPartition) -> bool:
-        """Whether a partition is ours, and nothing that its log says is still unread."""
-        return (self.partitions.get(partition.number) is partition and partition.is_caught_up
-                and self.consumer.gate)
+        """Whether something may begin in a partition: it is ours, and all its log says is known."""
+        return self.may_record(partition) and partition.is_caught_up and not self.is_stopping
+
+    def may_record(self, partition: DeliveryPartition) -> bool:
+        """Whether a partition is still ours to write."""
+        return self.partitions.get(partition.number) is partition and self.consumer.is_member()
 
     async def finish(self) -> None:
         """Begin nothing more, let attempts that are under way end, then the last checkpoint."""
         self.is_stopping = True
+        bound = LAST_ATTEMPTS * self.settings.session_timeout_s
         if self._attempts:
-            await asyncio.wait(self._attempts,
-                               timeout=LAST_ATTEMPTS * self.settings.session_timeout_s)
+            await asyncio.wait(self._attempts, timeout=bound)
+        with contextlib.suppress(TimeoutError):  # what is not acknowledged never was
+            await asyncio.wait_for(self.outbox.barrier(), bound)
         await super().finish()
         for partition in self.partitions.values():
             partition.is_caught_up = False
@@ -319,6 +325,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
 
     def disable(self, lane: Lane, reason: str) -> None:
         """Nothing more goes there, from any partition that is ours, until it is enabled."""
+        lane.health = disabled(lane.health, reason, self.now())
         value = self.codecs.delivery.encode(
             lane.about.of_itself(reasons.DISABLED, reason, self.now()))
         for number in self.partitions:

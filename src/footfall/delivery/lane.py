@@ -266,7 +266,7 @@ class Lane:
         self._engine.crash_point("after_send")
         took_s = time.monotonic() - began
         telemetry.DELIVERY_ATTEMPT_SECONDS.labels(self.name).observe(took_s)
-        if self._engine.holds(partition):
+        if self._engine.may_record(partition):
             self._ended(attempt, outcome, round(took_s * 1000))
 
     def _ended(self, attempt: Try, outcome: Outcome, took_ms: int) -> None:
