@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from footfall.delivery import routes
+from footfall.delivery.decide import needs_person
 from footfall.delivery.engine import DeliveryEngine
 from footfall.delivery.message import Resources
-from footfall.delivery.people import People
 from footfall.errors import ConfigError, SettingsError
 from footfall.events import topics
 from footfall.settings import Settings
@@ -36,16 +36,26 @@ def create(settings: Settings, environment: Mapping[str, str] = os.environ) -> W
     except ConfigError as error:
         raise SettingsError(str(error)) from None
     parts = shared(settings)
-    people = None
+    served = None
     if settings.redis_url:
-        people = People(Served(Store(settings.redis_url), ALL, settings.partitions))
+        served = Served(Store(settings.redis_url), ALL, settings.partitions)
+    _check_view(read, served)
     engine = DeliveryEngine(settings, read, _resources(settings, read.folder, environment),
-                            people=people, fail=die, **parts)
+                            served=served, fail=die, **parts)
     app = assemble(engine, topics.DELIVERY_APP_ID, topics.DELIVERY_TABLE,
                    "Deliveries of each customer to each destination.")
     if settings.metrics_port:
         app.serving = MetricsServing(engine, settings.metrics_host, settings.metrics_port)
     return app
+
+
+def _check_view(read: routes.Routes, served: Served | None) -> None:
+    """Whoever must be asked about customers must have somebody to ask."""
+    for name, destination in read.destinations.items():
+        if served is None and needs_person(destination):
+            raise SettingsError(
+                f"destination {name} needs to know customers (its purpose, caps or quiet hours), "
+                "and FOOTFALL_REDIS_URL is not set: set it to where workers serve the view")
 
 
 def _resources(settings: Settings, folder: Path, environment: Mapping[str, str]) -> Resources:

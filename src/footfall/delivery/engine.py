@@ -49,6 +49,7 @@ from footfall.stream.transport import Batch
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.records import Best
 from footfall.tables.stored import PartitionState
+from footfall.view.served import Served
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +68,12 @@ UNKNOWN = Verdict(reasons.DEAD, "destination_unknown")
 
 
 class DeliveryEngine(LogEngine[DeliveryPartition]):
-    """All that a delivery process holds and does. `people` knows customers; None where no view is
-    served. `clock` gives the wall clock, in seconds.
+    """All that a delivery process holds and does. `served` is the view of customers; None where
+    there is none. `clock` gives the wall clock, in seconds.
     """
 
     def __init__(self, settings: Settings, routes: Routes, resources: Resources, *,
-                 people: People | None, clock: Callable[[], float] = time.time, **shared: Any
+                 served: Served | None, clock: Callable[[], float] = time.time, **shared: Any
                  ) -> None:
         super().__init__(settings, log_topic=topics.DELIVERIES,
                          changelog_topic=topics.DELIVERY_CHANGELOG, **shared)
@@ -81,7 +82,8 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         self.lanes: dict[str, Lane] = {}
         self.is_stopping = False
         self._resources = resources
-        self._people = people
+        self._served = served
+        self._people = None if served is None else People(served, self.now)
         self._clock = clock
         self._planner = Planner(self)
         self._then: dict[int, list[Callable[[], None]]] = {}
@@ -108,17 +110,16 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         await super().stop()
         for lane in self.lanes.values():
             await lane.channel.close()
-        if self._people is not None:
-            await self._people.close()
 
     async def _run_lanes(self) -> None:
         await self._until(lambda: bool(self.lanes))
-        if self._people is not None:
-            await self._people.open()
-        try:
-            await asyncio.gather(*(lane.run() for lane in self.lanes.values()))
-        except Exception as error:
-            self.fail(error)
+        async with contextlib.AsyncExitStack() as stack:
+            if self._served is not None:
+                await stack.enter_async_context(self._served.while_running())
+            try:
+                await asyncio.gather(*(lane.run() for lane in self.lanes.values()))
+            except Exception as error:
+                self.fail(error)
 
     async def _until(self, what: Callable[[], bool]) -> None:
         while not what():
@@ -278,8 +279,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             return
         found = partition.fold.rows.health(lane.name).health
         if _place(found) > _place(lane.health):
-            lane.health = found
-            lane.stirred()
+            lane.changed(found, self.partitions.values())
 
     # -- what goes out ---------------------------------------------------------------------------
 
@@ -325,7 +325,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
 
     def disable(self, lane: Lane, reason: str) -> None:
         """Nothing more goes there, from any partition that is ours, until it is enabled."""
-        lane.health = disabled(lane.health, reason, self.now())
+        lane.changed(disabled(lane.health, reason, self.now()), self.partitions.values())
         value = self.codecs.delivery.encode(
             lane.about.of_itself(reasons.DISABLED, reason, self.now()))
         for number in self.partitions:
@@ -347,8 +347,8 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
     async def person(self, customer_key: str, emitted_at: int) -> Person | None:
         """A customer as of now; raises `Stale` while the view knows less than the trigger did."""
         if self._people is None:
-            raise Stale
-        return await self._people.get(customer_key, emitted_at, self.now())
+            raise Stale("unavailable")
+        return await self._people.get(customer_key, emitted_at)
 
     def _breaker_of(self, name: str) -> Breaker:
         lane = self.lanes.get(name)

@@ -15,6 +15,7 @@ import heapq
 import logging
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 from footfall import telemetry
 from footfall.delivery import decide, health, reasons, row
 from footfall.delivery.decide import Verdict
+from footfall.delivery.health import Health
 from footfall.delivery.message import Attempt, Channel, Message, Outcome, Person, RenderError
 from footfall.delivery.people import Stale
 from footfall.delivery.rate import Rate
@@ -80,7 +82,7 @@ class Lane:
                            engine.routes.version)
         self.counted_as = row.counted_as(self.about.medium, destination.purpose)
         self.needs_person = channel.needs_person or decide.needs_person(destination)
-        self.health = health.Health()
+        self.health = Health()
         self.in_flight = 0
         self._engine = engine
         self._rate = Rate(destination.rate_per_s)
@@ -93,10 +95,7 @@ class Lane:
 
     def look(self, partition: DeliveryPartition, key: bytes) -> None:
         """Something of a customer's deliveries to here has changed."""
-        going = partition.going.get(key, ())
-        pending = partition.fold.rows.destination_row(key).pending
-        now = self._engine.now()
-        one, look_at = decide.turn(pending, self.destination.order, going, now)
+        one, look_at = self._next(partition, key)
         if one is not None:
             self._offer(partition, key)
         elif look_at:
@@ -108,8 +107,13 @@ class Lane:
         """Whether others are before whoever comes now."""
         return bool(self._ready)
 
-    def stirred(self) -> None:
-        """Look again: a destination was enabled, a place is free."""
+    def changed(self, found: Health, partitions: Iterable[DeliveryPartition]) -> None:
+        """It was disabled or enabled: everything that waits for it is looked at."""
+        self.health = found
+        for partition in partitions:
+            for key in partition.fold.rows.waiting_keys():
+                if row.parts(key)[1] == self.name:
+                    self.look(partition, key)
         self._wake.set()
 
     def _offer(self, partition: DeliveryPartition, key: bytes) -> None:
@@ -124,7 +128,7 @@ class Lane:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._until_next(self._engine.now()))
             self._wake.clear()
-            while await self._turn():
+            while await self.turn():
                 self._engine.alive()
                 await asyncio.sleep(0)
 
@@ -143,14 +147,14 @@ class Lane:
         places = self.destination.concurrency_max - self.in_flight
         return min(places, 1 if may == "probe" else TURN_MAX, self._rate.room(time.monotonic()))
 
-    async def _turn(self) -> bool:
+    async def turn(self) -> bool:
         """Decide about those whose turn it is; whether there may be more."""
         engine, now = self._engine, self._engine.now()
         while self._later and self._later[0][0] <= now:
             _at, _number, key, partition = heapq.heappop(self._later)
             self._offer(partition, key)
         room = TURN_MAX if self.health.disabled_at and not engine.is_stopping else self.room()
-        cases = self._cases(room, now)
+        cases = self._cases(room)
         if not cases:
             return False
         people = await asyncio.gather(*map(self._person, cases), return_exceptions=True)
@@ -167,7 +171,7 @@ class Lane:
                 self.decide(case, person)
         return bool(self._ready) and (bool(self.health.disabled_at) or self.room() > 0)
 
-    def _cases(self, room: int, now: int) -> list[Case]:
+    def _cases(self, room: int) -> list[Case]:
         cases: list[Case] = []
         for _ in range(len(self._ready)):
             if len(cases) >= room:
@@ -178,14 +182,22 @@ class Lane:
                 continue
             if partition.unfolded(row.parts(key)[0]):
                 continue  # what is folded next has it looked at again
-            pending = partition.fold.rows.destination_row(key).pending
-            one, look_at = decide.turn(pending, self.destination.order,
-                                       partition.going.get(key, ()), now)
+            one, look_at = self._next(partition, key)
             if one is not None:
                 cases.append(Case(partition, key, one))
             elif look_at:
                 heapq.heappush(self._later, (look_at, partition.number, key, partition))
         return cases
+
+    def _next(self, partition: DeliveryPartition, key: bytes) -> tuple[Pending | None, int]:
+        """What is next of a customer, or when to look again; of a destination that is disabled
+        everything is.
+        """
+        going = partition.going.get(key, ())
+        pending = partition.fold.rows.destination_row(key).pending
+        if self.health.disabled_at:
+            return next((one for one in pending if one.trigger_id not in going), None), 0
+        return decide.turn(pending, self.destination.order, going, self._engine.now())
 
     def _is_so_still(self, case: Case) -> bool:
         """Whether nothing has changed while the view was asked."""
