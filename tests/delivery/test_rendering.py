@@ -9,13 +9,7 @@ import msgspec
 import pytest
 
 from footfall.delivery.message import MESSAGE_BYTES_MAX, Person, RenderError
-from footfall.delivery.rendering import (
-    TEMPLATE_BYTES_MAX,
-    THIN_FIELDS,
-    Body,
-    read_template,
-    variables,
-)
+from footfall.delivery.rendering import THIN_FIELDS, Body
 from footfall.errors import ConfigError
 
 NOBODY = Person()
@@ -57,37 +51,22 @@ def test_a_body_that_is_too_large_is_refused_by_bytes(tmp_path: Path) -> None:
     assert "message_too_large" == refused.value.reason
 
 
-def test_templates_see_the_trigger_its_data_and_the_customer() -> None:
-    """Decoded, so that a template can go into them."""
-    person = Person(ids={"email": "a@shop.test"}, traits={"first_name": "Ada"})
-
-    seen = variables(TRIGGER, person)
-
-    assert {"value": 12.5, "items": 3} == seen["data"] == seen["trigger"]["data"]
-    assert {"ids": {"email": "a@shop.test"}, "traits": {"first_name": "Ada"}} == seen["customer"]
-
-
 def test_thin_and_template_exclude_each_other(tmp_path: Path) -> None:
     """Nobody has to guess which of the two wins."""
     with pytest.raises(ConfigError, match="thin and template"):
         Body(True, "body.liquid", tmp_path)
 
 
-@pytest.mark.parametrize("file", ["../secret", "/etc/hostname", "a/../../secret", "absent.liquid"])
-def test_a_template_is_a_file_of_the_folder(tmp_path: Path, file: str) -> None:
-    """Any other is refused, and the refusal names key and file."""
-    (tmp_path / "routes").mkdir()
-    (tmp_path / "secret").write_text("s3cret")
-    with pytest.raises(ConfigError, match="template: ") as refused:
-        read_template(tmp_path / "routes", file)
-    assert repr(file) in str(refused.value)
-    assert ("template",) == refused.value.path
+def test_a_template_makes_the_body_of_trigger_and_customer(tmp_path: Path) -> None:
+    """With the digits of the document; the customer must be looked up for it."""
+    (tmp_path / "body.liquid").write_text("{{ data.value }} {{ customer.traits.first_name }}")
+    body = Body(False, "body.liquid", tmp_path)
+
+    assert "12.50 Ada" == body.text(TRIGGER, DOCUMENT, Person(traits={"first_name": "Ada"}))
+    assert body.needs_person
 
 
-@pytest.mark.parametrize("data", [b"x" * (TEMPLATE_BYTES_MAX + 1), b"\xff\xfe"],
-                         ids=["large", "binary"])
-def test_a_template_has_bounds(tmp_path: Path, data: bytes) -> None:
-    """Of size, and of what is text."""
-    (tmp_path / "body.liquid").write_bytes(data)
-    with pytest.raises(ConfigError, match=r"'body\.liquid' is"):
-        read_template(tmp_path, "body.liquid")
+def test_a_template_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    """When the destination is opened, not when the first trigger fires."""
+    with pytest.raises(ConfigError, match=r"absent\.liquid"):
+        Body(False, "absent.liquid", tmp_path)
