@@ -336,6 +336,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         customer_key, name = row.parts(key)
         about = About(name, "", "", "", self.routes.version)
         if partition.unfolded(customer_key):
+            partition.pass_over(customer_key, key)
             return
         for pending in partition.fold.rows.destination_row(key).pending:
             self.record(partition, about.step(

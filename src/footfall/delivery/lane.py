@@ -160,6 +160,7 @@ class Lane:
         people = await asyncio.gather(*map(self._person, cases), return_exceptions=True)
         for case, person in zip(cases, people, strict=True):
             if not self._is_so_still(case):
+                self._offer(case.partition, case.key)
                 continue
             if isinstance(person, Stale):
                 telemetry.DELIVERY_STALE.labels(self.name).inc()
@@ -180,8 +181,10 @@ class Lane:
             self._in_ready.discard((partition.number, key))
             if not self._engine.holds(partition):
                 continue
-            if partition.unfolded(row.parts(key)[0]):
-                continue  # what is folded next has it looked at again
+            customer_key = row.parts(key)[0]
+            if partition.unfolded(customer_key):
+                partition.pass_over(customer_key, key)
+                continue
             one, look_at = self._next(partition, key)
             if one is not None:
                 cases.append(Case(partition, key, one))

@@ -25,6 +25,8 @@ class DeliveryPartition(LogPartition[DeliveryFold]):
     is_caught_up: bool = False
     _unfolded: Counter[str] = field(default_factory=Counter)
     _own: dict[bytes, list[str]] = field(default_factory=dict)
+    #: customer_key -> row keys that were not looked at because of them.
+    _passed_over: dict[str, set[bytes]] = field(default_factory=dict)
 
     def appended(self, customer_key: str, value: bytes) -> None:
         """A record of a customer is on its way to the log."""
@@ -34,6 +36,10 @@ class DeliveryPartition(LogPartition[DeliveryFold]):
     def unfolded(self, customer_key: str) -> int:
         """How many records of a customer are on their way."""
         return self._unfolded.get(customer_key, 0)
+
+    def pass_over(self, customer_key: str, key: bytes) -> None:
+        """A row has to be looked at once nothing of its customer is on its way any more."""
+        self._passed_over.setdefault(customer_key, set()).add(key)
 
     def folded(self, records: Sequence[Any]) -> None:
         """These have just been applied."""
@@ -47,6 +53,7 @@ class DeliveryPartition(LogPartition[DeliveryFold]):
             self._unfolded[customer_key] -= 1
             if self._unfolded[customer_key] <= 0:
                 del self._unfolded[customer_key]
+                self.fold.changed |= self._passed_over.pop(customer_key, set())
 
     def begin(self, key: bytes, trigger_id: str) -> None:
         """An attempt is under way."""
