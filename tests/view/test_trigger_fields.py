@@ -62,7 +62,8 @@ def test_all_fields_must_fit() -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("level", ("level",)), ("cart.value", ("cart", "value")), ("", None), ("a..b", None),
-    (".a", None), ("x" * PATH_CHARS_MAX, ("x" * PATH_CHARS_MAX,)), ("x" * (PATH_CHARS_MAX + 1), None),
+    (".a", None), ("x" * PATH_CHARS_MAX, ("x" * PATH_CHARS_MAX,)),
+    ("x" * (PATH_CHARS_MAX + 1), None),
     (".".join("a" * DEPTH_MAX), ("a",) * DEPTH_MAX), (".".join("a" * (DEPTH_MAX + 1)), None),
 ])
 def test_paths_are_bounded(text: str, expected: tuple[str, ...] | None) -> None:
