@@ -164,7 +164,9 @@ def test_what_is_disabled_waits_to_be_enabled() -> None:
     for now in (NOW + 2, NOW + DAY_S * S):
         assert "no" == may_send(health, now, is_probing=False)
     assert "no" == may_send(succeeded(health, NOW + 2), NOW + 3, is_probing=False)
-    assert not overdue(failed(health, THREE, NOW + 2), 1, NOW + DAY_S * S)
+    for n in range(DISABLE_FAILURES_MIN):
+        health = failed(health, THREE, NOW + 2 + n)
+    assert not overdue(health, 1, NOW + DAY_S * S)
 
     again = enabled(health)
     assert Health(last_sent_at=NOW - S, generation=1) == again

@@ -10,8 +10,10 @@ one that is reached for longest. Must never read a clock.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from footfall.delivery.quiet_hours import zone_of
@@ -30,6 +32,8 @@ PERIOD_MS_MAX: Final[dict[Period, int]] = {
 #: How many periods around a local time are looked at: its own, and what a change of clocks, or a
 #: date that a zone has left out, may put in its place.
 _BEFORE, _AFTER = 2, 3
+#: Nearly all periods begin at a multiple of it: the one found at the last multiple is remembered.
+_PART_MS = 900_000
 
 
 class Over(NamedTuple):
@@ -44,12 +48,14 @@ def over(caps: Sequence[Cap], sent_at: Sequence[int], customer_zone: str, else_z
     """The cap that one more would break, by what was sent (ms, in any order); None: none is
     reached.
     """
+    if not any(len(sent_at) >= cap.max for cap in caps):
+        return None
+    zone = zone_of(CUSTOMER_ZONE, customer_zone, else_zone)
+    in_order = sorted(sent_at)
     strictest: Over | None = None
     for cap in caps:
-        if len(sent_at) < cap.max:
-            continue
-        begin, end = period(cap.per, zone_of(CUSTOMER_ZONE, customer_zone, else_zone), now)
-        if sum(begin <= at < end for at in sent_at) < cap.max:
+        begin, end = period(cap.per, zone, now)
+        if bisect_left(in_order, end) - bisect_left(in_order, begin) < cap.max:
             continue
         found = Over(cap, end)
         if strictest is None or _strictness(found) > _strictness(strictest):
@@ -67,6 +73,12 @@ def keep(sent_at: Sequence[int], caps: Sequence[Cap], now: int) -> tuple[int, ..
 
 def period(per: Period, zone: str, now: int) -> tuple[int, int]:
     """From when until when (ms) the period lasts that `now` is in."""
+    found = _period(per, zone, now - now % _PART_MS)
+    return found if now < found[1] else _period(per, zone, now)
+
+
+@lru_cache(maxsize=4_096)
+def _period(per: Period, zone: str, now: int) -> tuple[int, int]:
     begins = [instant(at, zone, day) for at, day in _around(per, zone, now)]
     return max(at for at in begins if at <= now), min(at for at in begins if at > now)
 
