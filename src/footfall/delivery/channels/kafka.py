@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ CLOSE_S_MAX = 1.0
 _SENT = Outcome("sent")
 _BROKER = Outcome("retry", "broker")
 _TOO_LARGE = Outcome("dead", "message_too_large")
+_SERVER = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 #: What no broker takes, however often it is asked.
 _SIZES = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 log = logging.getLogger(__name__)
@@ -49,12 +51,16 @@ async def open_channel(name: str, destination: KafkaDestination, resources: Reso
                        ) -> KafkaChannel:
     """The channel; a cluster that is away is no error, what is sent meanwhile is tried again."""
     bootstrap = destination.bootstrap_servers or resources.kafka_bootstrap_servers
-    if not bootstrap:
-        raise ConfigError(f"{name}: no cluster is known; give bootstrap_servers as HOST:PORT",
-                          ("bootstrap_servers",))
+    if not all(_SERVER.fullmatch(server) for server in bootstrap.split(",")):
+        # librdkafka would look for what is no address for ever.
+        raise ConfigError(f"{name}: {bootstrap!r} is no cluster; give bootstrap_servers as "
+                          "HOST:PORT, several with commas between", ("bootstrap_servers",))
     refuse_own_topic(name, destination.topic)
     body = Body(destination.thin, destination.template, resources.folder)
-    return KafkaChannel(name, destination, bootstrap, body)
+    channel = KafkaChannel(name, destination, bootstrap, body)
+    # Now: the first record would wait a second or two for connections and producer id.
+    channel.connect()
+    return channel
 
 
 def refuse_own_topic(name: str, topic: str) -> None:
@@ -100,6 +106,11 @@ class KafkaChannel:
         self._due = 0
         self._polling: asyncio.Task[None] | None = None
 
+    def connect(self) -> None:
+        """A new producer; it finds its cluster by itself."""
+        self._producer = Producer(self._settings)
+        self._is_broken = False
+
     def render(self, trigger: Mapping[str, Any], document: bytes, person: Person) -> Message:
         """Value and headers."""
         return Message(
@@ -116,7 +127,9 @@ class KafkaChannel:
 
         self._due += 1
         try:
-            self._ready().produce(
+            if self._is_broken:
+                self.connect()
+            self._producer.produce(
                 self._topic, key=attempt.customer_key.encode(), value=message.body.encode(),
                 headers=[(name, value.encode()) for name, value in message.headers.items()],
                 on_delivery=report)
@@ -134,8 +147,6 @@ class KafkaChannel:
         """Give what is under way a moment, then let go."""
         if self._polling is not None:
             self._polling.cancel()
-        if self._producer is None:
-            return
         # On the event loop, not by flush() in a thread: reports settle futures.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
@@ -144,18 +155,6 @@ class KafkaChannel:
                     await asyncio.sleep(POLL_S)
         self._producer.purge()
         self._producer.poll(0)
-        self._producer = None
-
-    def _ready(self) -> Any:
-        """The producer; a new one after a failure that it cannot get over."""
-        if self._producer is None or self._is_broken:
-            try:
-                self._producer = Producer(self._settings)
-            except KafkaException as error:
-                log.warning("destination %s: no producer: %s", self._name, error.args[0].name())
-                raise
-            self._is_broken = False
-        return self._producer
 
     def _poll(self) -> None:
         if self._polling is None or self._polling.done():
@@ -175,5 +174,6 @@ class KafkaChannel:
         return _BROKER
 
     def _on_error(self, error: KafkaError) -> None:
+        """After a fatal one this producer can do no more; the next record has a new one."""
         if error.fatal():
             self._is_broken = True
