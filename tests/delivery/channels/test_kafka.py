@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 from footfall.admin.cluster import admin_client
@@ -181,6 +181,25 @@ async def test_what_was_given_up_never_goes_out_later(
             pass
     there = [one.value() for one in await asyncio.to_thread(records, node.bootstrap, topic)]
     assert [b"before", b"after"] == there
+
+
+async def test_a_producer_that_can_do_no_more_is_replaced(
+    kafka: str, opened: Callable[..., Any]
+) -> None:
+    """librdkafka ends one for good where the broker contradicts what it knows; delivery goes on."""
+    topic = new_topic(kafka)
+    channel = await opened(kafka, destination(topic))
+    await channel.send(message.Message("one"), attempt())
+    before = channel._producer
+    channel._on_error(KafkaError(KafkaError._TRANSPORT))
+    assert Outcome("sent") == await channel.send(message.Message("two"), attempt())
+    assert before is channel._producer
+
+    channel._on_error(KafkaError(KafkaError._FATAL, "out of order", fatal=True))
+    assert Outcome("sent") == await channel.send(message.Message("three"), attempt())
+    assert before is not channel._producer
+    there = [one.value() for one in await asyncio.to_thread(records, kafka, topic)]
+    assert [b"one", b"two", b"three"] == there
 
 
 async def test_a_cluster_that_is_away_costs_a_send_its_time_alone(

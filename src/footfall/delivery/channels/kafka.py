@@ -32,6 +32,7 @@ QUEUE_RECORDS_MAX = 10_000
 QUEUE_KBYTES_MAX = 64 * 1024
 LINGER_MS = 5
 POLL_S = 0.002
+IDLE_POLL_S = 0.2
 #: For the client's report that it gave a record up.
 REPORT_S_MAX = 1.0
 #: So long a topic that is not there is waited for: it may only just have been created.
@@ -57,10 +58,7 @@ async def open_channel(name: str, destination: KafkaDestination, resources: Reso
                           "HOST:PORT, several with commas between", ("bootstrap_servers",))
     refuse_own_topic(name, destination.topic)
     body = Body(destination.thin, destination.template, resources.folder)
-    channel = KafkaChannel(name, destination, bootstrap, body)
-    # Now: the first record would wait a second or two for connections and producer id.
-    channel.connect()
-    return channel
+    return KafkaChannel(name, destination, bootstrap, body)
 
 
 def refuse_own_topic(name: str, topic: str) -> None:
@@ -101,15 +99,12 @@ class KafkaChannel:
             "error_cb": self._on_error,
             "log_level": 2,
         }
-        self._producer: Any = None
-        self._is_broken = False
+        self._producer: Any
+        # Now: the first record would wait a second or two for connections and producer id.
+        self._connect()
         self._due = 0
-        self._polling: asyncio.Task[None] | None = None
-
-    def connect(self) -> None:
-        """A new producer; it finds its cluster by itself."""
-        self._producer = Producer(self._settings)
-        self._is_broken = False
+        self._arrived = asyncio.Event()
+        self._polling = asyncio.create_task(self._reports(), name=f"kafka reports of {name}")
 
     def render(self, trigger: Mapping[str, Any], document: bytes, person: Person) -> Message:
         """Value and headers."""
@@ -128,12 +123,12 @@ class KafkaChannel:
         self._due += 1
         try:
             if self._is_broken:
-                self.connect()
+                self._connect()
             self._producer.produce(
                 self._topic, key=attempt.customer_key.encode(), value=message.body.encode(),
                 headers=[(name, value.encode()) for name, value in message.headers.items()],
                 on_delivery=report)
-            self._poll()
+            self._arrived.set()
             async with asyncio.timeout(self._timeout_s + REPORT_S_MAX):
                 return await done
         except KafkaException as error:
@@ -145,8 +140,7 @@ class KafkaChannel:
 
     async def close(self) -> None:
         """Give what is under way a moment, then let go."""
-        if self._polling is not None:
-            self._polling.cancel()
+        self._polling.cancel()
         # On the event loop, not by flush() in a thread: reports settle futures.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
@@ -156,16 +150,25 @@ class KafkaChannel:
         self._producer.purge()
         self._producer.poll(0)
 
-    def _poll(self) -> None:
-        if self._polling is None or self._polling.done():
-            self._polling = asyncio.get_running_loop().create_task(
-                self._reports(), name=f"kafka reports of {self._name}")
+    def _connect(self) -> None:
+        """A new producer; it finds its cluster by itself."""
+        self._producer = Producer(self._settings)
+        self._is_broken = False
 
     async def _reports(self) -> None:
-        """Collects reports on the event loop for as long as any is due, as the collector does."""
-        while self._due:
+        """Collects reports on the event loop while any is due, as the collector does. Between
+        times, too, less often: what the client tells of a cluster that is away piles up in it.
+        """
+        while True:
+            if self._due:
+                self._producer.poll(0)
+                await asyncio.sleep(POLL_S)
+                continue
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_POLL_S):
+                    await self._arrived.wait()
             self._producer.poll(0)
-            await asyncio.sleep(POLL_S)
 
     def _failed(self, error: KafkaError) -> Outcome:
         if error.code() in _SIZES:
