@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ QUEUE_RECORDS_MAX = 10_000
 QUEUE_KBYTES_MAX = 64 * 1024
 LINGER_MS = 5
 POLL_S = 0.002
+IDLE_POLL_S = 0.2
 #: For the client's report that it gave a record up.
 REPORT_S_MAX = 1.0
 #: So long a topic that is not there is waited for: it may only just have been created.
@@ -40,6 +42,7 @@ CLOSE_S_MAX = 1.0
 _SENT = Outcome("sent")
 _BROKER = Outcome("retry", "broker")
 _TOO_LARGE = Outcome("dead", "message_too_large")
+_SERVER = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 #: What no broker takes, however often it is asked.
 _SIZES = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 log = logging.getLogger(__name__)
@@ -49,9 +52,10 @@ async def open_channel(name: str, destination: KafkaDestination, resources: Reso
                        ) -> KafkaChannel:
     """The channel; a cluster that is away is no error, what is sent meanwhile is tried again."""
     bootstrap = destination.bootstrap_servers or resources.kafka_bootstrap_servers
-    if not bootstrap:
-        raise ConfigError(f"{name}: no cluster is known; give bootstrap_servers as HOST:PORT",
-                          ("bootstrap_servers",))
+    if not all(_SERVER.fullmatch(server) for server in bootstrap.split(",")):
+        # librdkafka would look for what is no address for ever.
+        raise ConfigError(f"{name}: {bootstrap!r} is no cluster; give bootstrap_servers as "
+                          "HOST:PORT, several with commas between", ("bootstrap_servers",))
     refuse_own_topic(name, destination.topic)
     body = Body(destination.thin, destination.template, resources.folder)
     return KafkaChannel(name, destination, bootstrap, body)
@@ -95,10 +99,12 @@ class KafkaChannel:
             "error_cb": self._on_error,
             "log_level": 2,
         }
-        self._producer: Any = None
-        self._is_broken = False
+        self._producer: Any
+        # Now: the first record would wait a second or two for connections and producer id.
+        self._connect()
         self._due = 0
-        self._polling: asyncio.Task[None] | None = None
+        self._arrived = asyncio.Event()
+        self._polling = asyncio.create_task(self._reports(), name=f"kafka reports of {name}")
 
     def render(self, trigger: Mapping[str, Any], document: bytes, person: Person) -> Message:
         """Value and headers."""
@@ -116,11 +122,13 @@ class KafkaChannel:
 
         self._due += 1
         try:
-            self._ready().produce(
+            if self._is_broken:
+                self._connect()
+            self._producer.produce(
                 self._topic, key=attempt.customer_key.encode(), value=message.body.encode(),
                 headers=[(name, value.encode()) for name, value in message.headers.items()],
                 on_delivery=report)
-            self._poll()
+            self._arrived.set()
             async with asyncio.timeout(self._timeout_s + REPORT_S_MAX):
                 return await done
         except KafkaException as error:
@@ -132,10 +140,7 @@ class KafkaChannel:
 
     async def close(self) -> None:
         """Give what is under way a moment, then let go."""
-        if self._polling is not None:
-            self._polling.cancel()
-        if self._producer is None:
-            return
+        self._polling.cancel()
         # On the event loop, not by flush() in a thread: reports settle futures.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
@@ -144,29 +149,26 @@ class KafkaChannel:
                     await asyncio.sleep(POLL_S)
         self._producer.purge()
         self._producer.poll(0)
-        self._producer = None
 
-    def _ready(self) -> Any:
-        """The producer; a new one after a failure that it cannot get over."""
-        if self._producer is None or self._is_broken:
-            try:
-                self._producer = Producer(self._settings)
-            except KafkaException as error:
-                log.warning("destination %s: no producer: %s", self._name, error.args[0].name())
-                raise
-            self._is_broken = False
-        return self._producer
-
-    def _poll(self) -> None:
-        if self._polling is None or self._polling.done():
-            self._polling = asyncio.get_running_loop().create_task(
-                self._reports(), name=f"kafka reports of {self._name}")
+    def _connect(self) -> None:
+        """A new producer; it finds its cluster by itself."""
+        self._producer = Producer(self._settings)
+        self._is_broken = False
 
     async def _reports(self) -> None:
-        """Collects reports on the event loop for as long as any is due, as the collector does."""
-        while self._due:
+        """Collects reports on the event loop while any is due, as the collector does. Between
+        times, too, less often: what the client tells of a cluster that is away piles up in it.
+        """
+        while True:
+            if self._due:
+                self._producer.poll(0)
+                await asyncio.sleep(POLL_S)
+                continue
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_POLL_S):
+                    await self._arrived.wait()
             self._producer.poll(0)
-            await asyncio.sleep(POLL_S)
 
     def _failed(self, error: KafkaError) -> Outcome:
         if error.code() in _SIZES:
@@ -175,5 +177,6 @@ class KafkaChannel:
         return _BROKER
 
     def _on_error(self, error: KafkaError) -> None:
+        """After a fatal one this producer can do no more; the next record has a new one."""
         if error.fatal():
             self._is_broken = True
