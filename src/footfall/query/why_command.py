@@ -17,6 +17,7 @@ import msgspec
 from rich.console import Console
 
 from footfall import options, tables
+from footfall.admin.arguments import IDENTIFIER, TRIGGER_ID
 from footfall.admin.scan import Scanner, Span, newest
 from footfall.errors import DecodeError, FootfallError, SettingsError
 from footfall.events.codec import Codec, TriggerRecord
@@ -25,18 +26,12 @@ from footfall.events.registry import codecs_for
 from footfall.events.topics import TRIGGERS
 from footfall.query import why as finding
 from footfall.query.customer import Question, find
-from footfall.query.identifier import IDENTIFIER
 from footfall.query.why_text import why_not_text, why_text
 from footfall.settings import Role, Settings
 from footfall.view.identifiers import key_of
 from footfall.view.roles import CLEARANCES
 from footfall.view.trigger import moment
-from footfall.view.why import (
-    TRIGGER_ID_CHARS,
-    TRIGGER_ID_CHARS_LEAST,
-    fired_of,
-    is_trigger_id,
-)
+from footfall.view.why import fired_of
 from footfall.view.why import why as explained
 from footfall.view.why_classes import ExplanationMask
 from footfall.view.why_not import RULE_UNKNOWN
@@ -47,27 +42,13 @@ DAYS = 30
 RECORDS_MAX = 10_000_000
 
 
-class TriggerId(click.ParamType):
-    """A trigger_id, or its beginning as `tail` shows it."""
-
-    name = "TRIGGER_ID"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id in lower case; fails (exit code 2) for what is none."""
-        text = value.lower()
-        if not is_trigger_id(text, TRIGGER_ID_CHARS_LEAST):
-            self.fail(f"a trigger_id is {TRIGGER_ID_CHARS} characters of 0 to 9 and a to f; "
-                      f"{TRIGGER_ID_CHARS_LEAST} of its beginning will do", param, ctx)
-        return text
-
-
 _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 _role = click.option("--role", type=click.Choice(list(CLEARANCES)), default="owner",
                      show_default=True, help="Show what this role may see, the rest masked.")
 
 
 @click.command()
-@click.argument("trigger_id", type=TriggerId(), metavar="TRIGGER_ID")
+@click.argument("trigger_id", type=TRIGGER_ID, metavar="TRIGGER_ID")
 @_as_json
 @_role
 @click.option("--days", default=DAYS, show_default=True, type=click.IntRange(1, 3650),
