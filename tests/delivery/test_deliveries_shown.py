@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from footfall.delivery.deliveries_account import OVER, PENDING, Place
+from footfall.delivery.deliveries_reasons import TEXTS, text_of
 from footfall.delivery.deliveries_redrive import kept_in, redriven
 from footfall.delivery.deliveries_shown import Step, in_full
 from footfall.delivery.deliveries_text import list_text, show_text
@@ -113,3 +116,13 @@ def test_what_is_encrypted_goes_on_as_it_is() -> None:
     begun = redriven(dead, kept_in(dead), AT)
     assert begun is not None
     assert ("k1", b"\x00\x01") == (begun["key_id"], begun["personal"])
+
+
+def test_every_reason_that_is_documented_has_a_sentence() -> None:
+    """And every sentence is of one."""
+    text = (Path(__file__).parents[2] / "docs/deliveries.md").read_text()
+    table = text.partition("## What a reason asks for")[2]
+    documented = {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+                  for name in re.findall(r"`([a-z_]+)`", row)}
+    assert TEXTS.keys() == documented
+    assert "" == text_of("of_another_footfall")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from footfall.delivery.deliveries_account import Account, Delivery, Place
+from footfall.delivery.deliveries_reasons import text_of
 from footfall.events.codec import TIME_MAX, DeliveryRecord
 from footfall.view.trigger import Document, moment
 
@@ -38,6 +39,7 @@ def shown(one: Delivery) -> Document:
         "purpose": one.purpose,
         "status": one.status,
         "reason": one.reason,
+        "text": text_of(one.reason),
         "attempt": one.attempt,
         "redriven": one.redriven,
         "code": one.code or None,

@@ -26,6 +26,7 @@ from footfall.events.registry import codecs_for
 from footfall.events.topics import TRIGGERS
 from footfall.query import why as finding
 from footfall.query.customer import Question, find
+from footfall.query.why_deliveries import deliveries_of
 from footfall.query.why_text import why_not_text, why_text
 from footfall.settings import Role, Settings
 from footfall.view.identifiers import key_of
@@ -59,10 +60,10 @@ _role = click.option("--role", type=click.Choice(list(CLEARANCES)), default="own
 @click.pass_context
 def why(ctx: click.Context, *, trigger_id: str, as_json: bool, role: Role, days: int,
         records_max: int, data_dir: Path | None) -> None:
-    """Show why a trigger fired: the evidence that was recorded with it.
+    """Show why a trigger fired, by the evidence recorded with it, and what became of it.
 
     From the index where a view is served, else from the topic, its newest part first. TRIGGER_ID
-    may be the beginning that `tail` shows.
+    may be the beginning that `tail` shows. Its deliveries are read from footfall.deliveries.
 
     \b
     Examples:
@@ -71,10 +72,12 @@ def why(ctx: click.Context, *, trigger_id: str, as_json: bool, role: Role, days:
       footfall why 0d4fb0bb --json | jq .conditions
     """
     settings = options.resolved(ctx, data_dir)
-    codec = codecs_for(settings.schema_registry_url).trigger
-    shown = _indexed(settings, trigger_id, codec)
+    codecs = codecs_for(settings.schema_registry_url)
+    shown = _indexed(settings, trigger_id, codecs.trigger)
     if shown is None:
-        shown = _of_topic(settings, trigger_id, codec, days, records_max)
+        shown = _of_topic(settings, trigger_id, codecs.trigger, days, records_max)
+    shown["deliveries"] = deliveries_of(settings.kafka_bootstrap_servers, codecs, shown,
+                                        records_max)
     shown = ExplanationMask(tables.ALL).why(shown, CLEARANCES[role])
     if as_json:
         _print_json(shown)
