@@ -17,6 +17,7 @@ TOLD = Running(
     pid=1, broker="demo broker", kafka_bootstrap_servers="127.0.0.1:9092",
     http_url="http://127.0.0.1:8088", http_port=8088, write_keys={"development": "w"}, api_key="a",
     customer_key_secret="c" * 16, system_secret="s" * 16, worker_urls="http://127.0.0.1:9101",
+    routes="/data/webhook.yaml", delivery_allow="localhost:3000",
 )
 
 
@@ -27,9 +28,10 @@ def test_what_is_not_configured_comes_from_a_running_up(tmp_path: Path) -> None:
         found = resolve(Settings(data_dir=str(tmp_path)))
 
     assert ("127.0.0.1:9092", "c" * 16, "s" * 16, {"development": "w"}, "a", 8088,
-            "http://127.0.0.1:9101") == (
+            "http://127.0.0.1:9101", "/data/webhook.yaml", "localhost:3000") == (
         found.kafka_bootstrap_servers, found.customer_key_secret, found.system_secret,
-        found.write_keys, found.api_key, found.http_port, found.worker_urls)
+        found.write_keys, found.api_key, found.http_port, found.worker_urls, found.routes,
+        found.delivery_allow)
 
 
 def test_configured_settings_win(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "rules": "footfall.rules.command:rules",
+    "routes": "footfall.delivery.routes_command:routes",
     "segments": "footfall.query.segments_command:segments",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",

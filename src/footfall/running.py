@@ -35,6 +35,13 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     system_secret: str
     worker_urls: str = ""
     redis_url: str = ""
+    #: File of the routes in force; "": nothing is delivered.
+    routes: str = ""
+    delivery_allow: str = ""
+    #: Where the delivery process answers.
+    delivery_url: str = ""
+    #: What the webhook of `up --webhook` is signed with; "": there is none.
+    webhook_secret: str = ""
 
 
 def write(data_dir: Path, running: Running) -> None:
@@ -78,6 +85,8 @@ def resolve(settings: Settings) -> Settings:
         http_port=found.http_port,
         worker_urls=settings.worker_urls or found.worker_urls,
         redis_url=settings.redis_url or found.redis_url,
+        routes=settings.routes or found.routes,
+        delivery_allow=settings.delivery_allow or found.delivery_allow,
     )
 
 

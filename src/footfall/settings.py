@@ -82,6 +82,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Where `customer` and `doctor` find the workers, comma-separated.
     worker_urls: str = ""
 
+    #: File of routes: which triggers go where; "": nothing is delivered.
+    routes: str = ""
+    #: What may be called though it is private: addresses, networks, host:port, comma-separated.
+    delivery_allow: str = ""
+    #: Where delivery begins that has never run here.
+    delivery_from: Literal["latest", "earliest"] = "latest"
+
     #: Folder of the tracking plan; "": none.
     plan_dir: str = ""
     body_bytes_max: Annotated[int, msgspec.Meta(ge=1024, le=16_777_216)] = 4_259_840

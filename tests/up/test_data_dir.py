@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from footfall.errors import SettingsError
@@ -47,8 +49,30 @@ def test_keys_stay_the_same(tmp_path: Path) -> None:
 
     assert first == DataDir(tmp_path).keys(Settings())
     assert first != DataDir(tmp_path / "other").keys(Settings())
-    assert 5 == len({first.installation, first.customer_key_secret, first.system_secret,
-                     first.write_key, first.api_key})
+    assert 6 == len({first.installation, first.customer_key_secret, first.system_secret,
+                     first.write_key, first.api_key, first.webhook_secret})
+
+
+def test_a_directory_of_an_earlier_release_gets_what_it_lacks(tmp_path: Path) -> None:
+    """The secret of webhooks is made, once, and all else stays."""
+    first = DataDir(tmp_path).keys(Settings())
+    file = tmp_path / "secrets.json"
+    file.write_bytes(msgspec.json.encode({
+        key: value for key, value in msgspec.structs.asdict(first).items()
+        if key != "webhook_secret"}))
+
+    later = DataDir(tmp_path).keys(Settings())
+
+    assert first == msgspec.structs.replace(later, webhook_secret=first.webhook_secret)
+    assert later == DataDir(tmp_path).keys(Settings())
+    assert later.webhook_secret != first.webhook_secret
+
+
+def test_the_secret_of_webhooks_is_one_of_standard_webhooks(tmp_path: Path) -> None:
+    """`whsec_` and 24 to 64 bytes in base64."""
+    prefix, _, encoded = DataDir(tmp_path).keys(Settings()).webhook_secret.partition("_")
+
+    assert ("whsec", 32) == (prefix, len(base64.b64decode(encoded, validate=True)))
 
 
 def test_secrets_are_readable_by_their_owner_alone(tmp_path: Path) -> None:

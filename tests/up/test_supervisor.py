@@ -75,10 +75,11 @@ class Stage:
         command = [sys.executable, "-c", code, str(self.ended), name]
         return Child(name, command, None, self.folder)
 
-    def supervisor(self, collector: Child, *workers: Child) -> Supervisor:
+    def supervisor(self, collector: Child, *workers: Child, delivery: Child | None = None
+                   ) -> Supervisor:
         choice = Choice("a broker", "127.0.0.1:1", self.node, self.is_demo)
         plan = Plan(choice, collector, list(workers), lambda: self.done.append("prepare"),
-                    self._reset)
+                    self._reset, delivery)
         self.started = Supervisor(plan, self.said.append)
         return self.started
 
@@ -121,6 +122,41 @@ def test_producers_stop_first_and_the_broker_last(stage: Stage) -> None:
 
     assert ["collector", "worker-1", "broker"] == stage.ended.read_text().split()
     assert "prepare" == stage.done[0]
+
+
+def test_delivery_runs_beside_the_workers_and_stops_with_them(stage: Stage) -> None:
+    """It comes back when it dies, and ends before the broker does."""
+    collector, worker = stage.child("collector"), stage.child("worker-1")
+    delivery = stage.child("delivery")
+    supervisor = stage.supervisor(collector, worker, delivery=delivery)
+    assert [collector, worker, delivery] == supervisor.children
+    supervisor.start()
+    until_true(supervisor, lambda: ready(collector, worker, delivery))
+    delivery.process.signal(9)
+    until_true(supervisor, lambda: delivery.restarts == 1 and delivery.process.is_running())
+    until_true(supervisor, lambda: delivery.process.output.read_text().count("ready") == 2)
+
+    supervisor.stop()
+
+    ended = stage.ended.read_text().split()
+    assert ("collector", "broker") == (ended[0], ended[-1])
+    assert {"worker-1", "delivery"} == set(ended[1:-1])
+
+
+def test_delivery_that_refuses_stays_ended_on_a_real_broker(stage: Stage) -> None:
+    """As a worker does; all others go on."""
+    stage.is_demo = False
+    collector, worker = stage.child("collector"), stage.child("worker-1")
+    delivery = stage.child("delivery", f"raise SystemExit({EXIT_REFUSED})")
+    supervisor = stage.supervisor(collector, worker, delivery=delivery)
+    supervisor.start()
+
+    until_true(supervisor, lambda: any("delivery refuses to go on" in line for line in stage.said))
+    supervisor.run(seconds_max=1)
+
+    assert "reset" not in stage.done
+    assert worker.process.is_running()
+    assert not delivery.process.is_running()
 
 
 def test_stopping_is_bounded_when_nobody_obeys(stage: Stage) -> None:

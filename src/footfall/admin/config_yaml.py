@@ -24,12 +24,14 @@ DEPTH_MAX: Final = 32
 Path = tuple[str | int, ...]
 
 
-def load(text: str) -> dict[str, Any]:
-    """The document; raises `ConfigError` with line and what is wrong."""
+def load(text: str, example: str = "computed") -> dict[str, Any]:
+    """The document; raises `ConfigError` with line and what is wrong. `example`: one of the
+    sections that it may have.
+    """
     lines = lines_of(text)
     value = _parsed(text, "load")
     if not isinstance(value, dict):
-        raise ConfigError("is no object of sections, such as `computed:`")
+        raise ConfigError(f"is no object of sections, such as `{example}:`")
     _check(value, (), lines)
     return value
 

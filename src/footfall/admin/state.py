@@ -1,4 +1,4 @@
-"""Throws the customers' state away, so that it is folded again from the log.
+"""Throws all state away, so that it is folded again from the logs.
 
 Only `up` calls this, only on the demo broker: a broker that lost records has nothing better. On a
 real Kafka a state that does not fit its log is a question to a person, never to a program.
@@ -17,33 +17,40 @@ from footfall.admin.cluster import admin_client
 from footfall.errors import BrokerError
 from footfall.events import topics
 
+#: Consumer group and changelog of each app that folds a log into a state.
+STATES = ((topics.APP_ID, topics.CHANGELOG),)
 ANSWER_S_MAX = 10.0
 #: The broker counts a dead worker as a member until its session is over.
 GROUP_EMPTY_S_MAX = 45.0
 
 
 def reset_state(bootstrap: str, partitions: int) -> None:
-    """Delete the changelog and the offsets committed, and create the changelog anew."""
+    """Delete changelogs and the offsets committed, and create the changelogs anew."""
     admin = admin_client(bootstrap)
-    _delete_group(admin, time.monotonic() + GROUP_EMPTY_S_MAX)
-    future = admin.delete_topics([topics.CHANGELOG])[topics.CHANGELOG]
-    code = _failure(future, topics.CHANGELOG, KafkaError.UNKNOWN_TOPIC_OR_PART)
-    deadline = time.monotonic() + ANSWER_S_MAX
-    while code is None and topics.CHANGELOG in admin.list_topics(timeout=ANSWER_S_MAX).topics:
-        if time.monotonic() > deadline:
-            raise BrokerError(f"{topics.CHANGELOG} was deleted but is still there; start again")
-        time.sleep(0.1)
+    for group, changelog in STATES:
+        _delete_group(admin, group, time.monotonic() + GROUP_EMPTY_S_MAX)
+        _delete_topic(admin, changelog)
     admin_topics.ensure(bootstrap, partitions, 1)
 
 
-def _delete_group(admin: AdminClient, deadline: float) -> None:
-    """Delete the group with its offsets, as soon as it has no members."""
+def _delete_topic(admin: AdminClient, name: str) -> None:
+    """Delete a topic, and wait until it is gone."""
+    code = _failure(admin.delete_topics([name])[name], name, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    deadline = time.monotonic() + ANSWER_S_MAX
+    while code is None and name in admin.list_topics(timeout=ANSWER_S_MAX).topics:
+        if time.monotonic() > deadline:
+            raise BrokerError(f"{name} was deleted but is still there; start again")
+        time.sleep(0.1)
+
+
+def _delete_group(admin: AdminClient, name: str, deadline: float) -> None:
+    """Delete a group with its offsets, as soon as it has no members."""
     while True:
-        future = admin.delete_consumer_groups([topics.APP_ID])[topics.APP_ID]
+        future = admin.delete_consumer_groups([name])[name]
         expected = {KafkaError.GROUP_ID_NOT_FOUND}
         if time.monotonic() < deadline:
             expected.add(KafkaError.NON_EMPTY_GROUP)
-        if _failure(future, f"the offsets of group {topics.APP_ID}", *expected) \
+        if _failure(future, f"the offsets of group {name}", *expected) \
                 != KafkaError.NON_EMPTY_GROUP:
             return
         time.sleep(0.5)

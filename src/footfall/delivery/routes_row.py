@@ -10,6 +10,9 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from footfall.errors import MisfitError
+from footfall.tables.rules_row import zones
+
 DESTINATIONS_MAX = 100
 ROUTES_MAX = 1_000
 NAME_PATTERN = "^[a-z][a-z0-9_-]{0,63}$"
@@ -47,7 +50,9 @@ class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
                  rename={"from_": "from"}):
-    """Local times of day between which nothing is sent; `from` after `to` goes over midnight."""
+    """Local times of day between which nothing is sent; `from` after `to` goes over midnight.
+    Equal ones are refused: they may be meant as never or as always.
+    """
 
     from_: LocalTime
     to: LocalTime
@@ -55,6 +60,15 @@ class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     #: For customers of whom no zone is known.
     else_zone: str = "UTC"
     then: Literal["hold", "drop"] = "hold"
+
+    def __post_init__(self) -> None:
+        if self.from_ == self.to:
+            raise MisfitError(f"{self.to} is that of from, too: leave quiet_hours out for none, or "
+                              "name another time", "to")
+        for key in ("zone", "else_zone"):
+            zone = getattr(self, key)
+            if (key, zone) != ("zone", CUSTOMER_ZONE) and zone not in zones():
+                raise MisfitError(f"{zone[:60]!r} is no IANA time zone, such as Europe/Berlin", key)
 
 
 class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

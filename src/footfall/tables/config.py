@@ -198,8 +198,8 @@ def section(name: str, kind: Any, value: Any) -> Any:
         if "enum" in limit:
             choices = getattr(_type_at(kind, path), "values", ())
             limit = f"expected one of {', '.join(map(str, choices))}"
-        raise ConfigError(f"{_placed((name, *path))} = {given!r}: {limit}", (name, *path)
-                          ) from None
+        shown = "" if "missing required" in limit else f" = {given!r}"
+        raise ConfigError(f"{_placed((name, *path))}{shown}: {limit}", (name, *path)) from None
 
 
 def _placed(path: Sequence[str | int]) -> str:

@@ -1,8 +1,9 @@
-"""Collector and workers as child processes: their environment, their restarts, their order.
+"""Collector, workers and delivery as child processes: their environment, their restarts.
 
 A child is configured by FOOTFALL_* variables alone, in full, so that it needs no file and sees just
 what `up` decided. One that ends is started again after a short growing wait, which is said. Exit
-code 3 of a worker means that log and state do not fit: starting it again cannot help.
+code 3 of a worker, or of delivery, means that log and state do not fit: starting it again cannot
+help.
 """
 
 from __future__ import annotations
@@ -89,6 +90,15 @@ def worker(settings: Settings, logs: Path, inherited: Mapping[str, str], number:
     """One worker; it is named by its number, its member id stands in the settings."""
     environment = environment_of(settings, inherited)
     return Child(f"worker-{number}", _footfall("worker"), environment, logs)
+
+
+def delivery(settings: Settings, logs: Path, inherited: Mapping[str, str],
+             secrets: Mapping[str, str]) -> Child:
+    """What sends triggers out. `secrets`: variables that routes name and `up` has made; the others
+    are the user's, and inherited.
+    """
+    environment = {**environment_of(settings, inherited), **secrets}
+    return Child("delivery", _footfall("delivery"), environment, logs)
 
 
 def environment_of(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -54,19 +54,25 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
               help="Folder of an Apache Kafka release, instead of fetching it through Maven.")
 @click.option("--workers", type=click.IntRange(1, WORKERS_MAX), default=1, show_default=True,
               help="Worker processes; they share the partitions.")
+@click.option("--webhook", default="", metavar="URL",
+              help="Send every trigger there, signed, in the place of routes of your own.")
 @click.pass_context
 def up(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, write_key: str,
-       api_key: str, broker: Wanted, kafka_home: Path | None, workers: int) -> None:
-    """Run everything on this machine: broker, collector and worker.
+       api_key: str, broker: Wanted, kafka_home: Path | None, workers: int,
+       webhook: str) -> None:
+    """Run everything on this machine: broker, collector, worker, and delivery where FOOTFALL_ROUTES
+    or --webhook says where triggers go.
 
     \b
     Examples:
       footfall up
       footfall up --broker demo --data-dir /tmp/shop --http-port 8090
       FOOTFALL_CART_IDLE_S=10 footfall up
+      footfall up --webhook http://localhost:3000/footfall
+      FOOTFALL_ROUTES=routes.yaml footfall up
     """
     settings = _with_port(options.settings_of(ctx, data_dir), http_port)
-    asked = Asked(broker, kafka_home, write_key, api_key, workers)
+    asked = Asked(broker, kafka_home, write_key, api_key, workers, webhook)
     screen = Screen()
     try:
         with stopped_by_signals(), machine(settings, asked, os.environ, screen.say) as running:
@@ -105,7 +111,8 @@ def demo(ctx: click.Context, *, data_dir: Path | None, http_port: int | None, wr
         if http_port is None and not is_free(settings.http_port):
             settings = msgspec.structs.replace(settings, http_port=free_port())
         idle_s = settings.cart_idle_s or IDLE_S
-        settings = msgspec.structs.replace(settings, cart_idle_s=idle_s)
+        # What simulated customers do is sent to nobody.
+        settings = msgspec.structs.replace(settings, cart_idle_s=idle_s, routes="")
         show = Show(shop(seed, minutes * 60, idle_s), minutes * 60, idle_s)
         asked = Asked(broker, None, write_key, api_key)
         try:

@@ -1,6 +1,6 @@
 """The data directory of `up`: what lies where, who holds it, and the keys made for it once.
 
-    .footfall/  lock  up.json  secrets.json  kafka/ | demo-broker/  logs/
+    .footfall/  lock  up.json  secrets.json  webhook.yaml  kafka/ | demo-broker/  logs/
 
 Decides that one `up` at a time works on a directory, and that keys and secrets stay the same over
 restarts: customer keys are hashed under them, so a new secret would part every customer from its
@@ -9,6 +9,7 @@ history. Must never put a secret into a file that others may read.
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import re
@@ -37,6 +38,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     system_secret: str
     write_key: str
     api_key: str
+    #: "": made with the next start, for a directory that an earlier release made.
+    webhook_secret: str = ""
 
 
 class DataDir:
@@ -48,6 +51,7 @@ class DataDir:
         self.demo_broker = self.path / "demo-broker"
         self.logs = self.path / "logs"
         self.secrets = self.path / "secrets.json"
+        self.webhook = self.path / "webhook.yaml"
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -74,7 +78,8 @@ class DataDir:
                 raise SettingsError(f"{option}: expected 1 to 128 of letters, digits, . _ ~ -")
         stored = self._stored()
         kept = msgspec.structs.replace(
-            stored, write_key=write_key or stored.write_key, api_key=api_key or stored.api_key
+            stored, write_key=write_key or stored.write_key, api_key=api_key or stored.api_key,
+            webhook_secret=stored.webhook_secret or _webhook_secret(),
         )
         if kept != stored or not self.secrets.exists():
             write_private(self.secrets, msgspec.json.format(msgspec.json.encode(kept), indent=2))
@@ -115,3 +120,8 @@ class DataDir:
                         "choose another directory with --data-dir"
                     ) from None
                 time.sleep(0.05)
+
+
+def _webhook_secret() -> str:
+    """As Standard Webhooks has it: 24 to 64 random bytes."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

@@ -21,6 +21,9 @@ import msgspec
 from footfall import running
 from footfall.admin import config, topics
 from footfall.admin.state import reset_state
+from footfall.delivery import routes
+from footfall.delivery.routes import Routes
+from footfall.events.consent import NECESSARY
 from footfall.events.registry import codecs_for
 from footfall.running import Running
 from footfall.settings import Settings
@@ -30,6 +33,7 @@ from footfall.up.children import Say
 from footfall.up.data_dir import DataDir, Keys
 from footfall.up.ports import HOST, free_port, require_free
 from footfall.up.supervisor import Plan, Supervisor
+from footfall.up.webhook import SECRET, with_webhook
 from footfall.view.store import clear
 
 SOURCE = "development"
@@ -44,6 +48,15 @@ class Asked(NamedTuple):
     write_key: str = ""
     api_key: str = ""
     workers: int = 1
+    #: Where all triggers are sent; "": where the configured routes say.
+    webhook: str = ""
+
+
+class Ports(NamedTuple):
+    """Where workers serve customers and metrics, and delivery its metrics; 0: there is none."""
+
+    workers: list[int]
+    delivery: int = 0
 
 
 class Machine(NamedTuple):
@@ -63,17 +76,21 @@ def machine(
     with data_dir.lock():
         require_free(settings.http_port, "HTTP", "--http-port")
         keys = data_dir.keys(settings, asked.write_key, asked.api_key)
+        settings, found = _routed(settings, asked.webhook, data_dir)
         request = Request(asked.broker, settings, data_dir,
                           kafka_jars.cache_folder(environment), asked.kafka_home)
         broker = brokers.choose(request, say)
-        ports = [free_port() for _ in range(asked.workers)]
+        ports = Ports([free_port() for _ in range(asked.workers)],
+                      0 if found is None else free_port())
         effective = _effective(settings, data_dir, keys, broker, ports)
+        if found is not None and not effective.redis_url:
+            _say_unknown(found, say)
         plan = _plan(effective, ports, keys, broker, environment)
         supervisor = Supervisor(plan, say)
         say(f"Broker: {broker.name}.")
         try:
             supervisor.start()
-            told = _running(effective, broker, keys)
+            told = _running(effective, broker, keys, ports)
             _wait(supervisor, told.http_url, say)
             running.write(data_dir.path, told)
             yield Machine(told, supervisor, broker.is_demo)
@@ -83,11 +100,29 @@ def machine(
             supervisor.stop()
 
 
-def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice,
-               ports: list[int]) -> Settings:
-    """The settings of the children: what was configured, and what `up` decided. `ports`: of the
-    workers, which serve customers and metrics there.
+def _routed(settings: Settings, webhook: str, data_dir: DataDir) -> tuple[Settings, Routes | None]:
+    """The settings with the whole path of the routes, and what these say: a mistake in them is told
+    before anything runs. None: nothing is delivered.
     """
+    if webhook:
+        settings = with_webhook(settings, webhook, data_dir)
+    if not settings.routes:
+        return settings, None
+    path = Path(settings.routes).resolve()
+    return msgspec.structs.replace(settings, routes=str(path)), routes.read(path)
+
+
+def _say_unknown(found: Routes, say: Say) -> None:
+    """Without a served view nobody's consent is known, and what needs it is not sent."""
+    names = [name for name, one in found.destinations.items() if one.purpose != NECESSARY]
+    if names:
+        say(f"Nothing will be sent to {', '.join(names)}: that needs consent, which is known from "
+            "the served view alone. Set FOOTFALL_REDIS_URL.")
+
+
+def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice,
+               ports: Ports) -> Settings:
+    """The settings of the children: what was configured, and what `up` decided."""
     own = broker.node is not None
     return msgspec.structs.replace(
         settings,
@@ -101,22 +136,27 @@ def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice
         http_port=settings.http_port or free_port(),
         redis_url=settings.redis_url or broker.redis_url,
         metrics_host=HOST,
-        worker_urls=",".join(f"http://{HOST}:{port}" for port in ports),
+        worker_urls=",".join(f"http://{HOST}:{port}" for port in ports.workers),
     )
 
 
-def _plan(settings: Settings, ports: list[int], keys: Keys, broker: Choice,
+def _plan(settings: Settings, ports: Ports, keys: Keys, broker: Choice,
           environment: Mapping[str, str]) -> Plan:
     logs = Path(settings.data_dir) / "logs"
     made = []
-    for number, port in enumerate(ports, 1):
+    for number, port in enumerate(ports.workers, 1):
         # A name that stays makes a static member: its restart moves no partition.
         own = msgspec.structs.replace(
             settings, worker_id=f"up-{keys.installation}-{number}", metrics_port=port
         )
         made.append(children.worker(own, logs, environment, number))
+    delivery = None
+    if ports.delivery:
+        own = msgspec.structs.replace(
+            settings, worker_id=f"up-{keys.installation}-delivery", metrics_port=ports.delivery)
+        delivery = children.delivery(own, logs, environment, {SECRET: keys.webhook_secret})
     return Plan(
-        broker, children.collector(settings, logs, environment), made,
+        broker, children.collector(settings, logs, environment), made, delivery=delivery,
         prepare=lambda: _prepare(settings, own_redis=broker.redis_url),
         reset=lambda: reset_state(settings.kafka_bootstrap_servers, settings.partitions),
     )
@@ -139,7 +179,8 @@ def _prepare(settings: Settings, own_redis: str) -> None:
                   codecs_for(settings.schema_registry_url))
 
 
-def _running(settings: Settings, broker: Choice, keys: Keys) -> Running:
+def _running(settings: Settings, broker: Choice, keys: Keys, ports: Ports) -> Running:
+    data_dir = DataDir(Path(settings.data_dir))
     return Running(
         pid=os.getpid(),
         broker=broker.name,
@@ -152,6 +193,10 @@ def _running(settings: Settings, broker: Choice, keys: Keys) -> Running:
         system_secret=keys.system_secret,
         worker_urls=settings.worker_urls,
         redis_url=settings.redis_url,
+        routes=settings.routes,
+        delivery_allow=settings.delivery_allow,
+        delivery_url=f"http://{HOST}:{ports.delivery}" if ports.delivery else "",
+        webhook_secret=keys.webhook_secret if settings.routes == str(data_dir.webhook) else "",
     )
 
 

@@ -65,10 +65,12 @@ class Screen:
             ("HTTP", running.http_url), ("Kafka", running.kafka_bootstrap_servers),
             ("Broker", running.broker), ("Write key", key), ("API key", running.api_key),
             ("Data", str(data_dir)), ("Logs", str(data_dir / "logs")),
+            ("Routes", running.routes), ("Secret", running.webhook_secret),
         )
         self._print("\n[bold]Footfall is running.[/]\n")
         for name, value in rows:
-            self._print(f"  {name:<10} [cyan]{escape(value)}[/]")
+            if value:
+                self._print(f"  {name:<10} [cyan]{escape(value)}[/]")
         self._print("\nSend an interaction:")
         body = ('{"userId":"u1","event":"Product Added","properties":{"product_id":"p1",'
                 '"price":"9.90","quantity":1,"currency":"EUR"}}')

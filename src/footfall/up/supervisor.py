@@ -1,8 +1,9 @@
 """Keeps a broker and its children running, and stops all of it in order and in time.
 
-Order of stopping: producers first (the collector), then the workers, then the broker, so that what
-was accepted is still written. All of it within 10 s, by force at the end. A child that ends is
-started again; on the demo broker, and only there, a state that no longer fits its log is reset.
+Order of stopping: producers first (the collector), then workers and delivery, then the broker, so
+that what was accepted is still written. All of it within 10 s, by force at the end. A child that
+ends is started again; on the demo broker, and only there, a state that no longer fits its log is
+reset.
 """
 
 from __future__ import annotations
@@ -39,13 +40,18 @@ class Plan(NamedTuple):
     workers: list[Child]
     prepare: Callable[[], None]
     reset: Callable[[], None]
+    #: None where nothing is delivered.
+    delivery: Child | None = None
 
 
 class Supervisor:
     """Runs a plan."""
 
     def __init__(self, plan: Plan, say: Say) -> None:
-        self._broker, self._collector, self._workers, self._prepare, self._reset = plan
+        self._broker, self._collector, self._workers = plan.broker, plan.collector, plan.workers
+        self._prepare, self._reset = plan.prepare, plan.reset
+        #: What folds a log into a state: workers, then what reads what they write.
+        self._folding = [*plan.workers, *([] if plan.delivery is None else [plan.delivery])]
         self._say = say
         self._broker_wait_s = WAIT_S_FIRST
         self._resets = 0
@@ -53,14 +59,14 @@ class Supervisor:
     @property
     def children(self) -> list[Child]:
         """All of them."""
-        return [self._collector, *self._workers]
+        return [self._collector, *self._folding]
 
     def start(self) -> None:
-        """Broker, then what it must hold, then workers, then the collector."""
+        """Broker, then what it must hold, then workers and delivery, then the collector."""
         if self._broker.node is not None:
             self._broker.node.start()
         self._prepare()
-        for child in [*self._workers, self._collector]:
+        for child in [*self._folding, self._collector]:
             child.start()
 
     def step(self) -> None:
@@ -70,7 +76,7 @@ class Supervisor:
             child.show_log(self._say)
             child.process.limit_output()
             ended = child.ended
-            if ended == EXIT_REFUSED and child in self._workers:
+            if ended == EXIT_REFUSED and child in self._folding:
                 self._refused(child)
             elif ended is not None:
                 child.plan_restart(self._say)
@@ -87,18 +93,20 @@ class Supervisor:
             time.sleep(STEP_S)
 
     def stop(self) -> None:
-        """Producers first, then workers, then the broker; by force when the time is over."""
+        """Producers first, then workers and delivery, then the broker; by force when the time is
+        over.
+        """
         ignore_signals()
         deadline = time.monotonic() + STOP_S_MAX
         late = []
         if not self._collector.process.stop(COLLECTOR_S_MAX):
             late.append(self._collector.name)
-        for worker in self._workers:
-            if worker.process.is_running():
-                worker.process.signal(signal.SIGTERM)
-        for worker in self._workers:
-            if not worker.process.stop(deadline - time.monotonic() - BROKER_S_MIN):
-                late.append(worker.name)
+        for child in self._folding:
+            if child.process.is_running():
+                child.process.signal(signal.SIGTERM)
+        for child in self._folding:
+            if not child.process.stop(deadline - time.monotonic() - BROKER_S_MIN):
+                late.append(child.name)
         node = self._broker.node
         if node is not None and not node.stop(max(deadline - time.monotonic(), 0.5)):
             late.append("the broker")
@@ -133,8 +141,8 @@ class Supervisor:
             child.leave()
             return
         self._say(
-            "The customers' state no longer fits the log, because the demo broker lost records. "
-            "Resetting the state: it is folded again from the log that is left."
+            f"The state of {child.name} no longer fits the log, because the demo broker lost "
+            "records. Resetting all state: it is folded again from the log that is left."
         )
         self._resets += 1
         try:
