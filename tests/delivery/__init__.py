@@ -1,0 +1,1 @@
+"""Routes, policy, channels and the account of each attempt."""

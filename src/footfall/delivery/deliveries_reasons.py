@@ -11,7 +11,7 @@ from typing import Final
 TEXTS: Final = {
     # suppressed, held
     "held_out": "the customer is in the part held out for comparison",
-    "integrations": "the customer's sender has switched this destination off",
+    "integrations": "what caused it names integrations, and this destination is none of them",
     "consent_denied": "the customer has refused its purpose",
     "consent_withdrawn": "the customer has withdrawn consent to its purpose",
     "consent_expired": "the customer's consent to its purpose had expired",
