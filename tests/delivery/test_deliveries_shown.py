@@ -118,11 +118,17 @@ def test_what_is_encrypted_goes_on_as_it_is() -> None:
     assert ("k1", b"\x00\x01") == (begun["key_id"], begun["personal"])
 
 
-def test_every_reason_that_is_documented_has_a_sentence() -> None:
-    """And every sentence is of one."""
-    text = (Path(__file__).parents[2] / "docs/deliveries.md").read_text()
-    table = text.partition("## What a reason asks for")[2]
-    documented = {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
-                  for name in re.findall(r"`([a-z_]+)`", row)}
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_reason_has_a_sentence_and_advice() -> None:
+    """Those of both pages; a destination's own have none."""
+    advice = (DOCS / "deliveries.md").read_text().partition("## What a reason asks for")[2]
+    advised = {name for row in re.findall(r"^\| (`[^|]+) \|", advice, re.MULTILINE)
+               for name in re.findall(r"`([a-z_]+)`", row)}
+    assert TEXTS.keys() == advised
+    table = (DOCS / "delivery.md").read_text().partition("## Reasons")[2].partition("\n## ")[0]
+    documented = {name for name, statuses in re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \|", table,
+                                                        re.MULTILINE) if statuses != "disabled"}
     assert TEXTS.keys() == documented
     assert "" == text_of("of_another_footfall")

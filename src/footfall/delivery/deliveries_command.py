@@ -25,6 +25,7 @@ from footfall.delivery.deliveries_show_command import show
 from footfall.delivery.deliveries_shown import shown
 from footfall.delivery.deliveries_summary import Summary
 from footfall.delivery.deliveries_text import list_text, summary_text
+from footfall.delivery.deliveries_trial_command import trial
 
 DAYS = "7d"
 LISTED = 100
@@ -119,5 +120,5 @@ def _meant(log: DeliveriesLog, bounds: Bounds, wanted: Filter) -> Iterator[Deliv
         yield from (one for one in account.deliveries.values() if wanted.means(one))
 
 
-for _command in (show, redrive, recover, enable, disable):
+for _command in (show, redrive, recover, enable, disable, trial):
     deliveries.add_command(_command)
