@@ -30,6 +30,7 @@ COMMANDS = {
     "customer": "footfall.query.customer_command:customer",
     "why": "footfall.query.why_command:why",
     "why-not": "footfall.query.why_command:why_not",
+    "deliveries": "footfall.delivery.deliveries_command:deliveries",
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "rules": "footfall.rules.command:rules",

@@ -39,7 +39,7 @@ OPEN_PORTS = frozenset((80, 443))
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 _ANY_PORT = 0
 
-_CLOSED_4 = tuple((IPv4Network(network), name) for network, name in (
+CLOSED_4 = tuple((IPv4Network(network), name) for network, name in (
     ("0.0.0.0/8", "unspecified"),
     ("10.0.0.0/8", "private"),
     ("100.64.0.0/10", "carrier_nat"),
@@ -58,7 +58,7 @@ _CLOSED_4 = tuple((IPv4Network(network), name) for network, name in (
     ("240.0.0.0/4", "reserved"),
 ))
 _PUBLIC_6 = IPv6Network("2000::/3")
-_CLOSED_6 = tuple((IPv6Network(network), name) for network, name in (
+CLOSED_6 = tuple((IPv6Network(network), name) for network, name in (
     ("2001::/32", "teredo"),
     ("2001::/23", "protocol"),
     ("2001:db8::/32", "documentation"),
@@ -85,10 +85,10 @@ def kind_of(address: Address) -> str:
     """What an address is that may not be called; "" for a public one."""
     address = unwrapped(address)
     if isinstance(address, IPv4Address):
-        return next((name for network, name in _CLOSED_4 if address in network), "")
+        return next((name for network, name in CLOSED_4 if address in network), "")
     if address.scope_id is not None:
         return "zone"
-    for network, name in _CLOSED_6:
+    for network, name in CLOSED_6:
         if address in network:
             return name
     if address not in _PUBLIC_6:

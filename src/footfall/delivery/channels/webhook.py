@@ -40,10 +40,10 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _JSON_TYPE = re.compile(r"application/(?:[^;]*\+)?json\s*(?:;|$)", re.IGNORECASE)
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 #: Set by what is sent, or by how: another value of them would be another request.
-_OURS = frozenset((
+OURS = frozenset((
     "host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection",
     "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"))
-_OURS_BEGIN = "webhook-"
+OURS_BEGIN = "webhook-"
 
 
 async def open_channel(name: str, destination: WebhookDestination, resources: Resources
@@ -78,7 +78,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
         folded = name.lower()
         if not _NAME.fullmatch(name):
             raise ConfigError(f"headers: {name[:100]!r} is no name of a header", path)
-        if folded in _OURS or folded.startswith(_OURS_BEGIN):
+        if folded in OURS or folded.startswith(OURS_BEGIN):
             raise ConfigError(f"headers: {name} is set by Footfall; leave it out "
                               "(`content_type` is a key of its own)", path)
         if folded in seen:
