@@ -115,7 +115,7 @@ class Desk:
         engine.outbox = SimpleNamespace(
             lane=lambda topic, number: _Put(self, topic, number), waiting=lambda: 0)
         engine.consumer = SimpleNamespace(gate=True, epoch=0, held=set(), is_member=lambda: True)
-        engine.crash_point = lambda point: self.passed(point)
+        engine.crash_point = self._pass
         if self._people is not None:
             engine._people = SimpleNamespace(get=self._person)
         for name, destination in read.destinations.items():
@@ -124,6 +124,9 @@ class Desk:
             state, rows = self._stored.get(number, (None, {}))
             partition = engine.own(number, state, Best(dict(rows)))
             partition.fold.read(topics.TRIGGERS, 0)
+
+    def _pass(self, point: str) -> None:
+        self.passed(point)
 
     async def _person(self, customer_key: str, emitted_at: int) -> Person | None:
         assert self._people is not None
