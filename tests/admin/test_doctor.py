@@ -103,7 +103,7 @@ def test_with_all_of_it_running_nothing_is_wrong(
     assert (0, True) == (after.code, after.ok)
     assert "1 in group footfall" == after.of("workers", "members")["found"]
     assert "ready, 4 partitions" == after.of("workers", "http")["found"]
-    assert after.of("topics", "all")["found"].startswith("5,")
+    assert after.of("topics", "all")["found"].startswith("6,")
 
     other = Report(run(tmp_path, "--json", **{**variables, "FOOTFALL_API_KEY": "another"}))
     assert "does not take this API key" in {f["found"] for f in other.findings}

@@ -55,6 +55,12 @@ def test_different_partition_counts_are_a_problem() -> None:
          "footfall.interactions: message.timestamp.type is CreateTime, not LogAppendTime"),
         (topics.CHANGELOG, {"cleanup.policy": "compact,delete"},
          "footfall-customers-changelog: cleanup.policy is compact,delete, not compact"),
+        (topics.DELIVERIES, {"cleanup.policy": "compact"},
+         "footfall.deliveries: cleanup.policy is compact, not delete"),
+        (topics.DELIVERIES, {"message.timestamp.type": "CreateTime"},
+         "footfall.deliveries: message.timestamp.type is CreateTime, not LogAppendTime"),
+        (topics.DELIVERY_CHANGELOG, {"cleanup.policy": "delete"},
+         "footfall-delivery-deliveries-changelog: cleanup.policy is delete, not compact"),
     ],
 )
 def test_settings_that_the_laws_rest_on(topic: str, config: dict[str, str], expected: str) -> None:
