@@ -20,7 +20,7 @@ import msgspec
 
 from footfall import running
 from footfall.admin import config, topics
-from footfall.admin.state import reset_state
+from footfall.admin.state import reset_delivery, reset_state
 from footfall.delivery import routes
 from footfall.delivery.routes import Routes
 from footfall.events.consent import NECESSARY
@@ -159,6 +159,8 @@ def _plan(settings: Settings, ports: Ports, keys: Keys, broker: Choice,
         broker, children.collector(settings, logs, environment), made, delivery=delivery,
         prepare=lambda: _prepare(settings, own_redis=broker.redis_url),
         reset=lambda: reset_state(settings.kafka_bootstrap_servers, settings.partitions),
+        reset_delivery=lambda: reset_delivery(
+            settings.kafka_bootstrap_servers, settings.partitions),
     )
 
 
