@@ -94,6 +94,7 @@ def test_html_attributes_hold(hostile: str) -> None:
     ("{% if data.tenth == 0.1 %}equal{% endif %}{% if data.tenth < 0.1 %}less{% endif %}",
      "equal"),
     ("{{ data.wide }}", "1E+400"),
+    ("{{ data['value'] }} {{ trigger['data']['minus'] }}", "12.50 -7"),
 ])
 def test_numbers_are_exact(source: str, expected: str) -> None:
     """Money is printed and calculated as it was sent."""
