@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from footfall.delivery.channels import email, email_smtp
 from footfall.delivery.message import Outcome
 from tests.delivery.channels.mails import (
+    ANNA,
     ATTEMPT,
     destination,
     opened,
@@ -31,11 +33,14 @@ from tests.delivery.channels.smtp_peer import (
 TEMPORARY = ("retry", "smtp_temporary")
 
 
-async def test_a_mail_arrives_as_it_was_rendered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Anna", ".", "\r\n.\r\nMAIL FROM:<x@y.example>\r\n", "..\n." * 99,
+                                  "ü" * 99, "日本" * 99])
+async def test_a_mail_arrives_as_it_was_rendered(tmp_path: Path, name: str) -> None:
     """Byte for byte, to one recipient, from the address that bounces go to."""
+    (tmp_path / "bare.txt").write_text("{{ customer.traits.first_name }}")
     async with peer_running() as peer:
-        channel = await opened(tmp_path, peer.port)
-        message = rendered(channel)
+        channel = await opened(tmp_path, peer.port, text="bare.txt")
+        message = rendered(channel, replace(ANNA, traits={"first_name": name}))
         assert Outcome("sent", "", 250) == await channel.send(message, ATTEMPT)
         await channel.close()
 
