@@ -122,7 +122,7 @@ async def test_what_a_customer_typed_stays_in_its_place(tmp_path: Path, hostile:
 
     assert message.body.isascii()
     assert ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "List-Unsubscribe",
-            "List-Unsubscribe-Post", "Precedence", "Content-Type", "MIME-Version"] == mail.keys()
+            "List-Unsubscribe-Post", "Precedence", "MIME-Version", "Content-Type"] == mail.keys()
     assert ["anna@shop.example"] == [one.addr_spec for one in mail["To"].addresses]
     text, html = mail.iter_parts()
     lines = hostile.replace("\r\n", "\n").replace("\r", "\n")
@@ -178,6 +178,7 @@ async def test_whom_a_mail_goes_to(tmp_path: Path, person: Person, to: str | Non
     ({"subject": "{{ data.gone }}"}, ANNA, "render_failed",
      "cart_mail.subject, line 1: what `data.gone` asks for is not there; give it a `default`"),
     ({"subject": " {{ data.blanks }} "}, ANNA, "render_failed", "the subject is empty"),
+    ({"text": "blank.txt", "html": ""}, ANNA, "render_failed", "the mail is empty"),
     ({}, replace(ANNA, ids={"user_id": "ü" * 500, "email": "a@b.example"}), "render_failed",
      "too long for a link"),
     ({"subject": "x", "text": "long.txt"}, ANNA, "message_too_large",
@@ -187,6 +188,7 @@ async def test_what_cannot_be_a_mail_is_told(tmp_path: Path, changed: dict[str, 
                                              person: Person, reason: str, detail: str) -> None:
     """By reason and place."""
     (tmp_path / "long.txt").write_text("{% for i in (1..7000) %}" + "ü" * 16 + "\n{% endfor %}")
+    (tmp_path / "blank.txt").write_text("{{ data.blanks }}")
     channel = await opened(tmp_path, **changed)
     with pytest.raises(RenderError) as caught:
         rendered(channel, person, data={"value": 1, "blanks": "\r\n"})

@@ -94,6 +94,8 @@ class EmailChannel:
             email_mime.message_id(trigger["trigger_id"], self._name,
                                   self._address.partition("@")[2]),
             at, url)
+        if not mail.text.strip() and not mail.html.strip():
+            raise RenderError("render_failed", "the mail is empty")
         return Message(_body(mail), {}, to)
 
     async def send(self, message: Message, _attempt: Attempt) -> Outcome:

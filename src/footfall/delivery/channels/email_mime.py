@@ -7,16 +7,16 @@ is ASCII, so that no hop changes a byte, and depends on nothing but what is give
 the same bytes, which is what tells a copy from another mail.
 
 Headers are written here and not by `email.message`, which folds a long link into encoded words that
-no mail program takes for one.
+no mail program takes for one, and reads each header that it is given: 5 ms a mail.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import encodebytes
 from datetime import UTC, datetime
-from email import policy
+from email import policy, quoprimime
 from email.header import Header
-from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from hashlib import blake2b
 from typing import NamedTuple
@@ -35,7 +35,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 #: The last label begins with a letter: an address of a machine is none of a customer.
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
-_policy = policy.SMTP.clone(cte_type="7bit", max_line_length=76)
+_ASCII_END = 128
 
 
 class Mail(NamedTuple):
@@ -130,25 +130,26 @@ def _subject(line: str) -> str:
 
 def _parts(mail: Mail) -> str:
     """From the headers of MIME on. Of both forms the one that shows more is the last."""
-    given = [(subtype, text) for subtype, text in (("plain", mail.text), ("html", mail.html))
+    parts = [_part(subtype, text) for subtype, text in (("plain", mail.text), ("html", mail.html))
              if text]
-    root = EmailMessage(_policy)
-    if len(given) == 1:
-        _fill(root, *given[0])
-    else:
-        # With = before _, which no part has in either of its encodings.
-        root.make_alternative(boundary=f"=_{mail.message_id[1:].partition('@')[0]}")
-        root["MIME-Version"] = "1.0"
-        for subtype, text in given:
-            part = EmailMessage(_policy)
-            _fill(part, subtype, text)
-            del part["MIME-Version"]
-            root.attach(part)
-    return root.as_bytes().decode("ascii")
+    if len(parts) == 1:
+        return f"MIME-Version: 1.0\r\n{parts[0]}"
+    # With = before _, which no part has in either of its encodings.
+    boundary = f"=_{mail.message_id[1:].partition('@')[0]}"
+    return "\r\n".join(["MIME-Version: 1.0",
+                        f'Content-Type: multipart/alternative; boundary="{boundary}"', "",
+                        *(f"--{boundary}\r\n{part}" for part in parts), f"--{boundary}--", ""])
 
 
-def _fill(part: EmailMessage, subtype: str, text: str) -> None:
+def _part(subtype: str, text: str) -> str:
     """Either encoding keeps every character, and lines short, whatever the text has."""
-    mostly_ascii = 3 * sum(not character.isascii() for character in text) < len(text)
-    part.set_content(text, subtype=subtype, charset="utf-8",
-                     cte="quoted-printable" if mostly_ascii else "base64")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    data = (lines if lines.endswith("\n") else lines + "\n").encode()
+    if 3 * sum(byte >= _ASCII_END for byte in data) < 2 * len(data):
+        encoding, body = "quoted-printable", quoprimime.body_encode(data.decode("latin-1"),
+                                                                    eol="\r\n")
+    else:
+        encoding, body = "base64", encodebytes(data.replace(b"\n", b"\r\n")).decode().replace(
+            "\n", "\r\n")
+    return (f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
+            f"Content-Transfer-Encoding: {encoding}\r\n\r\n{body}")
