@@ -24,8 +24,8 @@ CODES = (
     "identifier_invalid", "include_unknown", "internal_error", "log_unavailable",
     "method_not_allowed", "not_an_object", "not_found", "not_json", "number_out_of_range",
     "origin_not_allowed", "overloaded", "pointer_loop", "rule_unknown", "shared_too_large",
-    "source_rate_limited", "stopping", "text_not_unicode", "too_deep", "trigger_invalid",
-    "trigger_unknown", "view_unavailable", "write_key_unknown",
+    "source_rate_limited", "stopping", "text_not_unicode", "token_invalid", "too_deep",
+    "trigger_invalid", "trigger_unknown", "view_unavailable", "write_key_unknown",
 )
 #: What a client is asked to wait, in seconds, when it may try again.
 RETRY_AFTER_S = 2

@@ -24,9 +24,10 @@ from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.script import Script
 from footfall.collector.sink import Sink
+from footfall.collector.unsubscribing import Unsubscribing
 from footfall.collector.violations import Violations
 from footfall.collector.why import Why
-from footfall.events import reasons
+from footfall.events import reasons, unsubscribe
 from footfall.events.admit import STAGE
 from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
@@ -50,8 +51,8 @@ log = logging.getLogger(__name__)
 
 PREFLIGHT_S = 86_400
 
-#: Reading is not for pages: no CORS there.
-_READING = (routes.CUSTOMERS_PREFIX, routes.TRIGGERS_PREFIX)
+#: Reading is not for pages, and a link of a message is a page of its own: no CORS there.
+_NOT_FOR_PAGES = (routes.CUSTOMERS_PREFIX, routes.TRIGGERS_PREFIX, routes.UNSUBSCRIBE_PREFIX)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -67,6 +68,7 @@ class Collector:
         self._violations = Violations(sink, codecs.interaction, clock)
         self._ingest = Ingest(sink, keys, write_keys, codecs, clock=clock, limits=limits,
                               proxies=proxies, plan=plan, violations=self._violations)
+        self._unsubscribing = Unsubscribing(keys, self._ingest)
         self._openapi = openapi.document(limits)
         self._script = Script()
         #: Without API keys everybody is refused.
@@ -76,7 +78,7 @@ class Collector:
         self._proxies = proxies
         self._is_draining = False
         for of_source in (RECEIVED, ACCEPTED, REPEATED, UNACKNOWLEDGED, PLAN_EVENTS):
-            at_zero(of_source, write_keys.sources)
+            at_zero(of_source, (*write_keys.sources, unsubscribe.SOURCE))
         at_zero(REJECTED, reasons.COLLECTOR, STAGE)
         at_zero(REFUSED, answers.CODES)
         at_zero(VIEW_READS, OUTCOMES)
@@ -116,6 +118,7 @@ class Collector:
             "segment_settings": self._segment_settings, "source_config": self._source_config,
             "script": self._script.answer, "customer": self._customers.answer,
             "why": self._why.trigger, "why_not": self._why.rule,
+            "unsubscribe_page": self._unsubscribing.page, "unsubscribe": self._unsubscribing.take,
             "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
             "openapi": self._document,
         }
@@ -160,7 +163,7 @@ class Collector:
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
         path = request.path
-        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(_READING):
+        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(_NOT_FOR_PAGES):
             return
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"

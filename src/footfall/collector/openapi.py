@@ -13,6 +13,7 @@ from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
+from footfall.events.unsubscribe import TOKEN_CHARS_MAX
 from footfall.view.roles import CLEARANCES
 from footfall.view.why import TRIGGER_ID_CHARS
 
@@ -34,6 +35,10 @@ _WHY_NOT: list[Json] = [
     _CUSTOMER[0],
     {"name": "rule", "in": "path", "required": True, "schema": {"type": "string"},
      "description": "The rule's name"}]
+_LINK: list[Json] = [
+    {"name": "token", "in": "path", "required": True, "schema": {
+        "type": "string", "pattern": f"^[A-Za-z0-9_-]{{1,{TOKEN_CHARS_MAX}}}$"}}]
+_LINKED = ("unsubscribe_page", "unsubscribe")
 #: What reads, for API keys alone: its parameters.
 _READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT}
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
@@ -81,6 +86,9 @@ def _path(route: Route, path: str) -> Json:
     if route.kind in _READING:
         named += _READING[route.kind]
         operation["security"] = [{"apiKey": []}]
+    elif route.kind in _LINKED:
+        named += _LINK
+        operation["security"] = []
     elif "{writeKey}" in path:
         named.append({**_WRITE_KEY, "in": "path", "required": True})
     elif route.is_ingest and route.kind != "ignored":
@@ -91,7 +99,11 @@ def _path(route: Route, path: str) -> Json:
                   for name in ("data", "userId", "anonymousId", "event", "name")]
     if named:
         operation["parameters"] = named
-    if route.method == "POST":
+    if route.kind == "unsubscribe":
+        operation["requestBody"] = {"required": False, "content": {
+            "application/x-www-form-urlencoded": {"schema": _object(**{
+                "List-Unsubscribe": {"const": "One-Click"}})}}}
+    elif route.method == "POST":
         schema = "Batch" if route.call == BATCH else route.call.capitalize() or "Anything"
         operation["requestBody"] = {"required": True, "content": {
             "application/json": {"schema": _ref(schema)}}}
@@ -102,6 +114,9 @@ def _refused(route: Route) -> Json:
     if route.is_ingest:
         return {status: {"$ref": f"#/components/responses/{name}"}
                 for status, name in _REFUSED.items()}
+    if route.kind in _LINKED:
+        return {status: {"$ref": f"#/components/responses/{name}"}
+                for status, name in _REFUSED.items() if status not in ("401", "403")}
     if route.kind == "script":
         return {"304": {"description": "It is as the browser has it."}}
     if route.kind in _READING:
@@ -243,6 +258,8 @@ _SUMMARIES = {
     "customer": "All that is held of one customer (docs/view.md)",
     "why": "Why a trigger fired (docs/why.md)",
     "why_not": "Why a rule did not fire for a customer (docs/why.md)",
+    "unsubscribe_page": "The page of an unsubscribe link: changes nothing (docs/delivery-email.md)",
+    "unsubscribe": "Unsubscribe with one click (RFC 8058)",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
     "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
@@ -257,6 +274,8 @@ _DONE: dict[str, Any] = {
     "why": lambda _route: _answer("Its evidence, as far as the key's role may see it.", "Why"),
     "why_not": lambda _route: _answer("What was recorded, as far as the key's role may see it.",
                                       "WhyNot"),
+    **{kind: lambda _route: {"description": "A page.", "content": {"text/html": {}}}
+       for kind in _LINKED},
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
        for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",
