@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import string
 from typing import Any
@@ -52,10 +53,8 @@ def test_a_cursor_is_read_as_it_was_written(topic_id: bytes, offsets: tuple[int,
 @given(st.text() | st.text(string.ascii_letters + string.digits + "-_=", max_size=60))
 def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     """Whatever a client sends: no other exception."""
-    try:
+    with contextlib.suppress(CursorError):
         assert text == cursor.encode(*cursor.decode(text))
-    except CursorError:
-        pass
 
 
 @given(OFFSETS, st.data())

@@ -1,8 +1,8 @@
 """The place of a subscriber in the topic of triggers, as text that means nothing to them. Pure.
 
-One cursor covers all partitions: of each the next offset, with the topic's id, so that the cursor of
-a topic that was deleted and made again is known as such. A check guards against text that was cut
-or made up; it is no signature: a cursor grants nothing, whoever reads shows their API key.
+One cursor covers all partitions: of each the next offset, with the topic's id, so that the cursor
+of a topic that was deleted and made again is known as such. A check guards against text that was
+cut or made up; it is no signature: a cursor grants nothing, whoever reads shows their API key.
 Decides what is no cursor. Must never let a text of the client grow into more than its own size.
 """
 
@@ -41,10 +41,11 @@ def encode(topic_id: bytes, offsets: Iterable[int]) -> str:
     """The text of a cursor; of the same place always the same."""
     data = bytearray(_VERSION + topic_id)
     for offset in offsets:
-        while offset >= _MORE:
-            data.append(offset & 0x7F | _MORE)
-            offset >>= 7
-        data.append(offset)
+        left = offset
+        while left >= _MORE:
+            data.append(left & 0x7F | _MORE)
+            left >>= 7
+        data.append(left)
     return base64.urlsafe_b64encode(data + _check(data)).rstrip(b"=").decode()
 
 

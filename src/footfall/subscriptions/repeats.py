@@ -1,8 +1,8 @@
 """Which record repeats a trigger that stands shortly before it in its partition. Pure.
 
-A worker that crashed sends what it had sent since its last checkpoint again, with the same ids, into
-the same partition. A repeat is therefore a fact of the log, not of who reads it: whoever looks back
-far enough before the place where they begin finds the same ones. Decides how far that is.
+A worker that crashed sends what it had sent since its last checkpoint again, with the same ids,
+into the same partition. A repeat is therefore a fact of the log, not of who reads it: whoever looks
+back far enough before the place where they begin finds the same ones. Decides how far that is.
 Must never grow past the count: what was seen first is forgotten first.
 """
 
