@@ -24,6 +24,7 @@ from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.script import Script
 from footfall.collector.sink import Sink
+from footfall.collector.subscriptions import Subscriptions
 from footfall.collector.violations import Violations
 from footfall.collector.why import Why
 from footfall.events import reasons
@@ -31,6 +32,7 @@ from footfall.events.admit import STAGE
 from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.subscriptions.hub import Hub
 from footfall.telemetry import (
     ACCEPTED,
     PLAN_EVENTS,
@@ -61,7 +63,7 @@ class Collector:
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs,
                  clock: Clock = wall_clock, *, limits: Limits | None = None, public_url: str = "",
                  proxies: int = 0, plan: Planned | None = None,
-                 customers: Customers | None = None) -> None:
+                 customers: Customers | None = None, hub: Hub | None = None) -> None:
         self._sink = sink
         limits = limits or Limits()
         self._violations = Violations(sink, codecs.interaction, clock)
@@ -72,6 +74,7 @@ class Collector:
         #: Without API keys everybody is refused.
         self._customers = customers or Customers(keys, ApiKeys(""), tables.ALL)
         self._why = Why(self._customers, codecs.trigger, self._customers.clock)
+        self._subscriptions = Subscriptions(self._customers, codecs.trigger, hub)
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
@@ -87,6 +90,8 @@ class Collector:
         app.on_response_prepare.append(self._headers)
         app.cleanup_ctx.append(self._violations.while_running)
         app.cleanup_ctx.append(self._customers.while_running)
+        app.cleanup_ctx.append(self._subscriptions.while_running)
+        app.on_shutdown.append(self._subscriptions.on_shutdown)
         app[shortcut.KEY] = shortcut.Shortcuts(
             {path: self._call(call) for path, call in ROUTES.items()}, lambda: self._is_draining)
         for route in routes.ALL:
@@ -101,8 +106,11 @@ class Collector:
         return app
 
     def drain(self) -> None:
-        """From now on it is not ready, and every answer asks the client to come back elsewhere."""
+        """From now on it is not ready, streams end, and every answer asks the client to come back
+        elsewhere.
+        """
         self._is_draining = True
+        self._subscriptions.end()
 
     def _handler(self, route: Route) -> Handler:
         async def call(request: web.Request) -> web.StreamResponse:
@@ -115,6 +123,7 @@ class Collector:
             "call": call, "pixel": pixel, "ignored": self._ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
             "script": self._script.answer, "customer": self._customers.answer,
+            "stream": self._subscriptions.stream, "history": self._subscriptions.history,
             "why": self._why.trigger, "why_not": self._why.rule,
             "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
             "openapi": self._document,
@@ -160,7 +169,7 @@ class Collector:
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
         path = request.path
-        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(_READING):
+        if not path.startswith(routes.INGEST_PREFIXES) or f"{path}/".startswith(_READING):
             return
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"

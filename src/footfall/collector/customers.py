@@ -52,7 +52,7 @@ class Customers:
                  *, served: Served | None = None, owners: Owners = NOBODY,
                  clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
                  owner_of: Callable[[CustomerRecord], bytes | None] = owner_of) -> None:
-        self._keys = keys
+        self.keys = keys
         self._api_keys = api_keys
         self.tables = tables
         self.lookup = Lookup(served, owners, owner_of)
@@ -98,7 +98,7 @@ class Customers:
     def key_of(self, request: web.Request) -> bytes:
         """Who is asked for; raises 400."""
         try:
-            return key_of(*parse(request.match_info["identifier"]), self._keys)
+            return key_of(*parse(request.match_info["identifier"]), self.keys)
         except IdentifierError as error:
             raise RequestError(400, "identifier_invalid", str(error)) from None
 

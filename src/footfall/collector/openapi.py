@@ -10,9 +10,11 @@ from typing import Any
 
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
+from footfall.collector.subscriptions import LAST_EVENT_ID, LIMIT_MAX, STARTS
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
+from footfall.subscriptions.cursor import CURSOR_CHARS_MAX
 from footfall.view.roles import CLEARANCES
 from footfall.view.why import TRIGGER_ID_CHARS
 
@@ -34,8 +36,27 @@ _WHY_NOT: list[Json] = [
     _CUSTOMER[0],
     {"name": "rule", "in": "path", "required": True, "schema": {"type": "string"},
      "description": "The rule's name"}]
+_ASKED: list[Json] = [
+    {"name": "name", "in": "query", "schema": {"type": "string"},
+     "description": "Names of triggers, comma-separated; without it all. What a trigger carries is "
+     "asked for as data.PATH=VALUE"},
+    {"name": "customer", "in": "query", "schema": {"type": "string"},
+     "description": "KIND:VALUE"}]
+_STREAM: list[Json] = [
+    *_ASKED,
+    {"name": "start", "in": "query", "schema": {"enum": list(STARTS)}},
+    {"name": LAST_EVENT_ID, "in": "header", "schema": {
+        "type": "string", "maxLength": CURSOR_CHARS_MAX},
+     "description": "Where to go on: the id of the last event"}]
+_HISTORY: list[Json] = [
+    _ASKED[0], {**_ASKED[1], "required": True},
+    *({"name": name, "in": "query", "schema": {"type": "string"}, "description":
+       "RFC 3339 or whole milliseconds since 1970"} for name in ("since", "until")),
+    {"name": "limit", "in": "query", "schema": {
+        "type": "integer", "minimum": 1, "maximum": LIMIT_MAX}}]
 #: What reads, for API keys alone: its parameters.
-_READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT}
+_READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT,
+                              "stream": _STREAM, "history": _HISTORY}
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
             "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
 
@@ -232,6 +253,17 @@ _ANSWERS: Json = {
             "triggers": {"type": ["array", "null"], "items": _FREE},
             "role": {"enum": list(CLEARANCES)}},
     },
+    "Triggers": _object(customer_key=_TEXT, passed=_LIST, role={"enum": list(CLEARANCES)},
+                        triggers={"type": "array", "items": _ref("Trigger")}),
+    "Trigger": {
+        "type": "object",
+        "required": ["trigger_id", "name", "customer_key", "ids", "occurred_at", "emitted_at",
+                     "config_version", "held_out", "data", "evidence"],
+        "properties": {
+            "trigger_id": _TEXT, "name": _TEXT, "customer_key": _TEXT, "ids": _FREE,
+            "occurred_at": _TEXT, "emitted_at": _TEXT, "config_version": _TEXT,
+            "held_out": {"const": False}, "data": _FREE, "evidence": _FREE},
+    },
     "Error": {"type": "object", "required": ["code", "message"],
               "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
 }
@@ -243,6 +275,8 @@ _SUMMARIES = {
     "customer": "All that is held of one customer (docs/view.md)",
     "why": "Why a trigger fired (docs/why.md)",
     "why_not": "Why a rule did not fire for a customer (docs/why.md)",
+    "stream": "Triggers as they come (docs/subscriptions.md)",
+    "history": "A customer's triggers, the newest first (docs/subscriptions.md)",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
     "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
@@ -257,6 +291,9 @@ _DONE: dict[str, Any] = {
     "why": lambda _route: _answer("Its evidence, as far as the key's role may see it.", "Why"),
     "why_not": lambda _route: _answer("What was recorded, as far as the key's role may see it.",
                                       "WhyNot"),
+    "stream": lambda _route: {"description": "Events `trigger` (its data is a Trigger) and `gap`.",
+                              "content": {"text/event-stream": {}}},
+    "history": lambda _route: _answer("As far as the key may see them.", "Triggers"),
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
        for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",

@@ -54,10 +54,11 @@ class Why:
         try:
             record = await self._lookup.served.trigger(trigger_id)
             if record is None:
-                raise RequestError(404, "trigger_unknown", "the index has no such trigger; it has "
-                                   "the newest alone, `footfall why` also reads the topic")
+                raise _unknown()
             # The schema of an older record may have to be asked for.
             shown = why(await asyncio.to_thread(self._codec.decode, record))
+            if not reader.may_read(shown["name"]):
+                raise _unknown()
         except (UnavailableError, DecodeError):
             raise unavailable() from None
         return _answer(self._mask.why(shown, reader.clearance), reader)
@@ -93,6 +94,11 @@ class Why:
         except UnavailableError:
             return None
         return await asyncio.to_thread(fired_of, records, name, self._codec.decode)
+
+
+def _unknown() -> RequestError:
+    return RequestError(404, "trigger_unknown", "the index has no such trigger; it has the newest "
+                        "alone, `footfall why` also reads the topic")
 
 
 def _answer(shown: Document, reader: ApiKey) -> web.Response:

@@ -46,13 +46,15 @@ class Sight(NamedTuple):
 class Item:
     """A trigger at its place in the topic."""
 
-    __slots__ = ("_frame", "_sights", "document", "offset", "partition", "size")
+    __slots__ = ("_frame", "_sights", "document", "emitted_at",
+                 "offset", "partition", "size")
 
-    def __init__(self, record: Record, document: Document) -> None:
+    def __init__(self, record: Record, document: Document, emitted_at: int) -> None:
         self.partition = record.partition
         self.offset = record.offset
         self.size = len(record.value or b"")
         self.document = document
+        self.emitted_at = emitted_at
         self._sights: dict[Class, Sight] = {}
         self._frame: tuple[Class, str, bytes] = (UNCLASSED, "", b"")
 
@@ -106,6 +108,6 @@ def item_of(record: Record, codec: Codec[TriggerRecord], repeats: Repeats) -> It
         document = trigger(decoded)
         _free.decode(document["data"])
         _free.decode(document["evidence"])
-        return Item(record, document)
+        return Item(record, document, decoded["emitted_at"])
     except (DecodeError, SchemaError, msgspec.MsgspecError, RecursionError):
         return "unreadable"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import Protocol
 
 from footfall.errors import BrokerError
@@ -129,7 +129,7 @@ class Subscriber:
         if self._turning is not None:
             self._turning.cancel()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes of the stream, until the hub ends."""
         yield frames.opening(cursor.encode(*self.at))
         while True:

@@ -34,11 +34,17 @@ class ApiKey(NamedTuple):
 
     name: str
     role: Role
+    #: Names of triggers that there are for it; empty: all.
+    triggers: frozenset[str] = frozenset()
 
     @property
     def clearance(self) -> Class:
         """The highest class that it may see."""
         return CLEARANCES[self.role]
+
+    def may_read(self, trigger: str) -> bool:
+        """Whether a trigger of this name is there for it."""
+        return not self.triggers or trigger in self.triggers
 
 
 class ApiKeys:
@@ -56,7 +62,7 @@ class ApiKeys:
                 raise SettingsError(f"api_keys: {name} has {len(said.keys)} keys; 1 or {KEYS_MAX}")
             for key in said.keys:
                 known = self._keys.add(digest_of(f"api_keys: a key of {name}", key),
-                                       ApiKey(name, said.role))
+                                       ApiKey(name, said.role, frozenset(said.triggers)))
                 if known.name != name:
                     raise SettingsError(f"api_keys: {name} and {known.name} share a key")
 
