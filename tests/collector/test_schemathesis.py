@@ -109,7 +109,8 @@ def reading() -> dict[str, object]:
     """What an API key may ask: values that lead somewhere, and some that must not."""
     found = document()
     paths = {path: one for path, one in found["paths"].items()  # type: ignore[attr-defined]
-             if path.startswith(("/v1/customers/", "/v1/triggers")) and not path.endswith("/stream")}
+             if path.startswith(("/v1/customers/", "/v1/triggers"))
+             and not path.endswith("/stream")}
     assert len(paths) == 4
     for operations in paths.values():
         for parameter in operations["get"]["parameters"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from footfall.collector.subscriptions import (
     STARTS,
     STREAM_PARAMETERS,
 )
+from footfall.sdk.subscription import subscribe
 from footfall.settings import Settings
 from footfall.subscriptions import behind, cursor, filters, frames, hub, repeats, subscriber
 from footfall.subscriptions.gaps import REASONS
@@ -44,6 +46,19 @@ def test_parameters_events_and_reasons_are_documented() -> None:
         name for row in rows(history) if len(row) == 2 for name in names(row[0])}
     assert all(f"`{start}`" in stream for start in STARTS)
     assert set() == {member for member in trigger(a_trigger()) if f"`{member}`" not in stream}
+
+
+def test_options_and_codes_of_python_are_documented() -> None:
+    """With their defaults, as far as they are numbers."""
+    said = {names(row[0])[0]: row[1] for row in rows(section(DOCS, "From Python"))}
+    parameters = inspect.signature(subscribe).parameters
+    assert said.keys() == parameters.keys() - {"api_key", "host"}
+    for name in ("checkpoint_s", "timeout_s"):
+        assert f"{parameters[name].default:g}" == said[name]
+    code = "".join((ROOT / f"src/footfall/sdk/{name}.py").read_text()
+                   for name in ("subscription", "checkpoint"))
+    codes = set(re.findall(r'SubscriptionError\(\s*"([a-z_]+)"', code))
+    assert set() == {one for one in codes if f"`{one}`" not in section(DOCS, "From Python")}
 
 
 def test_labels_are_documented() -> None:
