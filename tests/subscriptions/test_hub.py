@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -255,6 +256,39 @@ async def test_a_full_queue_loses_nothing_and_harms_nobody(monkeypatch: Any) -> 
         wanted = [f"{n:032x}" for n in range(0, 600, 3)]
         assert wanted == slow.ids()
         assert wanted == quick.ids()
+
+
+async def test_five_hundred_of_which_some_do_not_read() -> None:
+    """All others have everything; what waits for each is bounded; then the slow ones have it, too.
+    """
+    topic, count = MemoryTopic(12), 200
+    reading = asyncio.Event()
+
+    async def listen(one: subscriber.Subscriber, is_slow: bool) -> set[bytes]:
+        found: set[bytes] = set()
+        async for chunk in one.chunks():
+            found.update(re.findall(rb'"trigger_id":"(\w+)"', chunk))
+            if len(found) == count:
+                break
+            if is_slow and found:
+                await reading.wait()
+        return found
+
+    async with running(topic, QUICK._replace(subscribers_max=500)) as made:
+        async with contextlib.AsyncExitStack() as stack, asyncio.timeout(4 * WAIT_S_MAX):
+            ones = [await stack.enter_async_context(made.subscribed(OWNER, None))
+                    for _ in range(500)]
+            tasks = [asyncio.create_task(listen(one, n % 10 == 0)) for n, one in enumerate(ones)]
+            await asyncio.sleep(0.1)
+            for n in range(count):
+                topic.put(n, data=b'{"x":"%b"}' % (b"x" * 2_000))
+            quick = [task for n, task in enumerate(tasks) if n % 10]
+            assert {count} == {len(found) for found in await asyncio.gather(*quick)}
+            waiting = [one._queued_bytes for one in ones]
+            assert subscriber.QUEUE_BYTES_MAX / 2 < max(waiting)
+            assert max(waiting) <= subscriber.QUEUE_BYTES_MAX + 3_000
+            reading.set()
+            assert {count} == {len(found) for found in await asyncio.gather(*tasks)}
 
 
 async def test_there_are_so_many_subscribers_and_no_more() -> None:

@@ -46,7 +46,7 @@ class Sight(NamedTuple):
 class Item:
     """A trigger at its place in the topic."""
 
-    __slots__ = ("_frame", "_sights", "document", "emitted_at",
+    __slots__ = ("_frames", "_sights", "document", "emitted_at",
                  "offset", "partition", "size")
 
     def __init__(self, record: Record, document: Document, emitted_at: int) -> None:
@@ -56,7 +56,8 @@ class Item:
         self.document = document
         self.emitted_at = emitted_at
         self._sights: dict[Class, Sight] = {}
-        self._frame: tuple[Class, str, bytes] = (UNCLASSED, "", b"")
+        #: Of each clearance the frame made last, and for which cursor.
+        self._frames: dict[Class, tuple[str, bytes]] = {}
 
     def is_for(self, reader: Reader, mask: ExplanationMask) -> bool:
         """Whether it is asked for and may be seen."""
@@ -70,10 +71,10 @@ class Item:
 
     def frame(self, reader: Reader, mask: ExplanationMask, cursor: str) -> bytes:
         """Its event; many subscribers are at the same place and see the same."""
-        clearance, at, made = self._frame
-        if (clearance, at) != (reader.clearance, cursor):
+        at, made = self._frames.get(reader.clearance, ("", b""))
+        if at != cursor:
             made = frames.event(frames.TRIGGER, cursor, self.sight(reader.clearance, mask).body)
-            self._frame = (reader.clearance, cursor, made)
+            self._frames[reader.clearance] = (cursor, made)
         return made
 
     def sight(self, clearance: Class, mask: ExplanationMask) -> Sight:

@@ -126,11 +126,15 @@ class KafkaReader:
         """What comes next."""
         found = Read([], {}, [])
         try:
-            messages = self._consumer.consume(records_max, wait_s)
+            # `consume` alone would wait until there are so many.
+            first = self._consumer.poll(wait_s)
+            if first is None:
+                return found
+            self._add(found, first)
+            for message in self._consumer.consume(records_max - 1, 0) if records_max > 1 else ():
+                self._add(found, message)
         except KafkaException as error:
             raise _away(self._topic, error) from None
-        for message in messages:
-            self._add(found, message)
         return found
 
     def close(self) -> None:
