@@ -149,6 +149,18 @@ async def test_a_repeat_is_not_sent_again(from_ring: bool) -> None:
                 assert [9, 12, 15] == [int(one, 16) for one in stream.ids()]
 
 
+async def test_a_repeat_of_what_was_there_before_anybody_listened_is_not_sent() -> None:
+    """A worker that crashed and came back while the first subscriber came."""
+    topic = MemoryTopic()
+    topic.put(3)
+    async with running(topic) as made, streaming(made) as stream:
+        await stream.opened()
+        topic.put(3)
+        topic.put(6)
+        await stream.until(1)
+        assert [6] == [int(one, 16) for one in stream.ids()]
+
+
 async def test_what_retention_has_passed_is_told() -> None:
     topic = MemoryTopic()
     async with running(topic) as made:
@@ -351,6 +363,31 @@ async def test_the_beginning_is_what_is_kept() -> None:
         assert sorted(stream.ids()) == sorted(
             f"{n:032x}" for n in range(2_001) if n % 3 or n >= 300)
     assert depth(3) < 1_900
+
+
+async def test_a_task_that_is_cancelled_ends(monkeypatch: Any) -> None:
+    """Also while a turn is taken for it."""
+    topic = MemoryTopic()
+    async with running(topic) as made, made.subscribed(OWNER, Cursor(bytes(16), ())) as one:
+        hangs = asyncio.Event()
+
+        async def turn(_way: object) -> None:
+            hangs.set()
+            await asyncio.sleep(WAIT_S_MAX)
+
+        monkeypatch.setattr(made, "turn", turn)
+
+        async def listen() -> None:
+            async for _chunk in one.chunks():
+                pass
+
+        task = asyncio.create_task(listen())
+        await hangs.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(1.0):
+                await task
+        assert task.cancelled()
 
 
 async def test_without_subscribers_nothing_is_read() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from footfall.errors import BrokerError
 from footfall.events.codec import Codec, TriggerRecord
 from footfall.subscriptions import cursor, frames, gaps
 from footfall.subscriptions.cursor import Cursor
@@ -65,14 +64,18 @@ class Behind:
                             False)
         before, topic = self._cursor, self._topic
         assert topic is not None
-        reader.assign(self._read_at)
+        is_sure = False
         try:
+            reader.assign(self._read_at)
             sent, is_at_end = self._read(reader, topic)
-            if reader.topic() != topic:
-                # Made anew meanwhile: nobody knows of which one this was.
-                sent, is_at_end, self._topic, self._cursor = [], False, None, before
+            # Where it was made anew meanwhile nobody knows of which one this was.
+            is_sure = reader.topic() == topic
         finally:
+            if not is_sure:  # nothing of this turn is sent: it begins where it began
+                self._topic, self._cursor = None, before
             reader.assign([])
+        if not is_sure:
+            return Turn([], False, before, False)
         return Turn(sent, False, self._cursor, is_at_end)
 
     def _read(self, reader: Reader, topic: Topic) -> tuple[list[bytes], bool]:
@@ -83,12 +86,7 @@ class Behind:
         deadline = time.monotonic() + TURN_S_MAX
         while (records < TURN_RECORDS_MAX and size < TURN_BYTES_MAX
                and len(ended) < topic.partitions and time.monotonic() < deadline):
-            try:
-                found = reader.read(TURN_RECORDS_MAX, POLL_S)
-            except BrokerError:
-                if not sent:
-                    raise
-                break
+            found = reader.read(TURN_RECORDS_MAX, POLL_S)
             made = self._frames(found)
             sent += made
             size += sum(map(len, made))

@@ -149,21 +149,21 @@ class Subscriber:
         """Turns from its place until it may join those at the end."""
         way = self._hub.behind(self)
         while not self._hub.is_ending and not self._hub.join(self):
-            self._turning = asyncio.ensure_future(self._hub.turn(way))
+            turning = self._turning = asyncio.ensure_future(self._hub.turn(way))
             try:
-                while not (await asyncio.wait({self._turning},
-                                              timeout=self._hub.heartbeat_s))[0]:
+                while not (await asyncio.wait({turning}, timeout=self._hub.heartbeat_s))[0]:
                     yield frames.heartbeat(cursor.encode(*self._at))
-                turn = self._turning.result()
-            except asyncio.CancelledError:
+            finally:
+                self._turning = None
+                turning.cancel()
+            if turning.cancelled():
                 return  # woken: the hub ends
+            try:
+                turn = turning.result()
             except BrokerError:
                 if not await self._is_woken(self._hub.retry_s):
                     yield frames.heartbeat(cursor.encode(*self._at))
                 continue
-            finally:
-                self._turning.cancel()
-                self._turning = None
             self._at, self.is_checked = turn.at, way.is_placed
             SUBSCRIPTION_EVENTS.labels(frames.GAP if turn.has_gap else frames.TRIGGER).inc(
                 len(turn.frames))
