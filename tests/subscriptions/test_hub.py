@@ -237,6 +237,8 @@ async def test_a_reader_sees_what_it_may_and_asked_for() -> None:
                    for who in (named, scoped, nothing, masked, cleared)]
         for stream in streams:
             await stream.opened()
+        silent = [asyncio.create_task(stream.rest()) for stream in streams[2:4]]
+        await asyncio.sleep(0.05)
         topic.put(1)
         topic.put(2, name="risk_level_changed", data=b'{"level":"high"}')
         topic.put(3, name="of_another_footfall", data=b'{"secret":"x"}')
@@ -246,9 +248,10 @@ async def test_a_reader_sees_what_it_may_and_asked_for() -> None:
         (_, shown), = streams[0].events()
         assert {"user_id": {"masked": "personal"}} == shown["ids"]
         made.end()
-        for stream in (streams[2], streams[3]):
-            await stream.rest()
+        await asyncio.gather(*silent)
+        for stream in streams[2:4]:
             assert [] == stream.events()
+            assert 3 == sum(cursor.decode(stream.last).offsets)  # it was there
 
 
 async def test_a_full_queue_loses_nothing_and_harms_nobody(monkeypatch: Any) -> None:
@@ -365,8 +368,10 @@ async def test_the_beginning_is_what_is_kept() -> None:
     assert depth(3) < 1_900
 
 
-async def test_a_task_that_is_cancelled_ends(monkeypatch: Any) -> None:
-    """Also while a turn is taken for it."""
+@pytest.mark.parametrize("is_ending", [False, True])
+async def test_a_stream_ends_while_a_turn_is_taken_for_it(monkeypatch: Any, is_ending: bool
+                                                          ) -> None:
+    """Its task is cancelled, or the hub ends."""
     topic = MemoryTopic()
     async with running(topic) as made, made.subscribed(OWNER, Cursor(bytes(16), ())) as one:
         hangs = asyncio.Event()
@@ -383,6 +388,11 @@ async def test_a_task_that_is_cancelled_ends(monkeypatch: Any) -> None:
 
         task = asyncio.create_task(listen())
         await hangs.wait()
+        if is_ending:
+            made.end()
+            async with asyncio.timeout(1.0):
+                await task
+            return
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             async with asyncio.timeout(1.0):
