@@ -22,7 +22,7 @@ from footfall.view.roles import ApiKeys
 from footfall.view.why_classes import ExplanationMask
 from tests.collector.edge import CODECS, KEY, KEYS, MemorySink, basic, serving
 from tests.collector.test_customers import OWNER, ROLES, ask, bearer
-from tests.collector.test_why import ABANDONED, OF_RISK, OF_RULE, U1, fill, reader, why_path
+from tests.collector.test_why import ABANDONED, OF_RISK, OF_RULE, U1, fill, reader, why_not_path, why_path
 from tests.redis_server import RedisServer
 from tests.subscriptions.memory import MemoryTopic
 from tests.subscriptions.test_core import parsed
@@ -329,7 +329,7 @@ async def test_a_history_that_cannot_be(indexed: Any, query: dict[str, str], sta
 
 async def test_a_scoped_key_knows_of_no_other_trigger(own_redis: Callable[..., RedisServer]
                                                       ) -> None:
-    """In history, and in why."""
+    """In history, in why and in why-not."""
     redis = own_redis()
     await fill(redis)
     customers = reader(redis)
@@ -339,6 +339,8 @@ async def test_a_scoped_key_knows_of_no_other_trigger(own_redis: Callable[..., R
         assert [OF_RISK[0]] == [one["trigger_id"] for one in shown["triggers"]]
         for found, status in ((ABANDONED, 404), (OF_RISK, 200)):
             assert status == (await ask(client, why_path(found[0]), "key of risk"))[0]
+        for key, status in (("key of risk", 404), (OWNER, 200)):
+            assert status == (await ask(client, why_not_path(), key))[0]
 
 
 def test_the_routes_are_no_ingest_routes() -> None:

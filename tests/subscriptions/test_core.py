@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.subscriptions import cursor, filters, frames
+from footfall.subscriptions import cursor, filters, frames, gaps
 from footfall.subscriptions.cursor import Cursor, CursorError
 from footfall.subscriptions.filters import Customer, Filter, FilterError
+from footfall.subscriptions.reading import Bounds, Topic
 from footfall.subscriptions.repeats import Repeats, depth
 
 ID = bytes(range(16))
@@ -147,6 +148,37 @@ def test_names_and_customer() -> None:
 def test_a_filter_past_its_limits_is_refused(query: list[tuple[str, str]]) -> None:
     with pytest.raises(FilterError):
         filters.parse(query)
+
+
+BOUNDS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=4)
+
+
+@given(BOUNDS, st.lists(st.integers(0, 20), max_size=5), st.booleans())
+def test_a_place_is_resumed_or_what_was_missed_is_told(
+    bounds: list[tuple[int, int]], offsets: list[int], is_same: bool
+) -> None:
+    """Within what there is; moved only where it is told, and told only where it is moved."""
+    lows = tuple(low for low, _more in bounds)
+    ends = tuple(low + more for low, more in bounds)
+    topic = Topic(ID, len(bounds))
+    resumed = gaps.resume(Cursor(ID if is_same else bytes(16), tuple(offsets)), topic,
+                          Bounds(lows, ends))
+    told = {one.partition: one for one in resumed.missed}
+    if not is_same or len(offsets) > len(bounds):
+        assert (list(lows), set(range(len(bounds)))) == (resumed.offsets, set(told))
+        assert {"topic"} == {one.reason for one in resumed.missed}
+        return
+    known = [*offsets, *[0] * (len(bounds) - len(offsets))]
+    for n, (was, now) in enumerate(zip(known, resumed.offsets, strict=True)):
+        assert lows[n] <= now <= ends[n]
+        assert (n in told) == (was != now)
+        if n in told:
+            assert (was, now, "retention" if was < now else "ahead") == (
+                told[n].start, told[n].end, told[n].reason)
+    if resumed.missed:
+        said = msgspec.json.decode(gaps.document(resumed.missed))
+        assert len(told) == len(said["partitions"])
+        assert said["reason"] in {one.reason for one in resumed.missed}
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abcdefgh")), max_size=60))

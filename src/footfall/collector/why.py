@@ -67,6 +67,8 @@ class Why:
         """Why a rule did not fire for a customer; 404 for an unknown one of either."""
         reader, key = self._customers.reader_of(request), self._customers.key_of(request)
         name = request.match_info["rule"]
+        if not reader.may_read(name):
+            raise RequestError(404, "rule_unknown", "there is no such rule for this key")
         located = await self._lookup.customer(key, READS, f"/why-not/{quote(name, safe='')}")
         now = self._clock()
         if located.found is not None:
