@@ -22,7 +22,16 @@ from footfall.view.roles import ApiKeys
 from footfall.view.why_classes import ExplanationMask
 from tests.collector.edge import CODECS, KEY, KEYS, MemorySink, basic, serving
 from tests.collector.test_customers import OWNER, ROLES, ask, bearer
-from tests.collector.test_why import ABANDONED, OF_RISK, OF_RULE, U1, fill, reader, why_not_path, why_path
+from tests.collector.test_why import (
+    ABANDONED,
+    OF_RISK,
+    OF_RULE,
+    U1,
+    fill,
+    reader,
+    why_not_path,
+    why_path,
+)
 from tests.redis_server import RedisServer
 from tests.subscriptions.memory import MemoryTopic
 from tests.subscriptions.test_core import parsed
