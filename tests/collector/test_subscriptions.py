@@ -226,7 +226,7 @@ async def test_a_gap_is_told(client: Any, topic: MemoryTopic) -> None:
 
 
 async def test_so_many_may_listen(topic: MemoryTopic) -> None:
-    async with streaming(topic, subscribers_max=1) as client:
+    async with streaming(topic, subscribers_max=1, heartbeat_s=60.0) as client:
         async with listening(client) as stream:
             await stream.opened()
             status, shown, headers = await ask(client, STREAM)
@@ -271,6 +271,32 @@ async def test_a_collector_that_stops_ends_its_streams(topic: MemoryTopic) -> No
         assert (0, 1, 0) == cursor.decode(stream.last).offsets
         status, shown, _headers = await ask(client, STREAM)
         assert (503, "stopping") == (status, shown["code"])
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_the_end(topic: MemoryTopic) -> None:
+    """Two seconds at most, of ten that it would have else."""
+    before, made = ended("slow"), socket.socket()
+    async with streaming(topic, heartbeat_s=60.0) as client:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        await asyncio.to_thread(made.connect, (client.host, client.port))
+        made.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % (
+            STREAM.encode(), OWNER.encode()))
+        writing = client.collector._subscriptions._writing
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(WAIT_S_MAX):
+            sent, since = 0, 0.0
+            while not since or loop.time() < since + 0.3:
+                topic.put(sent, data=b'{"x":"%b"}' % (b"x" * 100_000))
+                sent += 1
+                await asyncio.sleep(0.02)
+                since = (since or loop.time()) if writing else 0.0
+        began = loop.time()
+        client.collector.drain()
+        async with asyncio.timeout(2 * WAIT_S_MAX):
+            while ended("slow") == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert loop.time() - began < 4
+    made.close()
 
 
 async def test_a_head_of_it_opens_nothing(client: Any, topic: MemoryTopic) -> None:

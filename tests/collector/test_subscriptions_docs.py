@@ -9,6 +9,7 @@ from pathlib import Path
 from footfall.collector.subscriptions import (
     ENDS,
     HISTORY_PARAMETERS,
+    LAST_S_MAX,
     LIMIT_MAX,
     STALL_S_MAX,
     STARTS,
@@ -76,7 +77,7 @@ def test_limits_are_those_of_the_code() -> None:
         f"at most {behind.TURN_RECORDS_MAX} records, four at a time",
         f"At most {subscriber.QUEUE_EVENTS_MAX:,} events or {subscriber.QUEUE_BYTES_MAX >> 10} KiB",
         f"reads nothing for {STALL_S_MAX:g} s", f"after {frames.RETRY_MS // 1000} s",
-        f"longer than {cursor.CURSOR_CHARS_MAX:,} characters",
+        f"cuts within {LAST_S_MAX:g} s", f"longer than {cursor.CURSOR_CHARS_MAX:,} characters",
         f"({Settings().subscribers_max}) streams",
         f"more than {cursor.PARTITIONS_MAX:,} partitions",
         f"1 to {LIMIT_MAX};",

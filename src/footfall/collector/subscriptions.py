@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -43,6 +44,10 @@ log = logging.getLogger(__name__)
 
 #: One write to a client; what it has not read by then it will not read.
 STALL_S_MAX = 10.0
+#: The same for all that is still to be written once the collector stops.
+LAST_S_MAX = 2.0
+#: How often it is looked who has gone: nobody is told when a connection ends.
+GONE_CHECK_S = 0.5
 LAST_EVENT_ID = "Last-Event-ID"
 START = "start"
 STARTS = ("latest", "earliest")
@@ -65,19 +70,32 @@ class Subscriptions:
         self._codec = codec
         self._hub = hub
         self._stall_s_max = stall_s_max
+        #: When the last byte has to be written; it is known once the collector stops.
+        self._ends_at = math.inf
+        self._open: dict[asyncio.Task[End], web.Request] = {}
+        self._writing: set[asyncio.Timeout] = set()
         self._mask = ExplanationMask(customers.tables)
         at_zero(SUBSCRIPTION_ENDS, ENDS)
         at_zero(SUBSCRIPTION_EVENTS, ("trigger", "gap"))
 
     async def while_running(self, _app: web.Application) -> Any:
         """For the application: streams may be open."""
-        async with self._hub.while_running() if self._hub else contextlib.nullcontext():
+        if self._hub is None:
             yield
+            return
+        async with self._hub.while_running():
+            looking = asyncio.create_task(self._look_who_is_gone(), name="streams that are gone")
+            yield
+            looking.cancel()
 
     def end(self) -> None:
         """Streams end once what waits for them is sent; there are no new ones."""
-        if self._hub is not None:
-            self._hub.end()
+        if self._hub is None or self._hub.is_ending:
+            return
+        self._ends_at = asyncio.get_running_loop().time() + LAST_S_MAX
+        for limit in self._writing:
+            limit.reschedule(min(limit.when() or math.inf, self._ends_at))
+        self._hub.end()
 
     async def on_shutdown(self, _app: web.Application) -> None:
         """The same, for the application: it waits for nobody who would never end."""
@@ -113,31 +131,55 @@ class Subscriptions:
         """The answer, once it has ended; from here on nothing else can be answered."""
         response = web.StreamResponse(headers=STREAM_HEADERS)
         end: End = "client"
+        writing = asyncio.create_task(self._written(request, response, subscriber))
+        self._open[writing] = request
         try:
-            await response.prepare(request)
-            end = await self._written(response, subscriber)
-            if end == "stopping":
-                await response.write_eof()
+            end = await writing
         except ConnectionError:
             pass
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
         except Exception as error:
             end = "failed"
             log.error("a stream failed: %s", type(error).__name__)
         finally:
+            del self._open[writing]
             SUBSCRIPTION_ENDS.labels(end).inc()
             if end in ("slow", "failed") and request.transport is not None:
                 request.transport.abort()
         return response
 
-    async def _written(self, response: web.StreamResponse, subscriber: Subscriber) -> End:
+    async def _written(self, request: web.Request, response: web.StreamResponse,
+                       subscriber: Subscriber) -> End:
+        await response.prepare(request)
         async with contextlib.aclosing(subscriber.chunks()) as chunks:
             async for chunk in chunks:
                 try:
-                    async with asyncio.timeout(self._stall_s_max):
-                        await response.write(chunk)
+                    await self._write(response, chunk)
                 except TimeoutError:
                     return "slow"
+        await response.write_eof()
         return "stopping"
+
+    async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
+        """Raises `TimeoutError` where the client does not take it."""
+        now = asyncio.get_running_loop().time()
+        async with asyncio.timeout_at(min(now + self._stall_s_max, self._ends_at)) as limit:
+            self._writing.add(limit)
+            try:
+                await response.write(chunk)
+            finally:
+                self._writing.discard(limit)
+
+    async def _look_who_is_gone(self) -> None:
+        """Their place is another's at once, not with the next heartbeat."""
+        while True:
+            await asyncio.sleep(GONE_CHECK_S)
+            for writing, request in self._open.items():
+                if request.transport is None:
+                    writing.cancel()
 
     # -- history -----------------------------------------------------------------------------------
 
