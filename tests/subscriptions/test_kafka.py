@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout
 from confluent_kafka import Producer
 
+from footfall.admin.topics import ensure
 from footfall.errors import BrokerError
 from footfall.events.topics import TRIGGERS
 from footfall.subscriptions.reading import KafkaReader, Read
@@ -37,7 +38,7 @@ def send(bootstrap: str, *numbers: int) -> None:
 @pytest.fixture
 async def http() -> AsyncIterator[ClientSession]:
     async with ClientSession(headers={"Authorization": f"Bearer {KEY}"},
-                             timeout=ClientTimeout(WAIT_S_MAX)) as session:
+                             timeout=ClientTimeout(3 * WAIT_S_MAX)) as session:
         yield session
 
 
@@ -109,6 +110,34 @@ async def test_a_topic_that_was_made_again(
         events, place = await listen(http, url, place, 9)
         assert ("gap", True) == (events[0][0], '"reason":"topic"' in events[0][1])
         assert list(range(100, 108)) == sorted(numbers(events))
+
+
+async def test_a_broker_that_is_killed_and_comes_back(
+    own_kafka: Callable[..., Any], tmp_path: Path, http: ClientSession
+) -> None:
+    """Streams stay open; one at the end and one that came back behind miss nothing."""
+    node = own_kafka()
+    ensure(node.bootstrap, 4, 1)
+    with running(node.bootstrap, tmp_path, api_key=KEY) as (_process, url):
+        await until_status(http, url + "/readyz", 200)
+        _events, place = await listen(http, url, "", 0)
+        async with http.get(url + STREAM) as answer:
+            stream = Listening(answer)
+            await stream.opened()
+            await asyncio.to_thread(send, node.bootstrap, *range(8))
+            await stream.until(8)
+            await asyncio.to_thread(node.kill9)
+            await asyncio.sleep(1.0)
+            async with http.get(url + STREAM, headers={"Last-Event-ID": place}) as second:
+                behind = Listening(second)
+                await behind.opened()
+                await asyncio.to_thread(node.start)
+                await asyncio.to_thread(send, node.bootstrap, *range(8, 16))
+                for one in (stream, behind):
+                    async with asyncio.timeout(WAIT_S_MAX):
+                        while len(one.events()) < 16:
+                            one.content += await one.answer.content.readany()
+                    assert list(range(16)) == sorted(numbers(one.events()))
 
 
 def test_a_reader_tells_ends_and_what_is_lost(footfall_topics: str) -> None:
