@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from footfall import tables
-from footfall.errors import BrokerError
+from footfall.errors import BrokerError, SchemaError
 from footfall.subscriptions import cursor, hub, subscriber
 from footfall.subscriptions.cursor import Cursor
 from footfall.subscriptions.filters import Filter, parse
@@ -96,12 +96,15 @@ async def test_a_cursor_goes_on_where_it_was_through_many_reconnects() -> None:
     topic, got = MemoryTopic(), []
     chance = random.Random(8)
     place: str | None = None
+    count, is_over = 0, False
 
     async def load() -> None:
-        for n in range(3_000):
-            topic.put(n)
-            if n % 20 == 0:
-                await asyncio.sleep(0.001)
+        nonlocal count
+        while not is_over:
+            topic.put(count)
+            count += 1
+            if count % 20 == 0:
+                await asyncio.sleep(0.002)
 
     async with running(topic) as one, running(topic) as other:
         async with streaming(one) as stream:
@@ -116,12 +119,13 @@ async def test_a_cursor_goes_on_where_it_was_through_many_reconnects() -> None:
                 place = stream.last
             if turn % 7 == 0:
                 await asyncio.sleep(0.05)
+        is_over = True
         await loading
         async with streaming(one, place=place) as stream:
-            await stream.until(3_000 - len(got))
+            await stream.until(count - len(got))
             got += stream.ids()
     numbers = [int(one, 16) for one in got]
-    assert list(range(3_000)) == sorted(numbers)
+    assert list(range(count)) == sorted(numbers)
     for partition in range(3):
         mine = [n for n in numbers if n % 3 == partition]
         assert sorted(mine) == mine
@@ -339,6 +343,37 @@ async def test_a_broker_that_goes_away_and_comes_back() -> None:
                     pass
     finally:
         hub.FIRST_S_MAX = hub_first
+
+
+@pytest.mark.parametrize("error", [SchemaError("the registry is away"), KeyError("of ours")])
+async def test_a_trigger_that_nobody_can_read_now_is_not_passed_over(error: Exception) -> None:
+    """A schema registry that is away is waited for; an error of ours ends no reading for good."""
+    topic, failing = MemoryTopic(), [False]
+
+    class Codec:
+        def decode(self, data: bytes | None) -> Any:
+            if failing[0]:
+                raise error
+            return CODECS.trigger.decode(data)
+
+    made = Hub(topic.reader, Codec(), ExplanationMask(tables.ALL), QUICK)  # type: ignore[arg-type]
+    async with made.while_running(), streaming(made) as stream:
+        await stream.opened()
+        topic.put(0)
+        await stream.until(1)
+        failing[0] = True
+        topic.put(3)
+        if isinstance(error, SchemaError):
+            async with asyncio.timeout(WAIT_S_MAX):
+                before = len(stream._bytes)
+                while len(stream._bytes) < before + 300:  # heartbeats
+                    await stream.opened()
+        else:
+            await asyncio.sleep(0.3)
+        failing[0] = False
+        topic.put(6)
+        await stream.until(3)
+        assert [0, 3, 6] == [int(one, 16) for one in stream.ids()]
 
 
 async def test_heartbeats_move_the_cursor_past_what_is_not_asked_for() -> None:

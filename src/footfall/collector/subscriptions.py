@@ -22,7 +22,7 @@ from aiohttp import hdrs, web
 from footfall.collector.answers import RequestError
 from footfall.collector.customers import HEADERS, Customers
 from footfall.collector.lookup import unavailable
-from footfall.errors import BrokerError
+from footfall.errors import BrokerError, SchemaError
 from footfall.events import times
 from footfall.events.codec import Codec, TriggerRecord
 from footfall.events.fields import FieldError
@@ -204,7 +204,10 @@ class Subscriptions:
             raise unavailable() from None
         # Whoever is named by their key needs no second look at identifiers.
         who = who._replace(asked=who.asked._replace(customer=None))
-        items = await asyncio.to_thread(self._items, records, who)
+        try:
+            items = await asyncio.to_thread(self._items, records, who)
+        except SchemaError:
+            raise unavailable() from None
         found = [(at, body) for item in items
                  if (since is None or item.emitted_at >= since)
                  and (until is None or item.emitted_at < until)

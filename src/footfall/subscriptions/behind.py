@@ -55,7 +55,9 @@ class Behind:
         return self._topic is not None
 
     def turn(self, reader: Reader) -> Turn:
-        """The next part; raises `BrokerError`, after which the same turn may be tried again."""
+        """The next part; raises `BrokerError` and `SchemaError`, after which the same turn may be
+        tried again.
+        """
         if self._topic is None:
             missed = self._place(reader)
             if missed or self._is_doubted:

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
-from footfall.errors import BrokerError
+from footfall.errors import BrokerError, SchemaError
 from footfall.events.codec import Codec, TriggerRecord
 from footfall.subscriptions import cursor
 from footfall.subscriptions.behind import Behind, Turn
@@ -160,7 +160,7 @@ class Hub:
         return Behind(subscriber.at, subscriber.who, self.mask, self._codec)
 
     async def turn(self, way: Behind) -> Turn:
-        """Its next turn, after those who came before; raises `BrokerError`."""
+        """Its next turn, after those who came before; raises `BrokerError`, `SchemaError`."""
         return await asyncio.get_running_loop().run_in_executor(self._turns, self._turn, way)
 
     def _turn(self, way: Behind) -> Turn:
@@ -206,10 +206,12 @@ class Hub:
             try:
                 self._follow_once(loop)
                 said = ""
-            except BrokerError as error:
+            except (BrokerError, SchemaError) as error:
                 if str(error) != said:
                     said = str(error)
                     log.warning("subscriptions: %s; trying again", said)
+            except Exception as error:  # an error of ours: those at the end are read for apart
+                log.error("subscriptions: reading failed: %s", type(error).__name__)
             self._call(loop, self._pause)
             self._ended.wait(self.options.retry_s)
 

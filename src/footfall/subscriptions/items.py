@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from footfall.errors import DecodeError, SchemaError
+from footfall.errors import DecodeError
 from footfall.events.codec import Codec, TriggerRecord
 from footfall.events.schema_rules import Class
 from footfall.subscriptions import frames
@@ -99,7 +99,9 @@ def sight(document: Document, clearance: Class, mask: ExplanationMask) -> Sight:
 
 
 def item_of(record: Record, codec: Codec[TriggerRecord], repeats: Repeats) -> Item | Skipped:
-    """The trigger of a record, or why it is not sent."""
+    """The trigger of a record, or why it is not sent. Raises `SchemaError` where nobody can say: a
+    registry that is away makes no record unreadable.
+    """
     try:
         decoded = codec.decode(record.value)
         if repeats.is_one(record.partition, decoded["trigger_id"]):
@@ -110,5 +112,5 @@ def item_of(record: Record, codec: Codec[TriggerRecord], repeats: Repeats) -> It
         _free.decode(document["data"])
         _free.decode(document["evidence"])
         return Item(record, document, decoded["emitted_at"])
-    except (DecodeError, SchemaError, msgspec.MsgspecError, RecursionError):
+    except (DecodeError, msgspec.MsgspecError, RecursionError):
         return "unreadable"

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import Protocol
 
-from footfall.errors import BrokerError
+from footfall.errors import BrokerError, SchemaError
 from footfall.subscriptions import cursor, frames
 from footfall.subscriptions.behind import Behind, Turn
 from footfall.subscriptions.cursor import Cursor
@@ -56,7 +56,7 @@ class Shared(Protocol):
         """The way of one from its place to the end."""
 
     async def turn(self, way: Behind) -> Turn:
-        """Its next turn; raises `BrokerError`."""
+        """Its next turn; raises `BrokerError`, `SchemaError`."""
 
 
 class Subscriber:
@@ -160,7 +160,7 @@ class Subscriber:
                 return  # woken: the hub ends
             try:
                 turn = turning.result()
-            except BrokerError:
+            except (BrokerError, SchemaError):
                 if not await self._is_woken(self._hub.retry_s):
                     yield frames.heartbeat(cursor.encode(*self._at))
                 continue
