@@ -162,7 +162,10 @@ async def test_a_host_header_that_is_none_is_not_repeated(client: Any) -> None:
 
 async def test_every_ingest_route_has_a_preflight_and_no_other(client: Any) -> None:
     for route in ALL:
-        path = route.path.replace("{writeKey}", KEY).replace("{identifier}", "user_id:u1")
+        path = route.path
+        for name, value in (("writeKey", KEY), ("identifier", "user_id:u1"), ("rule", "a_rule"),
+                            ("trigger_id", "0" * 32)):
+            path = path.replace(f"{{{name}}}", value)
         for spelling in (path, path + "/"):
             async with client.options(spelling, headers={
                 "Origin": "https://shop.example", "Access-Control-Request-Headers": "sentat",

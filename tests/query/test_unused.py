@@ -15,6 +15,8 @@ from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from footfall.admin import config
+from footfall.admin.config_log import NONE, ConfigLog, version_of
 from footfall.admin.scan import Span, newest
 from footfall.errors import Rejected
 from footfall.events.admit import admit
@@ -23,11 +25,13 @@ from footfall.events.codec import Codecs
 from footfall.events.field_names import DIGITS_MAX, HIDDEN, NAME_CHARS_MAX, shown
 from footfall.events.plan import Plan
 from footfall.events.plan_rule import Document, rule_of
+from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
 from footfall.query import collected
 from footfall.query.collected import EVERY, Collected, Event
 from footfall.query.unused import as_json, declared_paths, never_collected, unused
 from footfall.tables.reads import is_read, paths_read, read_fields
+from footfall.tables.spec import Reads
 from tests.events.records import an_interaction
 from tests.tables.logs import KEYS, START
 
@@ -46,6 +50,15 @@ PLAN: list[dict[str, Any]] = [
     {"call": "identify", "schema": {"properties": {"email": NEEDED, "plan": NEEDED}}},
 ]
 CANARY = "canary"
+SECRET = "a system secret of the tests"
+#: Read what nobody else does: of all views, and of one page that the plan names.
+DECLARED: dict[str, Any] = {
+    "computed": {"definitions": [
+        {"name": "searched", "version": 1, "of": "last", "value": "properties.search",
+         "over": {"call": "track", "event": "product_viewed"}}]},
+    "rules": {"definitions": [
+        {"name": "referred", "version": 1, "on": {"call": "page", "event": "Home"},
+         "if": {"field": "event.properties.ref", "exists": True}}]}}
 
 
 def plan() -> Plan:
@@ -136,6 +149,22 @@ def test_every_field_that_a_table_reads_is_read() -> None:
     assert not is_read("properties.total", page)
 
 
+def test_events_of_many_names_are_read_where_any_of_them_is(monkeypatch: Any) -> None:
+    """Pages that the plan does not name, and what is past the limits, are gathered together: what
+    is read of an event among them is no field to stop sending. Of other calls it stays one.
+    """
+    reads = [Reads(frozenset({"properties.ref"}), frozenset({"home"}), frozenset({"page"}))]
+    made = gathered(items(), None)
+    assert "properties.ref" not in {row.path for row in unused(made.events, reads, None)}
+    elsewhere = [reads[0]._replace(calls=frozenset({"screen"}))]
+    assert [("page", "")] == [row.event for row in unused(made.events, elsewhere, None)
+                              if row.path == "properties.ref"]
+    monkeypatch.setattr(collected, "EVENTS_MAX", len(made.events) - 2)
+    found = rows(gathered(items(), None))
+    assert ("track", HIDDEN, "properties.shipping") in found
+    assert ("track", HIDDEN, "properties.order_id") not in found
+
+
 def test_what_cannot_be_looked_into_is_counted() -> None:
     made = Collected(None, ())
     made.add(an_interaction(key_id="k1"), START)
@@ -195,11 +224,13 @@ def test_the_newest_records_of_every_partition_are_read(sizes: list[int], most: 
 # -- the program -------------------------------------------------------------------------------
 
 
-def footfall(bootstrap: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def footfall(bootstrap: str, folder: Path, *arguments: str, secret: str = SECRET
+             ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "footfall", "plan", "unused", *arguments], cwd=folder, text=True,
         capture_output=True, timeout=60, check=False,
-        env={**os.environ, "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap})
+        env={**os.environ, "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap, **(
+            {"FOOTFALL_SYSTEM_SECRET": secret} if secret else {})})
 
 
 @pytest.mark.kafka
@@ -236,8 +267,70 @@ def test_on_a_broker(footfall_topics: str, tmp_path: Path) -> None:
     assert "properties.search  20  100.0%  last 2" in text.stdout
     assert "declared, never collected:" in text.stdout
 
+    assert "0 computed traits, 0 segments, 0 rules" in text.stdout
+
     part = json.loads(footfall(footfall_topics, tmp_path, "--records-max", "8", "--json").stdout)
     assert (True, False, []) == (part["records"] <= 8, part["is_whole"], part["never_collected"])
+
+
+@pytest.mark.kafka
+def test_what_the_configuration_reads_is_not_listed(footfall_topics: str, tmp_path: Path) -> None:
+    """That in force, or that of files; where there is none to read, what tables do not read is
+    listed and the reason is given.
+    """
+    producer = Producer({"bootstrap.servers": footfall_topics, "linger.ms": 0})
+    for item in items():
+        outcome = admit(json.dumps(item).encode(), 0, Arrival("web", START, "r"), KEYS)
+        assert not isinstance(outcome, Rejected)
+        producer.produce(INTERACTIONS, CODECS.interaction.encode(outcome.event), outcome.key)
+    assert 0 == producer.flush(20)
+    search, ref = ("track", "properties.search"), ("page", "properties.ref")
+
+    def listed(*arguments: str, **more: str) -> tuple[set[tuple[str, str]], dict[str, Any]]:
+        ran = footfall(footfall_topics, tmp_path, "--json", *arguments, **more)
+        assert 0 == ran.returncode, ran.stderr
+        document = json.loads(ran.stdout)
+        return ({(row["call"], row["field"]) for row in document["unused"]} & {search, ref},
+                document["configuration"])
+
+    none = {"computed": 0, "segments": 0, "rules": 0}
+    assert ({search, ref}, {"version": NONE.label, "files": [], **none, "error": None}) == listed()
+
+    for section, value in DECLARED.items():
+        (tmp_path / f"{section}.json").write_text(json.dumps({section: value}))
+    files = ["computed.json", "rules.json"]
+    both = {**none, "computed": 1, "rules": 1}
+    assert (set(), {"version": None, "files": files, **both, "error": None}) == listed(
+        "--config", files[0], "--config", files[1])
+    assert {ref} == listed("--config", files[0])[0]
+
+    label = config.apply(footfall_topics, SECRET.encode(), DECLARED)
+    assert (set(), {"version": label, "files": [], **both, "error": None}) == listed()
+    assert f"configuration {label} in force: 1 computed traits" in footfall(
+        footfall_topics, tmp_path).stdout
+
+    found, said = listed(secret="")
+    assert ({search, ref}, None, None) == (found, said["version"], said["rules"])
+    assert "FOOTFALL_SYSTEM_SECRET" in said["error"]
+    text = footfall(footfall_topics, tmp_path, secret="").stdout
+    assert "the configuration was not read" in text
+    assert "collected, and read by no table;" in text
+    text = footfall(footfall_topics, tmp_path, secret="the system secret of others").stdout
+    assert "no configuration was applied under this system_secret: 0 computed traits" in text
+
+    log = ConfigLog(footfall_topics, Reserved(SECRET.encode()), CODECS)
+    log.write(version_of(9, b'{"of_tomorrow":{}}'), range(4))
+    found, said = listed()
+    assert ({search, ref}, None) == (found, said["version"])
+    assert "unknown section 'of_tomorrow'" in said["error"]
+
+
+def test_files_that_cannot_be_applied_are_refused(tmp_path: Path) -> None:
+    """With the place of the key, before the broker is asked."""
+    (tmp_path / "rules.yaml").write_text("rules:\n  definitions:\n  - name: x\n")
+    ran = footfall("127.0.0.1:1", tmp_path, "--config", "rules.yaml")
+    assert 1 == ran.returncode
+    assert "rules.yaml:3" in ran.stderr
 
 
 @pytest.mark.kafka

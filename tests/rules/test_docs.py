@@ -15,7 +15,7 @@ from footfall.rules.check_command import REFUSED
 from footfall.rules.keys import KEYS
 from footfall.rules.lint import Code
 from footfall.rules.recipes import names, recipe
-from footfall.tables import rules_row
+from footfall.tables import computed_row, rules_row, rules_told
 from footfall.tables.rules_book import CHAIN_MAX
 from tests.test_docs import names as spans
 from tests.test_docs import page, rows, section
@@ -49,9 +49,9 @@ def test_every_recipe_is_documented_with_its_parameters() -> None:
 def test_limits_are_those_of_the_code() -> None:
     text = section(PAGE, "Limits").replace(",", "")
     for limit in (rules_row.RULES_MAX, rules_row.SEGMENTS_MAX, rules_row.CONDITIONS_MAX,
-                  rules_row.CONDITION_DEPTH_MAX, rules_row.IN_MAX, rules_row.TEXT_CHARS_MAX,
-                  rules_row.CEL_CHARS_MAX, rules_row.DATA_MAX, rules_row.WAITS_MAX,
-                  rules_row.ONCE_MAX, CHAIN_MAX):
+                  rules_row.CONDITION_DEPTH_MAX, computed_row.IN_MAX, computed_row.TEXT_CHARS_MAX,
+                  rules_row.CEL_CHARS_MAX, rules_row.DATA_MAX, rules_told.WAITS_MAX,
+                  rules_told.ONCE_MAX, CHAIN_MAX):
         assert re.search(rf"\b{limit}\b", text), limit
     assert f"at most {rules_row.SPAN_MS_MAX // 86_400_000} days" in PAGE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -23,37 +22,21 @@ from footfall.rules.add import added
 from footfall.rules.add_command import add
 from footfall.rules.lint import lint
 from footfall.rules.recipes import names, recipe
+from footfall.testing.scenario import read
+from footfall.testing.verdict import Report
+from footfall.testing.verdict import run as play
 
 EXAMPLES = Path(__file__).parents[2] / "rules/examples"
 FILES = sorted(EXAMPLES.glob("*.yaml"))
-FIELDS = {table.name: table for table in tables.ALL}
 #: Other values for each parameter: examples must stay true under them.
 OTHER = {"after": "3d", "then": "36h", "min-value": "249.5", "currency": "USD", "days": "3",
          "country": "FR"}
 
 
-def roots(text: str) -> set[str]:
-    """The tables whose fields conditions ask."""
-    found = set(re.findall(r"(?:field|[a-z]+): ([a-z]+)\.[a-z]", text))
-    return {one for one in found if one in FIELDS}
-
-
-def document(text: str) -> dict[str, Any]:
-    """A file's document; skips where a table that it asks says no fields yet."""
-    for root in roots(text):
-        if not FIELDS[root].fields and FIELDS[root].field_of is None:
-            pytest.skip(f"table {root} says no fields yet")
-    return config_yaml.load(text)
-
-
-def played(path: Path) -> list[tuple[str, Any]]:
+def played(path: Path) -> list[tuple[str, Report]]:
     """The scenarios of a file with what is wrong with each."""
-    if importlib.util.find_spec("footfall.testing") is None:
-        pytest.skip("there is no test kit yet")
-    scenario = importlib.import_module("footfall.testing.scenario")
-    verdict = importlib.import_module("footfall.testing.verdict")
-    file = scenario.read(path)
-    return [(one.name, verdict.run(file, n)) for n, one in enumerate(file.scenarios)]
+    file = read(path)
+    return [(one.name, play(file, n)) for n, one in enumerate(file.scenarios)]
 
 
 def test_every_example_is_a_recipe() -> None:
@@ -77,7 +60,7 @@ def test_a_recipe_can_be_applied_and_means_what_it_says(name: str, given: dict[s
     text = found.filled({key: value for key, value in given.items()
                          if key in {one.name for one in found.parameters}})
     assert "# --" not in text
-    said = document(text)
+    said = config_yaml.load(text)
     assert said.pop(TESTS)
     assert [] == lint(tables.ALL, checked(said), 0)
 
@@ -92,7 +75,6 @@ def test_the_tests_of_a_recipe_pass(tmp_path: Path, name: str, given: dict[str, 
              if key in {one.name for one in found.parameters}}
     for other in (None, "mine"):
         text = found.filled(given, other)
-        document(text)
         path = tmp_path / f"{other or name}.yaml"
         path.write_text(text)
         reports = played(path)

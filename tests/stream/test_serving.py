@@ -21,7 +21,7 @@ from footfall.stream.serving import Serving
 from footfall.tables.record import CustomerRecord, RecordCodec
 from footfall.tables.records import Best
 from footfall.tables.rules_outcomes import CONDITION
-from footfall.tables.rules_row import Outcome, RulesFacts, RulesTold
+from footfall.tables.rules_told import Outcome, RulesFacts, RulesTold
 from footfall.tables.spec import TableSpec
 from footfall.tables.stored import PartitionState, Row
 from footfall.up.ports import HOST, free_port

@@ -16,7 +16,7 @@ import msgspec
 
 from footfall import tables
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX, Interaction
-from footfall.tables import rules_row, segments_row
+from footfall.tables import rules_row, rules_told, segments_row
 from footfall.tables.computed_limits import COUNTED_MAX
 from footfall.tables.links_letters import part, settle
 from footfall.tables.links_parted import LEAVING_MAX, PARTED_MAX
@@ -318,20 +318,20 @@ def rules() -> Row:
     long as they may be.
     """
     codes = [code_of(said.name) for said in RULES.definitions]
-    key = wide(0, rules_row.KEY_BYTES_MAX // 4)
-    cause = wide(0, rules_row.CAUSE_BYTES_MAX // 4)
-    told = rules_row.RulesTold(
+    key = wide(0, rules_told.KEY_BYTES_MAX // 4)
+    cause = wide(0, rules_told.CAUSE_BYTES_MAX // 4)
+    told = rules_told.RulesTold(
         2**31,
-        tuple(rules_row.Standing(code, NEWEST, rules_row.FIRED_MAX, True, 2**31,
+        tuple(rules_told.Standing(code, NEWEST, rules_told.FIRED_MAX, True, 2**31,
                                  NEWEST if n < COUNTED_MAX else 0)
               for n, code in enumerate(codes)),
-        tuple(rules_row.Wait(codes[n], key, NEWEST, NEWEST - 1, NEWEST - 1, cause)
-              for n in range(rules_row.WAITS_MAX)),
-        tuple(n.to_bytes(8, "big") for n in range(rules_row.ONCE_MAX)),
-        tuple(rules_row.Outcome(codes[n], NEWEST, 1, rules_row.CONDITIONS_MAX,
-                                wide(0, rules_row.FOUND_BYTES_MAX // 4), cause, 1_000_000)
-              for n in range(rules_row.OUTCOMES_MAX)))
-    return Row(1, rules_row.RulesFacts(), told)
+        tuple(rules_told.Wait(codes[n], key, NEWEST, NEWEST - 1, NEWEST - 1, cause)
+              for n in range(rules_told.WAITS_MAX)),
+        tuple(n.to_bytes(8, "big") for n in range(rules_told.ONCE_MAX)),
+        tuple(rules_told.Outcome(codes[n], NEWEST, 1, rules_row.CONDITIONS_MAX,
+                                wide(0, rules_told.FOUND_BYTES_MAX // 4), cause, 1_000_000)
+              for n in range(rules_told.OUTCOMES_MAX)))
+    return Row(1, rules_told.RulesFacts(), told)
 
 
 def segments() -> Row:

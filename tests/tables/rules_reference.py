@@ -262,7 +262,8 @@ class Customer:
             return said["segment"] in self.members
         operator, operand = next((name, said[name]) for name in OPERATORS if name in said)
         if "of" in said:
-            return compared(operator, operand, self._aggregate(said, now))
+            return compared(operator, asked_of(said["of"], operator, operand),
+                            self._aggregate(said, now))
         root, *names = said["field"].split(".")
         if root == "trigger":
             return compared(operator, operand, values_at(subject.data, names[1:]))
@@ -287,6 +288,9 @@ OPERATORS = ("equals", "not_equals", "in", "greater", "at_least", "less", "at_mo
              "contains", "older_than", "newer_than")
 
 
+NUMBERS = ("count", "distinct_count", "sum", "average", "min", "max")
+
+
 def compared(operator: str, operand: Any, values: Sequence[Any]) -> bool:
     """Whether any of the values fits; `not_equals`: none is equal."""
     if operator == "exists":
@@ -307,6 +311,13 @@ def compared(operator: str, operand: Any, values: Sequence[Any]) -> bool:
     numbers = [n for value in values if (n := number(value)) is not None]
     return any({"greater": n > bound, "at_least": n >= bound, "less": n < bound,
                 "at_most": n <= bound}[operator] for n in numbers)
+
+
+def asked_of(aggregate: str, operator: str, operand: Any) -> Any:
+    """What an aggregate is compared with: where it is a number, a text is its numeral."""
+    if operator not in ("equals", "not_equals", "in") or aggregate not in NUMBERS:
+        return operand
+    return [Fraction(str(one)) for one in operand] if operator == "in" else Fraction(str(operand))
 
 
 def same(value: Any, operand: Any) -> bool:

@@ -7,8 +7,9 @@ import pytest
 
 from footfall import tables
 from footfall.errors import ConfigError
+from footfall.tables import rules
 from footfall.tables.config import Config
-from footfall.tables.rules_row import WAITS_MAX
+from footfall.tables.rules_told import WAITS_MAX, RulesFacts
 from tests.tables import events
 from tests.tables.logs import ANNA, BERT, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, counts, key_of, ordered, rule
@@ -472,3 +473,42 @@ def test_a_wait_that_begins_and_is_over_while_its_cause_settled_is_told() -> Non
     shop.passed(3 * HOUR)
     assert not shop.log.rejected()
     assert [1, 1, 1] == [len(shop.fired(name)) for name in ("calm", "left", "after")]
+
+
+def test_a_late_event_does_not_end_the_wait_of_a_condition_that_began_after_it() -> None:
+    shop = Shop([rule("calm", {"when": counts("Product Viewed", "1h", at_least=1)}, wait="10m",
+                      unless={})])
+    shop.did(0, "Product Viewed", late=10)
+    shop.did(MINUTE, "Order Completed", late=2 * MINUTE)
+    shop.passed(HOUR)
+    assert [START + 10 * MINUTE] == [told["occurred_at"] for told in shop.told("calm")]
+    shop.did(2 * HOUR, "Product Viewed")
+    shop.did(2 * HOUR + MINUTE, "Order Completed")
+    shop.passed(4 * HOUR)
+    assert 1 == len(shop.told("calm"))
+
+
+def test_a_wait_that_is_over_at_the_instant_at_which_it_begins_anew_is_told() -> None:
+    """Both by time alone: the segments are left one wait after the other."""
+    shop = Shop([rule("gone", {"trigger": "segment_left"}, wait="1h")], [
+        {"name": "once", "version": 1, "if": counts("Product Viewed", "1h", equals=1)},
+        {"name": "ever", "version": 1, "if": counts("Order Completed", "1h", at_least=1)}])
+    shop.did(0, "Product Viewed")
+    shop.did(HOUR, "Order Completed")
+    shop.passed(9 * HOUR)
+    left = [told["occurred_at"] for told in shop.told("segment_left")]
+    assert left[0] + HOUR == left[1]
+    assert [at + HOUR for at in left] == [told["occurred_at"] for told in shop.told("gone")] or (
+        [left[0] + HOUR] == [told["occurred_at"] for told in shop.told("gone")])
+
+
+def test_what_waits_is_shown_less_what_an_event_without_key_has_ended() -> None:
+    shop = Shop([rule("left", VIEWED, wait="10m", key="event.properties.product_id",
+                      unless={"call": "track", "event": "Order Completed"})])
+    shop.did(0, "Product Viewed", product_id="a")
+    told = shop.row("rules")
+    config = shop.log.fold_of(ANNA).config.sections["rules"]
+    assert ["a"] == [wait["key"] for wait in rules.view(RulesFacts(), told, 0, config)["waits"]]
+    shop.did(MINUTE, "Order Completed")
+    told = shop.row("rules")
+    assert [] == rules.view(RulesFacts(), told, 0, config)["waits"]

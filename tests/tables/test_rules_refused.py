@@ -10,7 +10,7 @@ import pytest
 from footfall import tables
 from footfall.errors import ConfigError
 from footfall.tables.config import Config
-from footfall.tables.rules_row import ONCE_MAX, OUTCOMES_MAX
+from footfall.tables.rules_told import ONCE_MAX, OUTCOMES_MAX
 from tests.tables.logs import START
 from tests.tables.ruled import MINUTE, Shop, counts, ordered, rule
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from footfall.query.why_command import DAYS, RECORDS_MAX
 from footfall.stream.trigger_sending import WAITING_BYTES_MAX
 from footfall.tables.rules_outcomes import OUTCOMES
-from footfall.tables.rules_row import RulesTold
+from footfall.tables.rules_told import RulesTold
 from footfall.view.store import TRIGGER_AGE_MS_MAX, TRIGGERS_OF_CUSTOMER_MAX
 from footfall.view.why import FIRED_MAX, TRIGGER_ID_CHARS, TRIGGER_ID_CHARS_LEAST, why
 from footfall.view.why_not import UNSEEN, why_not

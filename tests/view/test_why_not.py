@@ -16,17 +16,8 @@ from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord
 from footfall.tables.rules_conditions import code_of
 from footfall.tables.rules_outcomes import OUTCOMES
-from footfall.tables.rules_row import (
-    Condition,
-    Outcome,
-    Rule,
-    RulesConfig,
-    RulesFacts,
-    RulesTold,
-    Standing,
-    Wait,
-    span_ms,
-)
+from footfall.tables.rules_row import Condition, Rule, RulesConfig, span_ms
+from footfall.tables.rules_told import Outcome, RulesFacts, RulesTold, Standing, Wait
 from footfall.tables.spec import TableSpec, keeps_own, says_nothing
 from footfall.tables.stored import Row
 from footfall.view.document import Held

@@ -22,10 +22,8 @@ from footfall.admin.config_document import (
     read_changes,
     read_documents,
 )
-from footfall.admin.config_log import NONE, ConfigLog, Reading, Version, Written
-from footfall.errors import ConfigError, SettingsError
-from footfall.events.registry import codecs_for
-from footfall.events.reserved import Reserved
+from footfall.admin.config_log import NONE, ConfigLog, Reading, Version, Written, log_of
+from footfall.errors import ConfigError
 from footfall.tables.computed_limits import bytes_max
 from footfall.tables.computed_row import ComputedConfig
 from footfall.tables.rules_row import On, RulesConfig
@@ -174,13 +172,7 @@ def history(ctx: click.Context, as_json: bool, data_dir: Path | None) -> None:
 
 
 def _log(ctx: click.Context, data_dir: Path | None) -> ConfigLog:
-    settings = options.resolved(ctx, data_dir)
-    bootstrap = options.bootstrap_of(settings)
-    if not settings.system_secret:
-        raise SettingsError("system_secret is not set: give FOOTFALL_SYSTEM_SECRET the value that "
-                            "the workers have")
-    return ConfigLog(bootstrap, Reserved(settings.system_secret.encode()),
-                     codecs_for(settings.schema_registry_url))
+    return log_of(options.resolved(ctx, data_dir))
 
 
 def _acts_on(on: On) -> str:

@@ -14,13 +14,16 @@ from typing import NamedTuple
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message, Producer
 
+from footfall import options
 from footfall.admin.scan import Scanner, Span
-from footfall.errors import BrokerError, DecodeError
+from footfall.errors import BrokerError, DecodeError, SettingsError
 from footfall.events.codec import Codecs
 from footfall.events.interaction import CONFIG
+from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ConfigPayload
 from footfall.events.topics import CHANGELOG, INTERACTIONS
+from footfall.settings import Settings
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition
 from footfall.tables.stored import PARTITION_KEY, PartitionState
@@ -150,6 +153,16 @@ class ConfigLog:
         kind, appended_at = message.timestamp()
         return Written(version_of(payload.number, payload.content), message.partition(),
                        message.offset(), 0 if kind == TIMESTAMP_NOT_AVAILABLE else appended_at)
+
+
+def log_of(settings: Settings) -> ConfigLog:
+    """The log that settings lead to; raises `SettingsError` with what is missing."""
+    bootstrap = options.bootstrap_of(settings)
+    if not settings.system_secret:
+        raise SettingsError("system_secret is not set: give FOOTFALL_SYSTEM_SECRET the value that "
+                            "the workers have")
+    return ConfigLog(bootstrap, Reserved(settings.system_secret.encode()),
+                     codecs_for(settings.schema_registry_url))
 
 
 def _stored(scanner: Scanner, log: Mapping[int, Span]) -> tuple[dict[int, Version], dict[int, int]]:

@@ -23,7 +23,9 @@ from footfall.events.plan import Plan
 from footfall.events.plan_rule import listed
 from footfall.events.registry import codecs_for
 from footfall.events.topics import INTERACTIONS
+from footfall.query import in_force
 from footfall.query.collected import EVERY, Collected, Event
+from footfall.query.in_force import InForce
 from footfall.query.lines import safe
 from footfall.query.unused import Never, Unused, as_json, declared_paths, never_collected, unused
 from footfall.settings import PREFIX, Settings
@@ -41,13 +43,16 @@ _folder = click.argument("folder", required=False,
 
 
 class Reading(NamedTuple):
-    """What was read of the log: how many records, and whether those are all of the period."""
+    """What was read of the log: how many records, and whether those are all of the period; and the
+    configuration that says what is read of them.
+    """
 
     since: int
     until: int
     records: int
     is_whole: bool
     poison: int
+    declared: InForce
 
 
 @click.group()
@@ -80,24 +85,32 @@ def check(ctx: click.Context, folder: Path | None) -> None:
               help="How far back the log is read.")
 @click.option("--records-max", default=RECORDS_MAX, show_default=True, type=click.IntRange(1),
               help="At most so many records, the newest.")
+@click.option("--config", "files", multiple=True, metavar="FILE",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A file whose computed traits, segments and rules are taken instead of those in "
+                   "force. May be given several times.")
 @click.option("--json", "as_document", is_flag=True, help="One JSON document.")
 @options.data_dir
 @click.pass_context
 def unused_command(ctx: click.Context, *, folder: Path | None, days: int, records_max: int,
-                   as_document: bool, data_dir: Path | None) -> None:
+                   files: tuple[Path, ...], as_document: bool, data_dir: Path | None) -> None:
     """List fields that are collected and that no table, rule or destination reads.
 
-    Reads the log of the last days; with a plan (FOLDER, FOOTFALL_PLAN_DIR) also says class and
-    purpose, and what it declares and nobody sends. Shows names of fields, never a value.
+    Reads the log of the last days, and the configuration in force for what its rules, segments and
+    computed traits read; says so where that cannot be read. With a plan (FOLDER, FOOTFALL_PLAN_DIR)
+    also says class and purpose, and what it declares and nobody sends. Shows names of fields, never
+    a value.
 
     \b
     Examples:
       footfall plan unused
       footfall plan unused plan --days 7 --json
+      footfall plan unused --config computed.yaml --config rules.yaml
     """
     settings = options.resolved(ctx, data_dir)
     chosen = _plan(settings, folder)
-    reads = read_fields()
+    declared = in_force.of_files(files) if files else in_force.of_log(settings)
+    reads = read_fields(declared.config)
     collected = Collected(chosen, {*declared_paths(chosen), *(p for r in reads for p in r.paths)})
     codec = codecs_for(settings.schema_registry_url).interaction
     now = time.time_ns() // 1_000_000
@@ -105,7 +118,7 @@ def unused_command(ctx: click.Context, *, folder: Path | None, days: int, record
         period = scanner.since(INTERACTIONS, scanner.spans(INTERACTIONS), now - days * DAY_MS)
         spans = newest(period, records_max)
         records, poison = _read(scanner, spans, codec, collected)
-    reading = Reading(now - days * DAY_MS, now, records, spans == period, poison)
+    reading = Reading(now - days * DAY_MS, now, records, spans == period, poison, declared)
     rows = unused(collected.events, reads, chosen)
     never = never_collected(collected.events, chosen)
     (_print_document if as_document else _print_text)(reading, collected, rows, never)
@@ -144,6 +157,7 @@ def _print_document(reading: Reading, collected: Collected, rows: list[Unused],
         "records": reading.records, "is_whole": reading.is_whole,
         "not_looked_into": {"poison": reading.poison, "encrypted": collected.encrypted,
                             "unreadable": collected.unreadable},
+        "configuration": reading.declared.as_json(),
         "unused": [{**as_json(row), "last_seen": moment(row.use.last)} for row in rows],
         "never_collected": [as_json(row) for row in never],
     }, indent=2, ensure_ascii=False))
@@ -158,7 +172,9 @@ def _print_text(reading: Reading, collected: Collected, rows: list[Unused], neve
     if blind:
         click.echo(f"not looked into: {reading.poison} poison, {collected.encrypted} encrypted, "
                    f"{collected.unreadable} unreadable")
-    click.echo("collected, and read by no table; there are no rules and no destinations yet:"
+    click.echo(reading.declared.as_text())
+    who = "table" if reading.declared.config is None else "table, computed trait, segment or rule"
+    click.echo(f"collected, and read by no {who}; there are no destinations yet:"
                if rows else "everything that is collected is read")
     _grouped(rows, lambda row: f"{_name(row.event)}: {row.items} items", lambda row: (
         f"{safe(row.path)}  {row.use.count}  {row.use.count / row.items:.1%}  "

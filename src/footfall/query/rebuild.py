@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from footfall.admin.cluster import admin_client, answers
+from footfall.admin.topics import read
+from footfall.errors import BrokerError
 from footfall.events import topics
 from footfall.stream import changelog
 from footfall.stream.reader import Reader
@@ -92,6 +95,16 @@ class Rebuild:
         if key in self._keys[number]:
             return None
         return key, entry.head(self._generation, self._ends[number])
+
+
+def partitions_of(bootstrap: str) -> int:
+    """How many partitions the changelog has; raises `BrokerError` where there is none to read."""
+    if not answers(bootstrap, seconds_max=10.0):
+        raise BrokerError(f"no broker answers at {bootstrap}; `footfall doctor` says what is wrong")
+    (found,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
+    if not found.exists:
+        raise BrokerError(f"{found.name} does not exist; `footfall topics create` makes it")
+    return found.partitions
 
 
 async def bounds(bootstrap: str, partitions: int) -> list[tuple[int, int]]:

@@ -18,13 +18,11 @@ import click
 from aiokafka.errors import KafkaError
 
 from footfall import options, tables
-from footfall.admin.cluster import admin_client, answers
 from footfall.admin.config_document import located, read_documents
-from footfall.admin.topics import read
 from footfall.errors import BrokerError, ConfigError
 from footfall.events import topics
 from footfall.query.lines import safe
-from footfall.query.rebuild import bounds
+from footfall.query.rebuild import bounds, partitions_of
 from footfall.query.segments_count import Judge, Tally, proposed, uncounted
 from footfall.settings import Role
 from footfall.stream import changelog
@@ -165,7 +163,7 @@ def _counted(ctx: click.Context, data_dir: Path | None, names: Sequence[str],
              files: Sequence[Path], sample_max: int = 0) -> Counted:
     document = read_documents(files)
     bootstrap = options.bootstrap_of(options.resolved(ctx, data_dir))
-    partitions = _partitions(bootstrap)
+    partitions = partitions_of(bootstrap)
     try:
         return asyncio.run(_read(bootstrap, partitions, document if files else None, names,
                                  sample_max))
@@ -174,15 +172,6 @@ def _counted(ctx: click.Context, data_dir: Path | None, names: Sequence[str],
     except KafkaError as error:
         raise BrokerError(f"{topics.CHANGELOG} cannot be read from {bootstrap}: "
                           f"{type(error).__name__}; `footfall doctor` says what is wrong") from None
-
-
-def _partitions(bootstrap: str) -> int:
-    if not answers(bootstrap, seconds_max=10.0):
-        raise BrokerError(f"no broker answers at {bootstrap}; `footfall doctor` says what is wrong")
-    (found,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
-    if not found.exists:
-        raise BrokerError(f"{found.name} does not exist; `footfall topics create` makes it")
-    return found.partitions
 
 
 async def _read(bootstrap: str, partitions: int, document: dict[str, Any] | None,

@@ -21,8 +21,8 @@ from footfall.errors import ConfigError
 from footfall.tables.computed_limits import key_of
 from footfall.tables.config import Config
 from footfall.tables.record import CustomerRecord, RecordCodec
-from footfall.tables.rules_book import SEGMENTS, Book, CompiledSegment
-from footfall.tables.rules_conditions import aggregates
+from footfall.tables.rules_aggregates import aggregates
+from footfall.tables.rules_book import SEGMENTS, CompiledSegment
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_row import Condition
 from footfall.tables.segments_row import Membership, SegmentsTold
@@ -48,7 +48,7 @@ class Judge:
         self._codec = RecordCodec(tables.ALL)
         self._steps = {table.name: Step(self._codec.rows[table.name], config.sections[table.name],
                                         config.bound.get(table.name)) for table in tables.ALL}
-        self._book: Book = config.book()
+        self._book = config.book
         self._ids = next(table for table in tables.ALL if table.ids is not None)
         by_name = {one.said.name: one for one in self._book.segments}
         for name in names:
@@ -56,8 +56,7 @@ class Judge:
                 raise ConfigError(f"there is no segment {name[:60]!r}; there are "
                                   f"{', '.join(by_name) or 'none'}")
         self.segments: list[CompiledSegment] = [by_name[name] for name in names or by_name]
-        self._names_others = any(token.startswith("segment:") for one in self.segments
-                                 for token in one.condition.tokens)
+        self._names_others = any(one.asked for one in self.segments)
 
     @property
     def names(self) -> list[str]:
@@ -84,18 +83,13 @@ class Judge:
         return table.ids(facts)
 
     def _settle(self, seen: Seen) -> None:
-        """Segments that others name are judged first: as often as one may name the next."""
+        """Judge all segments: in the book each comes after those that it asks for."""
         step = self._steps[SEGMENTS]
         facts, _told = seen.row(SEGMENTS)
-        before: tuple[bool, ...] = ()
-        for _pass in self._book.segments:
-            held = tuple(one.condition.holds(seen) for one in self._book.segments)
-            if held == before:
-                return
-            before = held
-            told = SegmentsTold(0, tuple(Membership(one.code, holds, 0, 0) for one, holds in zip(
-                self._book.segments, held, strict=True)))
-            seen.stage([(step, None, facts, Announcement(told))])
+        held: list[Membership] = []
+        for one in self._book.segments:
+            held.append(Membership(one.code, one.condition.holds(seen), 0, 0))
+            seen.stage([(step, None, facts, Announcement(SegmentsTold(0, tuple(held))))])
 
 
 class Tally:

@@ -1,7 +1,8 @@
 """What is collected and read by nobody, and what the plan declares and nobody sends. Pure.
 
-Decides which fields of those collected are unused: those that no table, rule or destination reads
-of that event (`tables/reads.py`). Context is unused where nobody reads it of any event.
+Decides which fields of those collected are unused: those that no table, computed trait, segment,
+rule or destination reads of that event (`tables/reads.py`). Context is unused where nobody reads it
+of any event; likewise a field of events that are gathered together whatever they are called.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from footfall.events.field_names import HIDDEN
 from footfall.events.plan import Plan
 from footfall.events.plan_rule import Property, body_of
 from footfall.query.collected import EVERY, Event, Items, Use
@@ -45,7 +47,7 @@ def unused(collected: Mapping[Event, Items], reads: Iterable[Reads], plan: Plan 
     for event in sorted(collected):
         items = collected[event]
         paths = (frozenset().union(*(one.paths for one in reads)) if event == EVERY
-                 else paths_read(reads, *event))
+                 else paths_read(reads, event.call, _one_name(event)))
         declared = _declared(plan, event)
         found += [Unused(event, items.count, path, use, declared.get(path))
                   for path, use in sorted(items.fields.items(), key=lambda f: (-f[1].count, f[0]))
@@ -85,6 +87,11 @@ def as_json(row: Unused | Never) -> dict[str, Any]:
         shown |= {"items": row.items, "count": row.use.count,
                   "share": round(row.use.count / row.items, 4)}
     return shown
+
+
+def _one_name(event: Event) -> str | None:
+    """None for events of many names: pages that the plan does not name, and what is past limits."""
+    return None if event.name in ("", HIDDEN) else event.name
 
 
 def _declared(plan: Plan | None, event: Event) -> Mapping[str, Property]:

@@ -14,13 +14,11 @@ import click
 from aiokafka.errors import KafkaError
 
 from footfall import options
-from footfall.admin.cluster import admin_client, answers
 from footfall.admin.scan import Scanner
-from footfall.admin.topics import read
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
 from footfall.events.registry import codecs_for
-from footfall.query.rebuild import Rebuild, Rebuilt, bounds
+from footfall.query.rebuild import Rebuild, Rebuilt, bounds, partitions_of
 from footfall.query.reindex import reindex
 from footfall.settings import PREFIX, Settings
 from footfall.view.store import FAILURES, Store, failure_of
@@ -53,18 +51,9 @@ def rebuild(ctx: click.Context, data_dir: Path | None) -> None:
                             f"in {settings.data_dir}: there is no view to rebuild")
     store = Store(settings.redis_url, ANSWER_S_MAX)
     began = time.monotonic()
-    done, triggers = _rebuild(settings, store, _partitions(options.bootstrap_of(settings)))
+    done, triggers = _rebuild(settings, store, partitions_of(options.bootstrap_of(settings)))
     click.echo(f"{done.customers} customers, {done.put} written, the others were as new; "
                f"{done.removed} taken out; {triggers} triggers; {time.monotonic() - began:.1f} s")
-
-
-def _partitions(bootstrap: str) -> int:
-    if not answers(bootstrap, seconds_max=10.0):
-        raise BrokerError(f"no broker answers at {bootstrap}; `footfall doctor` says what is wrong")
-    (found,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
-    if not found.exists:
-        raise BrokerError(f"{found.name} does not exist; `footfall topics create` makes it")
-    return found.partitions
 
 
 def _rebuild(settings: Settings, store: Store, partitions: int) -> tuple[Rebuilt, int]:

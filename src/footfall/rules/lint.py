@@ -19,7 +19,7 @@ from footfall.rules.truth import ALWAYS, NEVER, Part, Path, Truth
 from footfall.tables.computed_filter import named
 from footfall.tables.computed_row import Over
 from footfall.tables.config import Config
-from footfall.tables.rules_conditions import aggregates
+from footfall.tables.rules_aggregates import aggregates
 from footfall.tables.rules_fields import Catalogue
 from footfall.tables.rules_row import Condition, Rule, instant_ms, span_ms
 from footfall.tables.segments_row import Segment

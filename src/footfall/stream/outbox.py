@@ -133,6 +133,7 @@ class Outbox:
         self.acked = acked
         self._fail = fail
         self._lanes: dict[tuple[str, int], Lane] = {}
+        self._is_stopped = False
         self._bootstrap = bootstrap
         self.producer: AIOKafkaProducer
 
@@ -154,6 +155,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Send nothing more and disconnect."""
+        self._is_stopped = True
         for lane in self._lanes.values():
             lane.stop()
         await self.producer.stop()
@@ -179,6 +181,10 @@ class Outbox:
             await lane.barrier()
 
     def check(self, task: asyncio.Task[None]) -> None:
-        """A lane ended: by `stop`, or for a reason that ends the process."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
+        """A lane ended: by `stop`, or for a reason that ends the process. What a batch still being
+        applied sends after `stop` finds the producer closed: nothing of it is acknowledged, so it
+        is read again.
+        """
+        if task.cancelled() or (error := task.exception()) is None or self._is_stopped:
+            return
+        self._fail(error)

@@ -18,7 +18,7 @@ import msgspec
 from footfall.events.amount import to_bytes
 from footfall.events.interaction import Interaction
 from footfall.tables import computed_candidates, computed_cells, computed_sketch
-from footfall.tables.computed_filter import VALUES_MAX, Filter, Values
+from footfall.tables.computed_filter import VALUES_MAX, Filter, Values, cut
 from footfall.tables.computed_limits import (
     AVERAGE,
     COUNT,
@@ -170,7 +170,7 @@ class Trait:
             return (computed_sketch.of(read),)
         if kind in (SINCE_FIRST, SINCE_LAST):
             return (when,)
-        message_id = event["message_id"].encode()[:ID_BYTES_MAX].decode(errors="ignore")
+        message_id = cut(event["message_id"], ID_BYTES_MAX)
         return (when, message_id, read[0] if kind == FIRST else read[-1])
 
 

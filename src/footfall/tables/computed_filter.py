@@ -195,7 +195,7 @@ def units_of(value: Any) -> int | None:
 def text_of(value: Any) -> str | None:
     """A value as text, cut to its limit; None for what has none: an object, or empty."""
     if isinstance(value, str):
-        return _cut(value) or None
+        return cut(value, VALUE_BYTES_MAX) or None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() <= _INTEGER_BITS_MAX:
@@ -280,9 +280,8 @@ def _follow(value: Any, rest: tuple[str, ...], found: list[Any], depth: int) -> 
             _follow(inner, rest[1:], found, depth - 1)
 
 
-def _cut(value: str) -> str:
-    """At most `VALUE_BYTES_MAX` bytes of UTF-8, at the end of a character."""
-    if len(value) <= VALUE_BYTES_MAX and value.isascii():
-        return value
-    data = value.encode(errors="replace")
-    return data[:VALUE_BYTES_MAX].decode(errors="ignore")
+def cut(text: str, bytes_max: int) -> str:
+    """At most so many bytes of UTF-8, at the end of a character."""
+    if len(text) <= bytes_max and text.isascii():
+        return text
+    return text.encode(errors="replace")[:bytes_max].decode(errors="ignore")

@@ -10,6 +10,7 @@ before. Stays interpreted (setup.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -81,16 +82,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     def _check_operands(self, name: str) -> None:
         shown = _OPERATORS[name]
         if name in ("greater", "less"):
-            _check_number(getattr(self, name), shown)
+            check_number(getattr(self, name), shown)
         values = self.in_ if name == "in_" else (getattr(self, name),)
         assert values is not None
-        if not 1 <= len(values) <= IN_MAX:
-            raise MisfitError(f"has {len(values)} values; 1 to {IN_MAX}", shown)
-        for value in values:
-            if isinstance(value, str) and not 1 <= len(value) <= TEXT_CHARS_MAX:
-                raise MisfitError(f"is {len(value)} characters long; 1 to {TEXT_CHARS_MAX}", shown)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                _check_number(value, shown)
+        check_operands(values, shown)
 
 
 class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -124,13 +119,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     values_max: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
 
     def __post_init__(self) -> None:
-        if self.of in OF_VALUES:
-            if self.value is None:
-                raise MisfitError(f"{self.of} needs the path of its value, such as "
-                                  "properties.total", "value")
-            check_path(self.value, "value")
-        elif self.value is not None:
-            raise MisfitError(f"{self.of} has no value: it is of events alone", "value")
+        check_value(self.of, self.value)
         if self.values_max is not None and self.of not in OF_CANDIDATES:
             raise MisfitError(f"is only for {', '.join(sorted(OF_CANDIDATES))}", "values_max")
 
@@ -181,7 +170,30 @@ def check_path(path: str, key: str) -> None:
                           key)
 
 
-def _check_number(value: Any, key: str) -> None:
+def check_value(of: Aggregate, value: str | None) -> None:
+    """Refuses the path of a value where it is missing, leads nowhere or is not asked for."""
+    if of in OF_VALUES:
+        if value is None:
+            raise MisfitError(f"{of} needs the path of its value, such as properties.total",
+                              "value")
+        check_path(value, "value")
+    elif value is not None:
+        raise MisfitError(f"{of} has no value: it is of events alone", "value")
+
+
+def check_operands(values: Sequence[Scalar], key: str) -> None:
+    """Refuses too many values to compare with, and such as are too long or too large."""
+    if not 1 <= len(values) <= IN_MAX:
+        raise MisfitError(f"has {len(values)} values; 1 to {IN_MAX}", key)
+    for value in values:
+        if isinstance(value, str) and not 1 <= len(value) <= TEXT_CHARS_MAX:
+            raise MisfitError(f"is {len(value)} characters long; 1 to {TEXT_CHARS_MAX}", key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            check_number(value, key)
+
+
+def check_number(value: Any, key: str) -> None:
+    """Refuses what is no exact amount."""
     try:
         amount.parse(value if isinstance(value, int) else str(value))
     except ValueError as error:

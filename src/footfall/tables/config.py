@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
@@ -19,8 +19,10 @@ from footfall.errors import ConfigError, MisfitError
 from footfall.events.reserved_row import ConfigPayload
 from footfall.tables import computed_limits, consent_gate
 from footfall.tables.computed_row import Definition
+from footfall.tables.rules_aggregates import counted
 from footfall.tables.rules_book import RULES, SEGMENTS, Book
-from footfall.tables.rules_conditions import counted
+from footfall.tables.rules_row import RulesConfig
+from footfall.tables.segments_row import SegmentsConfig
 from footfall.tables.spec import AnyTable
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -63,11 +65,9 @@ class Config:
             consent_gate.check(made, tables)
             #: What events of a table are taken under, where that is more than its section says.
             self.bound = _bound(made)
-            self._book: Book | None = None
-            self._tables = tables
             self.sections: dict[str, Any] = made
-            if RULES in made and SEGMENTS in made:
-                _checked(self.book)
+            #: The rules and segments, compiled.
+            self.book = _compiled(tables, made, number)
         except msgspec.MsgspecError as error:
             raise ConfigError(f"configuration is not a JSON object: {error}") from None
         #: As the log has it, never made anew: code with another default or one more section would
@@ -89,12 +89,6 @@ class Config:
     def label(self) -> str:
         """The version as triggers name it: "3:9f2c...". """
         return f"{self.number}:{self.hash}"
-
-    def book(self) -> Book:
-        """The rules and segments, compiled; raises MisfitError where they cannot be together."""
-        if self._book is None:
-            self._book = Book(self._tables, self.sections, self.number)
-        return self._book
 
     @property
     def payload(self) -> ConfigPayload:
@@ -172,9 +166,11 @@ def _bound(sections: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"computed": Counted(both)}
 
 
-def _checked(made: Callable[[], Any]) -> None:
+def _compiled(tables: Sequence[AnyTable], sections: dict[str, Any], number: int) -> Book:
+    if RULES not in sections or SEGMENTS not in sections:
+        return Book((), {RULES: RulesConfig(), SEGMENTS: SegmentsConfig()}, number)
     try:
-        made()
+        return Book(tables, sections, number)
     except MisfitError as error:
         raise ConfigError(f"{_placed(error.path)}: {error}", error.path) from None
 

@@ -7,7 +7,7 @@ customer who was here a moment ago would have to come from memory one by one, wh
 than decoding (docs/performance.md). Rows of tables marked `personal` travel inside one `personal`
 field beside `key_id` (law 6).
 Decides the bytes (`stored.py` has their layout) and nothing else: what changes a record is in
-`fold.py`. A record of a newer format stops the worker.
+`fold.py` and its bases. A record of a newer format stops the worker.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from footfall.tables.cart_triggers import instant
 from footfall.tables.rules_book import RULES
 from footfall.tables.rules_conditions import code_of
 from footfall.tables.rules_outcomes import OUTCOMES
-from footfall.tables.rules_row import RulesConfig, RulesFacts, RulesTold, span_ms
+from footfall.tables.rules_row import RulesConfig, span_ms
+from footfall.tables.rules_told import RulesFacts, RulesTold
 from footfall.tables.spec import TableSpec, says_nothing
 
 
@@ -28,10 +29,9 @@ def view(_facts: RulesFacts, told: RulesTold, _now: int, config: RulesConfig) ->
     """What fired, what waits and what did not fire, by the names of the rules in force."""
     rules = {code_of(rule.name): rule for rule in config.definitions}
     waits = []
-    for wait in told.waits:
+    for wait in rules_hand.active_waits(told):
         rule = rules.get(wait.rule)
-        if (rule is not None and rule.wait is not None
-                and wait.started > max(wait.stopped, wait.told)):
+        if rule is not None and rule.wait is not None:
             waits.append({"rule": rule.name, "key": wait.key, "since": instant(wait.started),
                           "until": instant(wait.started + span_ms(rule.wait))})
     return {

@@ -8,7 +8,7 @@ read a customer's row; that is `ruling.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from footfall.errors import MisfitError
@@ -16,7 +16,7 @@ from footfall.events.admit import CALLS
 from footfall.events.interaction import Interaction
 from footfall.tables.computed_filter import Paths, Values, compiled, named, paths_of_condition
 from footfall.tables.computed_row import Over
-from footfall.tables.rules_conditions import SEGMENT, Compiled, Compiler, code_of
+from footfall.tables.rules_conditions import SEGMENT, Compiled, Compiler, code_of, placed
 from footfall.tables.rules_fields import EVENT, TRIGGER, Catalogue, Source
 from footfall.tables.rules_row import Rule, RulesConfig, instant_ms, span_ms
 from footfall.tables.segments_row import Segment, SegmentsConfig
@@ -46,23 +46,25 @@ class CompiledSegment:
 class CompiledRule:
     """One rule: conditions as functions, spans as ms (0: none)."""
 
-    def __init__(self, said: Rule, compiler: Compiler) -> None:
+    def __init__(self, said: Rule, compiler: Compiler, number: int) -> None:
         on = said.on
         self.said = said
+        #: Its place among the rules in force.
+        self.number = number
         self.name = said.name
         self.code = code_of(said.name)
         self.order = (-said.priority, said.name)
         self.subject = EVENT if on.call is not None else TRIGGER if on.when is None else ""
         if on.schedule is not None:
             self.subject = ""
-        self.when = _placed(("on", "when"), compiler.compiled, on.when)
-        self.condition: Compiled = _placed(("if",), compiler.compiled, said.if_, self.subject)
-        self.still: Compiled = _placed(("still",), compiler.compiled, said.still)
+        self.when = placed(("on", "when"), compiler.compiled, on.when)
+        self.condition: Compiled = placed(("if",), compiler.compiled, said.if_, self.subject)
+        self.still: Compiled = placed(("still",), compiler.compiled, said.still)
         self.key: Source | None = None
         if said.key is not None:
-            self.key = _placed(("key",), compiler.source, said.key, self.subject)
+            self.key = placed(("key",), compiler.source, said.key, self.subject)
         self.data: list[tuple[str, Source]] = [
-            (name, _placed(("data", name), compiler.source, path,
+            (name, placed(("data", name), compiler.source, path,
                            "" if said.wait is not None else self.subject))
             for name, path in said.data.items()]
         self.wait_ms = _ms(said.wait)
@@ -120,11 +122,11 @@ class Book:
         segments: SegmentsConfig = sections[SEGMENTS]
         compiler = Compiler(Catalogue(tables, sections), [s.name for s in segments.definitions])
         self.segments = [
-            _placed((SEGMENTS, "definitions", n), _segment, said, compiler)
+            placed((SEGMENTS, "definitions", n, "if"), CompiledSegment, said, compiler)
             for n, said in enumerate(segments.definitions)]
         self._check_ring()
         self.segments = _ordered(self.segments)
-        self.rules = [_placed((RULES, "definitions", n), CompiledRule, said, compiler)
+        self.rules = [placed((RULES, "definitions", n), CompiledRule, said, compiler, n)
                       for n, said in enumerate(rules.definitions)]
         self.by_code = {rule.code: rule for rule in self.rules}
         self._check(tables)
@@ -138,7 +140,8 @@ class Book:
         self.tokens = frozenset(token for one in (
             *(segment.condition for segment in self.segments), *(rule.when for rule in self.whens))
             for token in one.tokens)
-        self.is_empty = not self.rules and not self.segments
+        self._whens_of = {token: [rule for rule in self.whens if token in rule.when.tokens]
+                          for token in self.tokens}
 
     def entry(self, event: Interaction) -> Entry | None:
         """What an event concerns; None: nothing."""
@@ -148,6 +151,13 @@ class Book:
         name = event["event"]
         found = by_name.get(named(name)) if name else None
         return by_name.get("") if found is None else found
+
+    def whens_of(self, changed: Collection[str]) -> Sequence[CompiledRule]:
+        """The rules on conditions that depend on something that changed, as they stand."""
+        found = [rule for token in changed for rule in self._whens_of.get(token, ())]
+        if len(changed) > 1 and len(found) > 1:
+            found = sorted(set(found), key=lambda rule: rule.number)
+        return found
 
     def _entries(self, call: str) -> dict[str, Entry]:
         """Matched name -> what it concerns; "" for all other names."""
@@ -162,11 +172,9 @@ class Book:
                      if rule.said.on.event is None or (name and named(rule.said.on.event) == name)]
             enders = [Ender(rule, over) for rule, over in ending
                       if over.event is None or (name and named(over.event) == name)]
-            if rules or enders:
+            if rules or enders:  # always, but for all other names
                 made[name] = Entry(rules, enders)
-            elif name:
-                made[name] = Entry((), ())
-        return {name: one for name, one in made.items() if one.rules or one.enders or "" in made}
+        return made
 
     def _check(self, tables: Sequence[AnyTable]) -> None:
         """Refuses names that clash and chains that do not end."""
@@ -222,11 +230,6 @@ class Book:
         return self.by_trigger.keys()
 
 
-def segment_token(name: str) -> str:
-    """What a condition on a segment depends on."""
-    return f"{SEGMENT}{name}"
-
-
 def _ordered(segments: Sequence[CompiledSegment]) -> list[CompiledSegment]:
     """Each after those that it asks for, else as they stand."""
     found: dict[str, CompiledSegment] = {}
@@ -237,16 +240,5 @@ def _ordered(segments: Sequence[CompiledSegment]) -> list[CompiledSegment]:
     return list(found.values())
 
 
-def _segment(said: Segment, compiler: Compiler) -> CompiledSegment:
-    return _placed(("if",), CompiledSegment, said, compiler)  # type: ignore[no-any-return]
-
-
 def _ms(span: str | None) -> int:
     return 0 if span is None else span_ms(span)
-
-
-def _placed(path: tuple[str | int, ...], made: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return made(*args)
-    except MisfitError as error:
-        raise MisfitError(str(error), *path, *(key for key in error.path if key != "")) from None

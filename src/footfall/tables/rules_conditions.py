@@ -1,10 +1,8 @@
 """Conditions of rules and segments, compiled once to functions of what is seen of a customer.
 
-Decides what each operator means: a comparison holds where any value of the field fits,
-`not_equals` where none is equal; numbers are compared exactly; kinds must be alike. What cannot be
-compared (text with greater, a level that there is not) is refused when it is compiled, with the
-path of its key. Also decides what a condition depends on and when time alone may change it. Must
-never fail on content: what does not fit does not hold.
+Decides how conditions are put together and numbered, what one depends on, and when time alone may
+change it. What is refused is refused here, when it is compiled, with the path of its key. What
+operators mean is in `rules_operators.py`, what is counted in `rules_aggregates.py`.
 """
 
 from __future__ import annotations
@@ -19,32 +17,20 @@ import msgspec
 
 from footfall.errors import MisfitError
 from footfall.events import amount
-from footfall.tables import computed_reading
-from footfall.tables.computed_limits import key_of
-from footfall.tables.computed_row import Definition
+from footfall.tables.rules_aggregates import aggregate
 from footfall.tables.rules_fields import (
-    ANY,
-    FLAG,
-    INSTANT,
     NUMBER,
-    TEXT,
     TEXTS,
     Catalogue,
     Seen,
     Source,
 )
-from footfall.tables.rules_row import COMPARISONS, Condition, RulesConfig, span_ms
-from footfall.tables.segments_row import SegmentsConfig
+from footfall.tables.rules_operators import Test, comparison
+from footfall.tables.rules_row import Condition, span_ms
 
-Test = Callable[[Seen], bool]
-#: Prefixes of what a condition depends on: an aggregate's facts, a segment. All else is a table.
-AGGREGATE: Final = "of:"
+#: Prefix of what a condition on a segment depends on. All else is a table, or an aggregate.
 SEGMENT: Final = "segment:"
 HOLDS: Final = -1
-_AMOUNTS = frozenset({"sum", "average", "min", "max"})
-_NUMBERS = frozenset({"count", "distinct_count"})
-_SPANS = frozenset({"time_since_first", "time_since_last"})
-_MS: Final = amount.ONE // 1000
 
 
 class Leaf:
@@ -139,34 +125,6 @@ class Compiled:
         return earliest
 
 
-def hidden(said: Condition) -> Definition:
-    """An aggregate inside a condition as a definition of the table `computed`; equal ones share
-    their facts.
-    """
-    assert said.of is not None
-    assert said.over is not None
-    content = msgspec.json.encode((said.of, said.over, said.value, said.window))
-    name = f"r{hashlib.blake2b(content, digest_size=8).hexdigest()}"
-    return Definition(name, 1, said.of, said.over, said.value, said.window)
-
-
-def aggregates(said: Condition | None) -> list[Definition]:
-    """All aggregates inside a condition."""
-    if said is None:
-        return []
-    if said.of is not None:
-        return [hidden(said)]
-    return [one for member in said.members for one in aggregates(member)]
-
-
-def counted(rules: RulesConfig, segments: SegmentsConfig) -> list[Definition]:
-    """What conditions of rules and segments count, each once."""
-    said = [segment.if_ for segment in segments.definitions]
-    for rule in rules.definitions:
-        said += [one for one in (rule.on.when, rule.if_, rule.still) if one is not None]
-    return list({one.name: one for condition in said for one in aggregates(condition)}.values())
-
-
 class Compiler:
     """Compiles conditions under one configuration. `segments`: names that there are."""
 
@@ -186,7 +144,7 @@ class Compiler:
         members: list[Node] = []
         following = number + 1
         for n, one in enumerate(said.members):
-            members.append(_at((group, n), self._node, one, subject, following))
+            members.append(placed((group, n), self._node, one, subject, following))
             following += _count(one)
         tests = [member.test for member in members]
         return Node(number, said, _grouped(group, tests), None, members)
@@ -197,10 +155,10 @@ class Compiler:
         if said.cel is not None:
             return self._of_cel(said, said.cel, subject)
         if said.of is not None:
-            source = _aggregate(said)
+            source = aggregate(said)
         else:
             assert said.field is not None
-            source = _at(("field",), self.source, said.field, subject)
+            source = placed(("field",), self.source, said.field, subject)
         test = comparison(said, source)
         leaf = Leaf(said, test, source.shown, [source.token] if source.token else ())
         if source.path:
@@ -225,8 +183,8 @@ class Compiler:
 
     def _of_cel(self, said: Condition, text: str, subject: str) -> Leaf:
         roots = [*self.catalogue.roots(), *([subject] if subject else [])]
-        program = _at(("cel",), import_module("footfall.tables.rules_cel").Program, text, roots)
-        sources = [_at(("cel",), self.source, name, subject) for name in program.names]
+        program = placed(("cel",), import_module("footfall.tables.rules_cel").Program, text, roots)
+        sources = [placed(("cel",), self.source, name, subject) for name in program.names]
 
         def shown(seen: Seen) -> Any:
             return {source.name: source.shown(seen) for source in sources}
@@ -240,34 +198,6 @@ class Compiler:
             leaf.changes_at = lambda seen: min(
                 (at for clock in clocks if (at := clock(seen)) is not None), default=None)
         return leaf
-
-
-def comparison(said: Condition, source: Source) -> Test:
-    """The operator of a condition over a field; refuses what cannot be compared."""
-    name, operand, kind = said.operator, said.operand, source.kind
-    _check_kinds(name, operand, source)
-    values, units = source.values, source.units
-    if name == "exists":
-        return lambda seen: bool(values(seen)) == operand
-    if name in ("older_than", "newer_than"):
-        span = span_ms(operand)
-        if name == "older_than":
-            return lambda seen: any(seen.now - at >= span for at in values(seen))
-        return lambda seen: any(seen.now - at < span for at in values(seen))
-    if name == "contains":
-        if kind == TEXTS:
-            return lambda seen: operand in values(seen)
-        return lambda seen: any(isinstance(v, str) and operand in v for v in values(seen))
-    if name in COMPARISONS:
-        return _compared(name, amount.parse(operand if isinstance(operand, int) else str(operand)),
-                         units)
-    wanted = [_equal(one, source, name) for one in (operand if name == "in" else (operand,))]
-    if name == "not_equals":
-        other = wanted[0]
-        return lambda seen: not other(seen)
-    if len(wanted) == 1:
-        return wanted[0]
-    return lambda seen: any(one(seen) for one in wanted)
 
 
 def _grouped(group: str, tests: Sequence[Test]) -> Test:
@@ -285,102 +215,6 @@ def _count(said: Condition) -> int:
 def code_of(name: str) -> int:
     """What a rule or a segment is remembered by: 32 bits of its name's hash."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")
-
-
-def _compared(name: str, bound: int, units: Callable[[Seen], list[int | None]]) -> Test:
-    # Between integers `u > bound` is `u >= bound + 1`. Loops: a generator costs more than all else.
-    if name in ("greater", "at_least"):
-        least = bound + 1 if name == "greater" else bound
-
-        def reaches(seen: Seen) -> bool:
-            return any(number is not None and number >= least for number in units(seen))
-        return reaches
-    most = bound - 1 if name == "less" else bound
-
-    def stays(seen: Seen) -> bool:
-        return any(number is not None and number <= most for number in units(seen))
-    return stays
-
-
-def _equal(operand: Any, source: Source, said: str) -> Test:
-    values, units = source.values, source.units
-    if isinstance(operand, bool):
-        return lambda seen: any(value is operand for value in values(seen))
-    if isinstance(operand, str) and source.kind != NUMBER:
-        path = source.path
-        if path:
-            return lambda seen: operand in seen.at(path)
-        return lambda seen: operand in values(seen)
-    try:
-        number = amount.parse(operand if isinstance(operand, int) else str(operand))
-    except ValueError as error:
-        raise MisfitError(f"{operand!r} {error}", said) from None
-    return lambda seen: number in units(seen)
-
-
-#: Kind of a field -> operators, and what they may be given besides.
-_OPERATORS = {
-    NUMBER: ("equals", "not_equals", "in", *COMPARISONS, "exists"),
-    TEXT: ("equals", "not_equals", "in", "contains", "exists"),
-    TEXTS: ("equals", "not_equals", "in", "contains", "exists"),
-    FLAG: ("equals", "not_equals", "exists"),
-    INSTANT: ("older_than", "newer_than", "exists"),
-}
-_OPERANDS = {NUMBER: (int, float, str), TEXT: (str,), TEXTS: (str,), FLAG: (bool,)}
-
-
-def _check_kinds(name: str, operand: Any, source: Source) -> None:
-    kind = source.kind
-    if kind == ANY:
-        if name in ("older_than", "newer_than"):
-            raise MisfitError(f"{source.name} is content, no instant of a table", name)
-        return
-    if name not in _OPERATORS[kind]:
-        raise MisfitError(f"{source.name} is a {kind}: it goes with {', '.join(_OPERATORS[kind])}",
-                          name)
-    if name == "exists" or kind == INSTANT:
-        return
-    for one in operand if name == "in" else (operand,):
-        is_flag = isinstance(one, bool)
-        if not isinstance(one, _OPERANDS[kind]) or is_flag != (kind == FLAG):
-            raise MisfitError(f"{source.name} is a {kind}, {one!r} is none", name)
-        if source.choices and name != "contains" and one not in source.choices:
-            raise MisfitError(f"{source.name} is never {one!r}: it is one of "
-                              f"{', '.join(source.choices)}", name)
-
-
-def _aggregate(said: Condition) -> Source:
-    """An aggregate of events as a field: of a number, a text, or texts."""
-    definition = hidden(said)
-    of = definition.of
-
-    def values(seen: Seen) -> list[Any]:
-        value = computed_reading.value(seen.row("computed")[0], definition, seen.now)
-        if value is None:
-            return []
-        if isinstance(value, tuple):
-            return list(value)
-        if isinstance(value, int):
-            return [value * (amount.ONE if of in _NUMBERS else _MS if of in _SPANS else 1)]
-        return [value]
-    is_number = of in _NUMBERS or of in _AMOUNTS or of in _SPANS
-    kind = NUMBER if is_number else TEXTS if of == "unique_list" else TEXT
-    if of in _SPANS:
-        kind = INSTANT
-    found = Source(of, kind, _instants(definition) if of in _SPANS else values)
-    found.token = f"{AGGREGATE}{key_of(definition).hex()}"
-    if said.window != "ever":
-        found.changes_at = lambda seen: computed_reading.changes_at(
-            seen.row("computed")[0], definition, seen.now)
-    return found
-
-
-def _instants(definition: Definition) -> Callable[[Seen], list[Any]]:
-    """time_since_first and time_since_last are asked by older_than and newer_than."""
-    def values(seen: Seen) -> list[Any]:
-        at = computed_reading.counted_from(seen.row("computed")[0], definition, seen.now)
-        return [] if at is None else [at]
-    return values
 
 
 def _changes_at(said: Condition, source: Source) -> Callable[[Seen], int | None] | None:
@@ -421,7 +255,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) else value
 
 
-def _at(path: tuple[str | int, ...], made: Callable[..., Any], *args: Any) -> Any:
+def placed(path: tuple[str | int, ...], made: Callable[..., Any], *args: Any) -> Any:
     """What a function makes; a refusal of it is led to by a path."""
     try:
         return made(*args)

@@ -16,10 +16,10 @@ from footfall.errors import MisfitError
 from footfall.events import amount
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_triggers import instant
-from footfall.tables.computed_filter import Paths, Values, text_of, units_of
+from footfall.tables.computed_filter import Paths, Values, cut, text_of, units_of
 from footfall.tables.computed_row import check_path
 from footfall.tables.record import CustomerRecord
-from footfall.tables.spec import AnyTable, FieldSpec, Trigger
+from footfall.tables.spec import AnyTable, Trigger
 from footfall.tables.step import Staged, Step
 
 EVENT: Final = "event"
@@ -162,11 +162,6 @@ class Catalogue:
         """The tables that have fields."""
         return [table.name for table in self._tables.values() if table.fields or table.field_of]
 
-    def names(self) -> list[tuple[str, FieldSpec]]:
-        """Every field with a fixed name."""
-        return [(f"{table.name}.{name}", one) for table in self._tables.values()
-                for name, one in table.fields.items()]
-
     def _of_table(self, table: AnyTable, name: str, rest: str) -> Source:
         said = table.fields.get(rest)
         if said is None and table.field_of is not None:
@@ -199,13 +194,6 @@ def shown(kind: str, value: Any) -> Any:
     if isinstance(value, dict):
         return "(an object)"
     return text_of(value)
-
-
-def cut(text: str, bytes_max: int) -> str:
-    """At most so many bytes of UTF-8, at the end of a character."""
-    if len(text) * 4 <= bytes_max or len(encoded := text.encode()) <= bytes_max:
-        return text
-    return encoded[:bytes_max].decode(errors="ignore")
 
 
 def _as_sent(read: Callable[[Seen], list[Any]]) -> Callable[[Seen], list[Any]]:

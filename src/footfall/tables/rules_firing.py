@@ -1,9 +1,9 @@
 """Whether a rule fires: what began it, its conditions, and all that may keep it from firing.
 
-Decides the order: starts and ends, `if`, `wait` (with `unless` and `still`), `expires`, `once`,
-`cooldown`, `group`; then the held-out part, which is recorded and told to nobody. Rules of one step
-are taken by priority, then by name; those that act on another rule's trigger follow it, and do not
-see one that is held out. What did not fire is remembered with why (`rules_outcomes.py`).
+Decides the order: starts and ends, `if`, `wait` (with `unless` and `still`), `expires`, `cooldown`,
+`group`, `once`; then the held-out part, which is recorded and told to nobody. Rules of one step are
+taken by priority, then by name; those that act on another rule's trigger follow it, and do not see
+one that is held out. What did not fire is remembered with why (`rules_outcomes.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from footfall.tables.rules_conditions import HOLDS, Compiled
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_hand import Hand
 from footfall.tables.rules_happening import Cause, Firing, Happening
-from footfall.tables.rules_row import FIRED_MAX, RulesTold, Standing, Wait
+from footfall.tables.rules_told import FIRED_MAX, RulesTold, Standing
 from footfall.tables.spec import Announcement, Trigger
 from footfall.tables.step import Staged, Step
 
@@ -100,14 +100,16 @@ class _Asked:
         if entry is not None:
             firing += self._began(entry, happening.at)
             self._end(entry, happening.at)
-        for rule in self._book.whens:
+        for rule in self._concerned(happening):
             standing = self.hand.standing(rule)
             is_fired = happening.has_come(RULES, standing.check_at, self._now)
             if is_fired or is_concerned(rule.when, happening, is_of_nobody=rule.is_of_nobody):
                 firing += self._turned(rule, standing, is_fired=is_fired)
+        is_timer = RULES in happening.timers
+        if is_timer:  # before what begins a wait anew at the very instant at which it is over
+            firing += self._over()
         firing += self._scheduled(happening)
         firing += self._heard(happening.triggers)
-        is_timer = RULES in happening.timers
         if is_timer:
             firing += self._over()
         while firing:
@@ -116,6 +118,13 @@ class _Asked:
             firing = self._heard(told)
             if is_timer:  # what follows may have waited already: its cause had to settle
                 firing += self._over()
+
+    def _concerned(self, happening: Happening) -> Sequence[CompiledRule]:
+        """The rules on conditions that may have to be looked at."""
+        changed = happening.changed
+        if changed is None or happening.is_new or RULES in happening.timers:
+            return self._book.whens
+        return self._book.whens_of(changed)
 
     def due(self) -> int | None:
         """When time may next tell something."""
@@ -187,7 +196,7 @@ class _Asked:
                                  check_at))
         if holds != rule.said.on.becomes:
             if rule.wait_ms:
-                self.hand.end(rule, "", at)
+                self.hand.turn_off(rule, at)
             return []
         on = {"becomes": holds, "because": "time" if is_fired else "event",
               "conditions": rule.when.evidence(self._seen)}
@@ -228,7 +237,7 @@ class _Asked:
             on = {"waited_for": rule.said.wait, "since": instant(wait.started),
                   "deadline": instant(deadline), "cause": wait.cause,
                   "conditions": rule.still.evidence(self._seen)}
-            found.append(Firing(rule, deadline, _cause_of(wait, deadline), wait.key, on, None))
+            found.append(Firing(rule, deadline, (wait.key, deadline), wait.key, on, None))
         return found
 
     def _considered(self, rule: CompiledRule, at: int, cause: Cause, on: dict[str, Any],
@@ -330,7 +339,3 @@ class _Asked:
     def _message_id(self) -> str:
         event = self._seen.event
         return "" if event is None else str(event["message_id"])
-
-
-def _cause_of(wait: Wait, deadline: int) -> Cause:
-    return (wait.key, deadline)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from footfall.tables import rules_outcomes as outcomes
+from footfall.tables.computed_filter import cut
 from footfall.tables.rules_book import CompiledRule
-from footfall.tables.rules_fields import cut
-from footfall.tables.rules_row import (
+from footfall.tables.rules_told import (
     CAUSE_BYTES_MAX,
     FOUND_BYTES_MAX,
     KEY_BYTES_MAX,
@@ -72,13 +72,17 @@ class Hand:
     def end(self, rule: CompiledRule, key: str, at: int) -> bool:
         """What happened at `at` ends a wait; key "" ends those of every key. Whether one waited."""
         wait = self._wait(rule, key)
-        if rule.said.on.when is not None:
-            at = max(at, max((one.started for one in self.waits_of(rule)), default=0))
         waited = any(self._is_active(one) and one.started <= at for one in self.waits_of(rule)
                      if one.key == wait.key or not wait.key)
         if at > wait.stopped:
             self._put(Wait(rule.code, wait.key, wait.started, at, wait.told, wait.cause))
         return waited
+
+    def turn_off(self, rule: CompiledRule, at: int) -> None:
+        """The condition that a wait is for holds no more, as of `at`: also within the ms in which
+        the wait began.
+        """
+        self.end(rule, "", max(at, max((one.started for one in self.waits_of(rule)), default=0)))
 
     def over(self, wait: Wait, deadline: int) -> None:
         """The wait was told, or nothing is to be told of it."""
@@ -234,6 +238,12 @@ def is_active(waits: Mapping[tuple[int, str], Wait], wait: Wait) -> bool:
     every = waits.get((wait.rule, ""))
     stopped = max(wait.stopped, 0 if every is None else every.stopped)
     return wait.started > stopped and wait.started > wait.told
+
+
+def active_waits(told: RulesTold) -> list[Wait]:
+    """The waits of a row that nothing has ended, and that were not told."""
+    waits = {(one.rule, one.key): one for one in told.waits}
+    return [one for one in told.waits if is_active(waits, one)]
 
 
 def newest_waits(waits: Mapping[tuple[int, str], Wait]) -> tuple[Wait, ...]:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from footfall.tables.rules_book import CompiledRule, Entry
+from footfall.tables.rules_conditions import SEGMENT
 from footfall.tables.spec import Trigger
 
 Cause = tuple[str | int, ...]
@@ -45,7 +46,7 @@ class Happening(NamedTuple):
         """The same with what segments told."""
         changed = self.changed
         if changed is not None and told:
-            changed = changed | {f"segment:{trigger.data['segment']}" for trigger in told}
+            changed = changed | {f"{SEGMENT}{trigger.data['segment']}" for trigger in told}
         heard = [trigger for trigger in told if trigger.name in listened]
         return self._replace(changed=changed, triggers=[*self.triggers, *heard])
 

@@ -1,7 +1,7 @@
 """Rules as data: what a rule may say, and what is remembered of it for one customer.
 
 Decides fields, their order in the stored bytes, and what a single rule may say by itself. What
-conditions may name is in `rules_conditions.py`, what rules may say together in `rules_check.py`. A
+conditions may name is in `rules_conditions.py`, what rules may say together in `rules_book.py`. A
 refusal carries the path of the key that it is about. Stays interpreted (setup.py).
 """
 
@@ -15,17 +15,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from footfall.errors import MisfitError
-from footfall.events import amount
 from footfall.tables.computed_row import (
-    IN_MAX,
-    OF_VALUES,
     TEXT_CHARS_MAX,
     Aggregate,
     Call,
     Over,
     Scalar,
     Window,
-    check_path,
+    check_number,
+    check_operands,
+    check_value,
 )
 
 NAME = r"^[a-z][a-z0-9_]{0,49}\Z"
@@ -45,16 +44,6 @@ SCHEDULES_MAX = 50
 CEL_CHARS_MAX = 1_000
 DATA_MAX = 20
 RULES_MAX = 1_000
-#: What is kept of one customer: waits, the newest; rules and keys that fired once; outcomes.
-WAITS_MAX = 48
-ONCE_MAX = 256
-OUTCOMES_MAX = 64
-#: Firings are counted up to here.
-FIRED_MAX = 65_535
-#: In UTF-8: of a wait's key, of the cause of a wait or an outcome, of the value that decided one.
-KEY_BYTES_MAX = 64
-CAUSE_BYTES_MAX = 40
-FOUND_BYTES_MAX = 40
 SEGMENTS_MAX = 200
 #: The zone that each customer's profile names.
 CUSTOMER_ZONE = "customer"
@@ -149,13 +138,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
             return
         if self.over is None:
             raise MisfitError("an aggregate needs over, which events it is of; {} is all", "over")
-        if self.of in OF_VALUES:
-            if self.value is None:
-                raise MisfitError(f"{self.of} needs the path of its value, such as "
-                                  "properties.total", "value")
-            check_path(self.value, "value")
-        elif self.value is not None:
-            raise MisfitError(f"{self.of} has no value: it is of events alone", "value")
+        check_value(self.of, self.value)
 
     def _check_operands(self, name: str) -> None:
         shown = _OPERATORS[name]
@@ -163,16 +146,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
             span_ms(getattr(self, name), shown)
             return
         if name in COMPARISONS:
-            _check_number(getattr(self, name), shown)
+            check_number(getattr(self, name), shown)
         values = self.in_ if name == "in_" else (getattr(self, name),)
         assert values is not None
-        if not 1 <= len(values) <= IN_MAX:
-            raise MisfitError(f"has {len(values)} values; 1 to {IN_MAX}", shown)
-        for value in values:
-            if isinstance(value, str) and not 1 <= len(value) <= TEXT_CHARS_MAX:
-                raise MisfitError(f"is {len(value)} characters long; 1 to {TEXT_CHARS_MAX}", shown)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                _check_number(value, shown)
+        check_operands(values, shown)
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -287,65 +264,6 @@ class RulesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                               f"{SCHEDULES_MAX}", "definitions", scheduled[SCHEDULES_MAX])
 
 
-class Standing(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is remembered of one rule: when it last fired (ms of the log's clock), how often, and of
-    a condition whether it holds, how often that has changed, and when time alone may change it next
-    (ms, 0: never). Of a schedule `changes` is the local date it was last looked at, as a number.
-    """
-
-    rule: int
-    fired_at: int = 0
-    fired: int = 0
-    holds: bool = False
-    changes: int = 0
-    check_at: int = 0
-
-
-class Wait(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A wait of a rule for one value of its key: the event time (ms) of what began it last, of what
-    ended it last, and the deadline told last. `cause` names what began it.
-    """
-
-    rule: int
-    key: str
-    started: int = 0
-    stopped: int = 0
-    told: int = 0
-    cause: str = ""
-
-
-class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Why a rule did not fire when it was last asked (ms of the log's clock): a code of
-    `rules_outcomes.py`, the number of the condition that failed, and the value found there.
-    """
-
-    rule: int
-    at: int
-    why: int
-    condition: int = 0
-    found: str = ""
-    cause: str = ""
-    #: Of the rule, as which it was asked.
-    version: int = 0
-
-
-class RulesFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Rules have no facts: what they count is kept by `computed`."""
-
-
-class RulesTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What was announced and what waits, sorted by rule and key. `once`: hashes of (rule, key) that
-    fired, in that order. `config`: the number of the configuration under which all conditions were
-    last looked at.
-    """
-
-    config: int = 0
-    standings: tuple[Standing, ...] = ()
-    waits: tuple[Wait, ...] = ()
-    once: tuple[bytes, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
-
-
 @cache
 def zones() -> tuple[str, ...]:
     """The names of all time zones, as the pinned package `tzdata` has them."""
@@ -392,13 +310,6 @@ def instant_ms(text: str | None, key: str = "") -> int | None:
     if at is None or at.tzinfo is None:
         raise MisfitError(f"{text[:60]!r} is no instant such as 2026-12-01T09:00:00Z", key)
     return round(at.timestamp() * 1000)
-
-
-def _check_number(value: Any, key: str) -> None:
-    try:
-        amount.parse(value if isinstance(value, int) else str(value))
-    except ValueError as error:
-        raise MisfitError(f"{value!r} {error}", key) from None
 
 
 def _measured(condition: Condition) -> tuple[int, int]:

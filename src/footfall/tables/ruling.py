@@ -8,14 +8,15 @@ changes none but its own two. Whether a rule fires is `rules_firing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from footfall.events.interaction import Interaction
 from footfall.tables import rules_firing, segments_changes
 from footfall.tables.record import CustomerRecord
+from footfall.tables.rules_aggregates import AGGREGATE
 from footfall.tables.rules_book import RULES, SEGMENTS, Book
-from footfall.tables.rules_conditions import AGGREGATE, SEGMENT
+from footfall.tables.rules_conditions import SEGMENT
 from footfall.tables.rules_fields import Seen
 from footfall.tables.rules_happening import Happening
 from footfall.tables.schedules import Due, Schedules, zone_of
@@ -169,11 +170,6 @@ class Ruling:
         return frozenset(found)
 
 
-def ruling_of(steps: dict[str, Step], book: Callable[[], Book]) -> Ruling | None:
+def ruling_of(steps: dict[str, Step], book: Book) -> Ruling | None:
     """The rules and segments in force; None where there are none."""
-    rules, segments = steps.get(RULES), steps.get(SEGMENTS)
-    if rules is None or segments is None:
-        return None
-    if not (rules.config.definitions or segments.config.definitions):
-        return None
-    return Ruling(steps, book())
+    return Ruling(steps, book) if book.rules or book.segments else None

@@ -80,8 +80,8 @@ class Announcement(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
 class Reads(NamedTuple):
     """Fields of an item that something reads: dotted paths as sent (`context.ip`), arrays passed
-    through (`properties.products.price`), an object for all that is in it. Of every item, of
-    tracked events of some names (`commerce.squeeze`), or of some calls.
+    through (`properties.products.price`), an object for all that is in it. Of every item, of some
+    calls, or of events of some names (`commerce.squeeze`): tracked ones, or those of these calls.
     """
 
     paths: frozenset[str]

@@ -23,17 +23,10 @@ from footfall.tables import consent_reading, rules_outcomes
 from footfall.tables.cart_triggers import instant
 from footfall.tables.consent_row import STATUSES, ConsentConfig, ConsentFacts
 from footfall.tables.rules_conditions import code_of
+from footfall.tables.rules_hand import active_waits
 from footfall.tables.rules_outcomes import OUTCOMES
-from footfall.tables.rules_row import (
-    Condition,
-    Outcome,
-    Rule,
-    RulesConfig,
-    RulesTold,
-    Standing,
-    instant_ms,
-    span_ms,
-)
+from footfall.tables.rules_row import Condition, Rule, RulesConfig, instant_ms, span_ms
+from footfall.tables.rules_told import Outcome, RulesTold, Standing
 from footfall.view.document import Document, Held
 from footfall.view.pointers import owner_of
 from footfall.view.rule_text import numbered, of_condition, of_on, of_over
@@ -214,8 +207,7 @@ def _waiting(rule: Rule, code: int, told: RulesTold) -> list[Document]:
     if rule.wait is None:
         return []
     wait_ms = span_ms(rule.wait)
-    active = [wait for wait in told.waits
-              if wait.rule == code and wait.started > max(wait.stopped, wait.told)]
+    active = [wait for wait in active_waits(told) if wait.rule == code]
     return [{"key": wait.key, "since": instant(wait.started),
              "until": instant(wait.started + wait_ms), "cause": wait.cause or None}
             for wait in sorted(active, key=lambda wait: (wait.started, wait.key))]

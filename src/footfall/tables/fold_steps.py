@@ -1,0 +1,177 @@
+"""One step of a customer: what an event makes of it, put into its record, and told.
+
+Decides what is staged before anything changes, so that a step which fails changes nothing, and the
+order: rows and timers first, then triggers, then what moves to others, through the log (law 5).
+Must never put a part of what was staged into a record, nor touch another customer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from footfall.errors import DecodeError, StateRefused
+from footfall.events.interaction import Interaction
+from footfall.events.reserved_row import Handoff
+from footfall.tables import links, timers
+from footfall.tables.fold_state import FoldState
+from footfall.tables.linking import Rows
+from footfall.tables.links_row import Letter
+from footfall.tables.record import CustomerRecord
+from footfall.tables.rules_book import RULES
+from footfall.tables.spec import Output
+from footfall.tables.step import Staged, Step
+
+#: What an event or a handoff makes of a customer: staged steps, what they tell (None: nothing, not
+#: even moves), and the labels of what the consent gate kept out and of what could not be read.
+Stepped = tuple[Sequence[Staged], Sequence[Output] | None, Sequence[str], Sequence[str]]
+
+NOTHING: Sequence[str] = ()
+
+
+class FoldSteps(FoldState):
+    """A partition whose customers can be stepped."""
+
+    def _step(self, key: bytes, record: CustomerRecord, event: Interaction, when: int,
+              letters: Sequence[Letter] = ()) -> Stepped:
+        """What an event makes of a customer; nothing is changed yet."""
+        clock = self.clock
+        linking = self._linking
+        names_new = False
+        rows = record.rows
+        staged: list[Staged] = []
+        told: list[Output] | None = None
+        steps: Sequence[Step] = self._steps
+        cut, kept_out, unreadable = event, NOTHING, NOTHING
+        name = "consent"
+        try:
+            if self._gate is not None:
+                steps, cut, kept_out = self._gate.passed(event, rows, when, clock)
+            for step in steps:
+                seen = event if step.sees_all else cut
+                wants = step.wants
+                if wants is None or wants(seen):
+                    name = step.name
+                    row = rows.get(name)
+                    before, told_before = step.rows.read(row)
+                    facts = step.observe(before, seen, when)
+                    said = step.announce(told_before, facts, clock, step.config, None)
+                    if row is not None and facts is before and said.told is told_before:
+                        row = None
+                    else:
+                        row = step.rows.make(facts, said.told)
+                        if step.table is self._ids and facts is not before:
+                            names_new = True
+                    staged.append((step, row, facts, said))
+                    if said.triggers or said.moves:
+                        told = []
+                    if step.unreadable is not None:
+                        unreadable = step.unreadable(event)
+            # An alias call links also where a newer one is shown.
+            if linking is not None and (names_new or letters or linking.is_alert(record)
+                                        or event["type"] == "alias"):
+                name = links.NAME
+                linked = linking.of_event(key, record, event, letters, clock)
+                if linked is not None:
+                    staged.append(linked)
+                    told = []
+            if self._ruling is not None:
+                name = RULES
+                for one in self._ruling.of_event(key, record, staged, cut, (when, clock)):
+                    staged.append(one)
+                    if one[3].triggers:
+                        told = []
+            if told is not None:
+                told = self._told(key, record, staged, clock)
+        except (DecodeError, StateRefused):
+            raise
+        except Exception as error:  # a step that cannot take this event must not stop the others
+            raise DecodeError("step_failed", f"{name}: {type(error).__name__}") from error
+        return staged, told, kept_out, unreadable
+
+    def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
+        """Put what an event makes of a customer into its record, and tell it."""
+        staged, told, kept_out, unreadable = stepped
+        for what in kept_out:
+            self._counts["gated", what] += 1
+        for signal in unreadable:
+            self._counts["unreadable", signal] += 1
+        self._commit(key, record, staged)
+        if told is not None:
+            self._tell(key, record, staged, told)
+
+    def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], *,
+                fired: str = "") -> None:
+        """Put staged steps into the record."""
+        waiting = record.timers
+        for step, row, facts, said in steps:
+            name = step.name
+            if row is not None:
+                record.rows[name] = row
+                record.marks = step.rows.marked(record.marks, said.told)
+                if step.limited is not None and step.limited(facts):
+                    self._counts["limited", name] += 1
+            due = said.due
+            if due is not None:
+                before = None if name == fired else waiting.get(name)
+                if (before is None or before.due != due or before.revealed_at
+                        or before.wake_at != due + self._grace_ms):
+                    timer = timers.schedule(before, due, self.clock, self.config)
+                    if timer.revealed_at and timer is not before:
+                        self._counts["settled", name] += 1
+                    waiting[name] = timer
+                    self._timers.arm(key, timer.wake_at)
+            elif waiting:
+                waiting.pop(name, None)
+
+    def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], now: int
+              ) -> list[Output]:
+        """The triggers of staged steps. Before anything changes: one that cannot be encoded is its
+        table's fault, like a step that raises.
+        """
+        told: list[Output] = []
+        if not any(said.triggers for _step, _row, _facts, said in steps):
+            return told
+        ids = self._ids_of(record, steps)
+        for step, _row, _facts, said in steps:
+            for trigger in said.triggers:
+                try:
+                    told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
+                except Exception as error:
+                    detail = f"{step.name}: {type(error).__name__}"
+                    raise DecodeError("step_failed", detail) from error
+        return told
+
+    def _ids_of(self, record: CustomerRecord, steps: Sequence[Staged]) -> Mapping[str, str]:
+        table = self._ids
+        if table is None or table.ids is None:
+            return {}
+        for step, _row, facts, _said in steps:
+            if step.table is table:
+                return table.ids(facts)
+        return table.ids(self._codec.row(table, record.rows.get(table.name)).facts)
+
+    def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
+              told: Sequence[Output]) -> None:
+        """Put what committed steps tell into the outputs, then what they move."""
+        self.outputs += told
+        for step, _row, _facts, said in steps:
+            for trigger in said.triggers:
+                self._counts["trigger", trigger.name] += 1
+            for move in said.moves:
+                if move.to != key:  # to oneself it would come back for ever
+                    names = tuple(self._by_name) if move.tables is None else move.tables
+                    rows: Rows = {
+                        name: (self._codec.take(record, name), record.timers.pop(name, None))
+                        for name in names if name in record.rows and name != step.name}
+                    if move.letters and self._linking is not None:
+                        rows |= self._linking.mail(move.letters)
+                    self._hand_off(key, move.to, rows)
+
+    def _hand_off(self, key: bytes, to: bytes, rows: Rows) -> None:
+        """Send rows to another customer: through the log, with coordinates (law 5)."""
+        assert self._last is not None
+        n = self._handoffs[to]
+        self._handoffs[to] += 1
+        move = Handoff(key, self.partition, self._last.offset, n, self._last.timestamp)
+        self.outputs.append(self._encode.handoff(to, move, self._codec.pack(rows)))
+        self._passed("in_handoff")
