@@ -333,6 +333,13 @@ async def test_history_is_the_newest_first_without_what_is_held_out(indexed: Any
     assert (U1.decode(), [], "owner") == (shown["customer_key"], shown["passed"], shown["role"])
 
 
+async def test_history_stands_at_both_spellings(indexed: Any) -> None:
+    """The slash at the end is that of every route, and no trigger of which the id is empty."""
+    spelt = [await got(indexed, path, customer="user_id:u1") for path in (HISTORY, HISTORY + "/")]
+    assert [200, 200] == [status for status, _shown, _headers in spelt]
+    assert spelt[0][1] == spelt[1][1]
+
+
 async def test_history_by_name_field_time_and_count(indexed: Any) -> None:
     async def ids(**query: str) -> list[str]:
         _status, shown, _headers = await got(indexed, HISTORY, customer="user_id:u1", **query)
