@@ -17,7 +17,16 @@ from footfall.collector.subscriptions import (
 )
 from footfall.sdk.subscription import subscribe
 from footfall.settings import Settings
-from footfall.subscriptions import behind, cursor, filters, frames, hub, repeats, subscriber
+from footfall.subscriptions import (
+    behind,
+    cursor,
+    filters,
+    frames,
+    hub,
+    repeats,
+    subscriber,
+    turns,
+)
 from footfall.subscriptions.gaps import REASONS
 from footfall.subscriptions.items import SKIPPED
 from footfall.view.trigger import trigger
@@ -83,5 +92,5 @@ def test_limits_are_those_of_the_code() -> None:
         f"1 to {LIMIT_MAX};",
     ):
         assert said in DOCS, said
-    assert 4 == hub.TURNS_MAX
+    assert 4 == turns.TURNS_MAX
     assert hub.SUBSCRIBERS_MAX == Settings().subscribers_max

@@ -14,7 +14,7 @@ import pytest
 
 from footfall import tables
 from footfall.errors import BrokerError, SchemaError
-from footfall.subscriptions import cursor, hub, subscriber
+from footfall.subscriptions import cursor, hub, recent, subscriber
 from footfall.subscriptions.cursor import Cursor
 from footfall.subscriptions.filters import Filter, parse
 from footfall.subscriptions.hub import FullError, Hub, Options
@@ -47,12 +47,15 @@ class Stream:
         """The first events, so many at least."""
         async with asyncio.timeout(WAIT_S_MAX):
             while len(self.events()) < count:
-                self._bytes += await anext(self._chunks)
+                await self.more()
         return self.events()
 
     async def opened(self) -> str:
-        self._bytes += await anext(self._chunks)
+        await self.more()
         return self.last
+
+    async def more(self) -> None:
+        self._bytes += await anext(self._chunks)
 
     def events(self) -> list[tuple[str, Any]]:
         return [(name, json.loads(data)) for name, data in parsed(self._bytes)[0]]
@@ -261,7 +264,7 @@ async def test_a_reader_sees_what_it_may_and_asked_for() -> None:
 async def test_a_full_queue_loses_nothing_and_harms_nobody(monkeypatch: Any) -> None:
     """One does not read while another does; then it gets all of it, in order."""
     monkeypatch.setattr(subscriber, "QUEUE_EVENTS_MAX", 10)
-    monkeypatch.setattr(hub, "RECENT_ITEMS_MAX", 20)
+    monkeypatch.setattr(recent, "ITEMS_MAX", 20)
     topic = MemoryTopic()
     async with running(topic) as made, streaming(made) as slow, streaming(made) as quick:
         await slow.opened()
