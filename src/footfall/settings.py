@@ -81,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     view_generation: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
     #: Streams of triggers at once.
     subscribers_max: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 500
+    #: And of one API key.
+    subscribers_of_key_max: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0
     #: Where `customer` and `doctor` find the workers, comma-separated.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import json
+import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -15,6 +19,7 @@ from prometheus_client import REGISTRY
 from footfall import tables
 from footfall.collector.customers import Customers
 from footfall.collector.routes import ALL
+from footfall.collector.tickets import TICKET_S
 from footfall.settings import ApiKeySettings
 from footfall.subscriptions import cursor
 from footfall.subscriptions.hub import Hub
@@ -239,6 +244,105 @@ async def test_so_many_may_listen(topic: MemoryTopic) -> None:
             await stream.opened()
 
 
+async def test_so_many_may_listen_with_one_key(topic: MemoryTopic) -> None:
+    """Counted; another key has its own, and whoever leaves makes room."""
+    def refused() -> float:
+        return REGISTRY.get_sample_value("footfall_refused_requests_total",
+                                         {"code": "key_subscribers_full"}) or 0
+
+    async with streaming(topic, of_key_max=2, heartbeat_s=60.0) as client:
+        async with listening(client) as one, listening(client) as two:
+            for stream in (one, two):
+                await stream.opened()
+            before = refused()
+            status, shown, headers = await ask(client, STREAM)
+            assert (429, "key_subscribers_full", "2") == (status, shown["code"],
+                                                          headers["Retry-After"])
+            assert 1 == refused() - before
+            async with listening(client, "key of analyst") as other:
+                await other.opened()
+        async with asyncio.timeout(WAIT_S_MAX):
+            while REGISTRY.get_sample_value("footfall_subscribers"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        async with listening(client) as stream:
+            await stream.opened()
+
+
+# -- tickets ---------------------------------------------------------------------------------------
+
+
+async def ticket_of(client: Any, key: str) -> str:
+    async with client.post(STREAM + "/ticket", headers=bearer(key)) as answer:
+        assert (200, "private, no-store") == (answer.status, answer.headers["Cache-Control"])
+        assert not [name for name in answer.headers if name.startswith("Access-Control")]
+        shown = await answer.json()
+    assert {"ticket": shown["ticket"], "expires_s": TICKET_S} == shown
+    return str(shown["ticket"])
+
+
+async def test_a_ticket_opens_what_its_key_may_see(client: Any, topic: MemoryTopic,
+                                                   caplog: pytest.LogCaptureFixture) -> None:
+    """The first event says where it begins; nothing of the ticket is in a log."""
+    caplog.set_level(logging.DEBUG)
+    ticket = await ticket_of(client, "key of risk")
+    async with client.get(STREAM, params={"ticket": ticket}) as answer:
+        stream = Listening(answer)
+        assert [{}] == await stream.until(1)
+        place = stream.last
+        topic.put(1)
+        topic.put(2, name="risk_level_changed")
+        assert f"{2:032x}" == (await stream.until(2))[1]["trigger_id"]
+        assert ["opened", "trigger"] == [name for name, _data in stream.events()]
+    async with client.get(STREAM, params={"ticket": ticket, "last_event_id": place}) as answer:
+        stream = Listening(answer)
+        assert f"{2:032x}" == (await stream.until(2))[1]["trigger_id"]
+    assert ticket not in caplog.text
+
+
+async def test_the_header_is_newer_than_the_query(client: Any, topic: MemoryTopic) -> None:
+    """As a browser sends both when it comes back by itself."""
+    sent = [topic.put(n, 0) for n in range(3)]
+    places = [cursor.encode(topic.id, [n, 0, 0]) for n in range(3)]
+    async with client.get(STREAM, params={"last_event_id": places[0]},
+                          headers={**bearer(OWNER), "Last-Event-ID": places[2]}) as answer:
+        assert sent[2:] == [one["trigger_id"] for one in await Listening(answer).until(1)]
+    status, shown, _headers = await got(client, STREAM, last_event_id="x")
+    assert (400, "cursor_invalid") == (status, shown["code"])
+
+
+async def test_what_is_no_ticket_opens_nothing(client: Any) -> None:
+    """Neither a key in its place, nor a good one beside a wrong key, nor on another route."""
+    ticket = await ticket_of(client, OWNER)
+    for query in ([("ticket", OWNER)], [("ticket", "")], [("ticket", ticket)] * 2):
+        async with client.get(STREAM, params=query) as answer:
+            assert (401, "ticket_invalid") == (answer.status, (await answer.json())["code"])
+    for path, headers in ((STREAM, bearer("wrong")), (HISTORY, {}),
+                          ("/v1/customers/user_id:u1", {}), (why_path(ABANDONED[0]), {})):
+        async with client.get(path, params={"ticket": ticket}, headers=headers) as answer:
+            assert (401, "api_key_unknown") == (answer.status, (await answer.json())["code"])
+    for headers in ({}, basic(KEY), bearer("wrong"), bearer(KEY), bearer(ticket)):
+        async with client.post(STREAM + "/ticket", headers=headers) as answer:
+            assert (401, "api_key_unknown") == (answer.status, (await answer.json())["code"])
+
+
+async def test_the_console_may_run_its_own_script_alone(client: Any) -> None:
+    """By its hash; nothing in it comes from elsewhere."""
+    async with client.get("/console") as answer:
+        text, headers = await answer.text(), answer.headers
+        assert (200, "text/html") == (answer.status, answer.content_type)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    said = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"'sha256-{said}'" == policy["script-src"]
+    assert "'none' 'none' 'self' 'script'" == " ".join(policy[name] for name in (
+        "default-src", "frame-ancestors", "connect-src", "require-trusted-types-for"))
+    assert not re.search(r"https?:|//[a-z]|\bsrc=|\bon[a-z]+=|style=|<link|<img", text)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage|"
+                         r"sessionStorage|cookie|eval", text)
+    assert ("no-store", "no-referrer", "nosniff", "DENY") == tuple(headers[name] for name in (
+        "Cache-Control", "Referrer-Policy", "X-Content-Type-Options", "X-Frame-Options"))
+
+
 async def test_a_client_that_does_not_read_is_cut_and_harms_nobody(topic: MemoryTopic) -> None:
     before, made = ended("slow"), socket.socket()
     customers = Customers(KEYS, ApiKeys(OWNER), tables.ALL)
@@ -375,7 +479,7 @@ async def test_a_scoped_key_knows_of_no_other_trigger(own_redis: Callable[..., R
     redis = own_redis()
     await fill(redis)
     customers = reader(redis)
-    customers._api_keys = ApiKeys(OWNER, SCOPED)
+    customers.api_keys = ApiKeys(OWNER, SCOPED)
     async with serving(MemorySink(), customers=customers) as client:
         _status, shown, _headers = await got(client, HISTORY, "key of risk", customer="user_id:u1")
         assert [OF_RISK[0]] == [one["trigger_id"] for one in shown["triggers"]]

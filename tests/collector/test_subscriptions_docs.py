@@ -6,15 +6,10 @@ import inspect
 import re
 from pathlib import Path
 
-from footfall.collector.subscriptions import (
-    ENDS,
-    HISTORY_PARAMETERS,
-    LAST_S_MAX,
-    LIMIT_MAX,
-    STALL_S_MAX,
-    STARTS,
-    STREAM_PARAMETERS,
-)
+from footfall.collector import history
+from footfall.collector.asked import LIMIT_MAX
+from footfall.collector.subscriptions import ENDS, LAST_S_MAX, PARAMETERS, STALL_S_MAX, STARTS
+from footfall.collector.tickets import TICKET_S
 from footfall.sdk.subscription import subscribe
 from footfall.settings import Settings
 from footfall.subscriptions import (
@@ -39,7 +34,8 @@ DOCS = page("subscriptions.md")
 
 def test_every_code_has_its_line() -> None:
     """Of those that the routes raise themselves, and those of what they call."""
-    code = (ROOT / "src/footfall/collector/subscriptions.py").read_text()
+    code = "".join((ROOT / f"src/footfall/collector/{name}.py").read_text()
+                   for name in ("asked", "history", "subscriptions"))
     raised = set(re.findall(r'RequestError\((\d+), "([a-z_]+)"', code))
     said = {(status, name) for status, cell in re.findall(
         r"^\| (\d+)[^|]*\| ([^|]+) \|", DOCS, re.MULTILINE) for name in names(cell)}
@@ -48,12 +44,12 @@ def test_every_code_has_its_line() -> None:
 
 
 def test_parameters_events_and_reasons_are_documented() -> None:
-    stream, history = section(DOCS, "The stream"), section(DOCS, "History")
+    stream, past = section(DOCS, "The stream"), section(DOCS, "History")
     said = {name for row in rows(stream) for name in names(row[0])}
-    assert {*STREAM_PARAMETERS, "data.PATH"} <= said
-    assert {frames.TRIGGER, frames.GAP, *REASONS} <= said
-    assert {*HISTORY_PARAMETERS, "data.PATH"} == {
-        name for row in rows(history) if len(row) == 2 for name in names(row[0])}
+    assert {*PARAMETERS, "data.PATH"} <= said
+    assert {frames.TRIGGER, frames.GAP, frames.OPENED, *REASONS} <= said
+    assert {*history.PARAMETERS, "data.PATH"} == {
+        name for row in rows(past) if len(row) == 2 for name in names(row[0])}
     assert all(f"`{start}`" in stream for start in STARTS)
     assert set() == {member for member in trigger(a_trigger()) if f"`{member}`" not in stream}
 
@@ -87,10 +83,12 @@ def test_limits_are_those_of_the_code() -> None:
         f"At most {subscriber.QUEUE_EVENTS_MAX:,} events or {subscriber.QUEUE_BYTES_MAX >> 10} KiB",
         f"reads nothing for {STALL_S_MAX:g} s", f"after {frames.RETRY_MS // 1000} s",
         f"cuts within {LAST_S_MAX:g} s", f"longer than {cursor.CURSOR_CHARS_MAX:,} characters",
-        f"({Settings().subscribers_max}) streams",
+        f"({Settings().subscribers_max}) streams", f"({Settings().subscribers_of_key_max}) streams",
+        f"opens streams for {TICKET_S} s", f"older than {TICKET_S} s",
         f"more than {cursor.PARTITIONS_MAX:,} partitions",
         f"1 to {LIMIT_MAX};",
     ):
         assert said in DOCS, said
     assert 4 == turns.TURNS_MAX
-    assert hub.SUBSCRIBERS_MAX == Settings().subscribers_max
+    assert (hub.SUBSCRIBERS_MAX, hub.OF_KEY_MAX) == (Settings().subscribers_max,
+                                                     Settings().subscribers_of_key_max)

@@ -8,6 +8,7 @@ Must never log a body, a header or an address (law 6).
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,13 +19,16 @@ from footfall import tables
 from footfall.collector import answers, openapi, routes, sdk_settings, shortcut
 from footfall.collector.answers import Answer, RequestError
 from footfall.collector.auth import WriteKeys
+from footfall.collector.console import Console
 from footfall.collector.customers import OUTCOMES, Customers
+from footfall.collector.history import History
 from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.script import Script
 from footfall.collector.sink import Sink
 from footfall.collector.subscriptions import Subscriptions
+from footfall.collector.tickets import Tickets
 from footfall.collector.violations import Violations
 from footfall.collector.why import Why
 from footfall.events import reasons
@@ -63,7 +67,8 @@ class Collector:
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs,
                  clock: Clock = wall_clock, *, limits: Limits | None = None, public_url: str = "",
                  proxies: int = 0, plan: Planned | None = None,
-                 customers: Customers | None = None, hub: Hub | None = None) -> None:
+                 customers: Customers | None = None, hub: Hub | None = None,
+                 tickets: Tickets | None = None) -> None:
         self._sink = sink
         limits = limits or Limits()
         self._violations = Violations(sink, codecs.interaction, clock)
@@ -73,8 +78,12 @@ class Collector:
         self._script = Script()
         #: Without API keys everybody is refused.
         self._customers = customers or Customers(keys, ApiKeys(""), tables.ALL)
+        #: Without a secret that others have, this process alone knows its tickets.
+        tickets = tickets or Tickets(secrets.token_bytes(32), self._customers.api_keys)
         self._why = Why(self._customers, codecs.trigger, self._customers.clock)
-        self._subscriptions = Subscriptions(self._customers, codecs.trigger, hub)
+        self._subscriptions = Subscriptions(self._customers, tickets, hub)
+        self._history = History(self._customers, codecs.trigger)
+        self._console = Console()
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
@@ -123,7 +132,8 @@ class Collector:
             "call": call, "pixel": pixel, "ignored": self._ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
             "script": self._script.answer, "customer": self._customers.answer,
-            "stream": self._subscriptions.stream, "history": self._subscriptions.history,
+            "stream": self._subscriptions.stream, "ticket": self._subscriptions.ticket,
+            "history": self._history.answer, "console": self._console.answer,
             "why": self._why.trigger, "why_not": self._why.rule,
             "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
             "openapi": self._document,

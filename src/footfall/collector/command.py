@@ -27,6 +27,7 @@ from footfall.collector.lookup import Owners
 from footfall.collector.serving import LAST_WORD_S_MAX, Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.collector.spooled import ClosingSink, SpooledSink
+from footfall.collector.tickets import Tickets
 from footfall.errors import FootfallError, SettingsError
 from footfall.events import topics
 from footfall.events.codec import Codecs
@@ -100,13 +101,15 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
                                   lambda error: loop.call_soon_threadsafe(stop, error))
     if settings.spool_path:
         sink = SpooledSink(sink, Path(settings.spool_path), settings.spool_bytes_max, stop)
-    keys = CustomerKeys((settings.customer_key_secret or "").encode())
+    secret = (settings.customer_key_secret or "").encode()
+    keys, api_keys = CustomerKeys(secret), ApiKeys(settings.api_key, settings.api_keys)
     customers = Customers(
-        keys, ApiKeys(settings.api_key, settings.api_keys), tables.ALL,
+        keys, api_keys, tables.ALL,
         served=_served(settings), owners=Owners(settings.worker_urls, settings.api_key))
     made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
                      public_url=settings.http_public_url, proxies=settings.http_proxies,
-                     plan=plan, customers=customers, hub=_hub(settings, codecs))
+                     plan=plan, customers=customers, hub=_hub(settings, codecs),
+                     tickets=Tickets(secret, api_keys))
     runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX - LAST_WORD_S_MAX)
     await runner.setup()
     try:
@@ -127,7 +130,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
 def _hub(settings: Settings, codecs: Codecs) -> Hub:
     return Hub(lambda: KafkaReader(settings.kafka_bootstrap_servers, topics.TRIGGERS),
                codecs.trigger, ExplanationMask(tables.ALL),
-               HubOptions(subscribers_max=settings.subscribers_max))
+               HubOptions(settings.subscribers_max, settings.subscribers_of_key_max))
 
 
 def _served(settings: Settings) -> Served | None:

@@ -53,7 +53,7 @@ class Customers:
                  clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
                  owner_of: Callable[[CustomerRecord], bytes | None] = owner_of) -> None:
         self.keys = keys
-        self._api_keys = api_keys
+        self.api_keys = api_keys
         self.tables = tables
         self.lookup = Lookup(served, owners, owner_of)
         self.clock = clock
@@ -89,7 +89,7 @@ class Customers:
 
     def reader_of(self, request: web.Request) -> ApiKey:
         """Who asks; raises 401."""
-        reader = self._api_keys.of_header(request.headers.get(hdrs.AUTHORIZATION, ""))
+        reader = self.api_keys.of_header(request.headers.get(hdrs.AUTHORIZATION, ""))
         if reader is None:
             raise RequestError(401, "api_key_unknown", "send an API key as a bearer token; write "
                                "keys may not read")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from footfall.collector.asked import LAST_EVENT_ID, LIMIT_MAX, PLACE
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
-from footfall.collector.subscriptions import LAST_EVENT_ID, LIMIT_MAX, STARTS
+from footfall.collector.subscriptions import STARTS
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
@@ -47,7 +48,11 @@ _STREAM: list[Json] = [
     {"name": "start", "in": "query", "schema": {"enum": list(STARTS)}},
     {"name": LAST_EVENT_ID, "in": "header", "schema": {
         "type": "string", "maxLength": CURSOR_CHARS_MAX},
-     "description": "Where to go on: the id of the last event"}]
+     "description": "Where to go on: the id of the last event"},
+    {"name": PLACE, "in": "query", "schema": {"type": "string", "maxLength": CURSOR_CHARS_MAX},
+     "description": "The same, for browsers; the header counts"},
+    {"name": "ticket", "in": "query", "schema": {"type": "string"},
+     "description": "Of a page in a browser, instead of an API key"}]
 _HISTORY: list[Json] = [
     _ASKED[0], {**_ASKED[1], "required": True},
     *({"name": name, "in": "query", "schema": {"type": "string"}, "description":
@@ -56,7 +61,7 @@ _HISTORY: list[Json] = [
         "type": "integer", "minimum": 1, "maximum": LIMIT_MAX}}]
 #: What reads, for API keys alone: its parameters.
 _READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT,
-                              "stream": _STREAM, "history": _HISTORY}
+                              "stream": _STREAM, "ticket": [], "history": _HISTORY}
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
             "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
 
@@ -112,7 +117,7 @@ def _path(route: Route, path: str) -> Json:
                   for name in ("data", "userId", "anonymousId", "event", "name")]
     if named:
         operation["parameters"] = named
-    if route.method == "POST":
+    if route.method == "POST" and route.kind != "ticket":
         schema = "Batch" if route.call == BATCH else route.call.capitalize() or "Anything"
         operation["requestBody"] = {"required": True, "content": {
             "application/json": {"schema": _ref(schema)}}}
@@ -131,7 +136,7 @@ def _refused(route: Route) -> Json:
                 "401": _answer("No API key.", "Error"),
                 **{status: {"$ref": f"#/components/responses/{name}"} for status, name in (
                     ("400", "Refused"), ("404", "Refused"), ("500", "Refused"),
-                    ("503", "TryAgain"))}}
+                    ("429", "TryAgain"), ("503", "TryAgain"))}}
     return {"503": {"$ref": "#/components/responses/TryAgain"}} if route.kind == "readyz" else {}
 
 
@@ -255,6 +260,7 @@ _ANSWERS: Json = {
     },
     "Triggers": _object(customer_key=_TEXT, passed=_LIST, role={"enum": list(CLEARANCES)},
                         triggers={"type": "array", "items": _ref("Trigger")}),
+    "Ticket": _object(ticket=_TEXT, expires_s=_COUNT),
     "Trigger": {
         "type": "object",
         "required": ["trigger_id", "name", "customer_key", "ids", "occurred_at", "emitted_at",
@@ -276,7 +282,9 @@ _SUMMARIES = {
     "why": "Why a trigger fired (docs/why.md)",
     "why_not": "Why a rule did not fire for a customer (docs/why.md)",
     "stream": "Triggers as they come (docs/subscriptions.md)",
+    "ticket": "What opens a stream in a browser (docs/subscriptions.md)",
     "history": "A customer's triggers, the newest first (docs/subscriptions.md)",
+    "console": "Triggers as they come, on a page",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
     "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
@@ -293,6 +301,8 @@ _DONE: dict[str, Any] = {
                                       "WhyNot"),
     "stream": lambda _route: {"description": "Events `trigger` (its data is a Trigger) and `gap`.",
                               "content": {"text/event-stream": {}}},
+    "ticket": lambda _route: _answer("For a minute.", "Ticket"),
+    "console": lambda _route: {"description": "It.", "content": {"text/html": {}}},
     "history": lambda _route: _answer("As far as the key may see them.", "Triggers"),
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")

@@ -13,6 +13,7 @@ import re
 RETRY_MS = 2_000
 TRIGGER = "trigger"
 GAP = "gap"
+OPENED = "opened"
 #: What the format takes for the end of a line.
 _BREAK = re.compile(rb"\r\n|\r|\n")
 

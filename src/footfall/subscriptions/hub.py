@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ from footfall.telemetry import SUBSCRIBERS
 from footfall.view.why_classes import ExplanationMask
 
 SUBSCRIBERS_MAX = 500
+#: Of one API key: what runs wild leaves room for the others.
+OF_KEY_MAX = 100
 HEARTBEAT_S = 15.0
 RETRY_S = 1.0
 #: How often it is looked whether the topic is still the same one.
@@ -45,10 +48,15 @@ class FullError(Exception):
     """There are as many subscribers as may be."""
 
 
+class KeyFullError(FullError):
+    """One key has as many subscribers as it may."""
+
+
 class Options(NamedTuple):
     """What tests shorten."""
 
     subscribers_max: int = SUBSCRIBERS_MAX
+    of_key_max: int = OF_KEY_MAX
     heartbeat_s: float = HEARTBEAT_S
     topic_check_s: float = TOPIC_CHECK_S
     retry_s: float = RETRY_S
@@ -69,6 +77,8 @@ class Hub:
         self._recent = Recent()
         self._known = asyncio.Event()
         self._subscribers: set[Subscriber] = set()
+        #: Name of a key -> its subscribers.
+        self._of_key: Counter[str] = Counter()
         self._turns = Turns(readers)
         self._following = Following(readers, codec, self, retry_s=self.options.retry_s,
                                     check_s=self.options.topic_check_s)
@@ -93,18 +103,22 @@ class Hub:
     async def subscribed(self, who: Who, place: Cursor | None, *, is_earliest: bool = False
                          ) -> AsyncIterator[Subscriber]:
         """A subscriber at a place; None: at the end, or at the first record that is kept. Raises
-        `FullError`, and `BrokerError` where the topic has never been seen.
+        `FullError`, `KeyFullError`, and `BrokerError` where the topic has never been seen.
         """
         if len(self._subscribers) >= self.options.subscribers_max:
             raise FullError
+        if self._of_key[who.key] >= self.options.of_key_max:
+            raise KeyFullError
         subscriber = Subscriber(self, who)
         self._subscribers.add(subscriber)
+        self._of_key[who.key] += 1
         SUBSCRIBERS.inc()
         try:
             subscriber.place(await self._placed(place, is_earliest))
             yield subscriber
         finally:
             self._subscribers.discard(subscriber)
+            self._of_key[who.key] -= 1
             SUBSCRIBERS.dec()
 
     # -- for subscribers ---------------------------------------------------------------------------

@@ -29,11 +29,12 @@ _free = msgspec.json.Decoder(dict[str, Any])
 
 
 class Reader(NamedTuple):
-    """Who subscribes: what is asked for, and what may be seen. No triggers: all."""
+    """Who subscribes: what is asked for, what may be seen, and by which key. No triggers: all."""
 
     asked: Filter
     clearance: Class
     triggers: frozenset[str] = frozenset()
+    key: str = ""
 
 
 class Sight(NamedTuple):
