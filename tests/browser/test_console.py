@@ -154,7 +154,8 @@ async def test_the_console_goes_on_with_another_ticket(listened: Listened) -> No
         sent += [listened.topic.put(5 * turn + n) for n in range(5)]
         listened.ahead_s += TICKET_S + 1
         await listened.start()
-        await listened.until(lambda count=len(sent): _has(page, count))
+        count = len(sent)
+        await listened.until(lambda count=count: _has(page, count))
     assert sorted(sent) == sorted(await shown(page))
     tickets = {url.partition("ticket=")[2][:32] for url in listened.streams()}
     assert 3 == len(tickets)
