@@ -487,6 +487,11 @@ async def test_a_scoped_key_knows_of_no_other_trigger(own_redis: Callable[..., R
             assert status == (await ask(client, why_path(found[0]), "key of risk"))[0]
         for key, status in (("key of risk", 404), (OWNER, 200)):
             assert status == (await ask(client, why_not_path(), key))[0]
+            _status, shown, _headers = await ask(client, "/v1/customers/user_id:u1", key)
+            assert (status == 200) == ("win_back" in json.dumps(shown))
+            _status, shown, _headers = await ask(client, why_not_path("risk_level_changed"), key)
+            assert (status == 200) == ("alike" in shown["message"] or "in force" in
+                                       shown["message"])
 
 
 def test_the_routes_are_no_ingest_routes() -> None:

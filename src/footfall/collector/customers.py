@@ -22,6 +22,7 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import AnyTable
 from footfall.telemetry import VIEW_READS
+from footfall.view import scope
 from footfall.view.classes import Mask
 from footfall.view.document import IDS, Document, document, included
 from footfall.view.identifiers import IdentifierError, key_of, parse
@@ -137,7 +138,7 @@ class Customers:
         shown["passed"] = [key.decode() for key in way.keys]
         if not asked.is_all:
             shown = included(shown, asked.names)
-        shown = self._mask.document(shown, asked.reader.clearance)
+        shown = self._mask.document(scope.customer(shown, asked.reader), asked.reader.clearance)
         response = web.Response(body=msgspec.json.encode(shown), content_type="application/json",
                                 headers=HEADERS)
         response.etag = etag
@@ -148,6 +149,7 @@ class Customers:
         that nothing changed has derived values at most a minute old.
         """
         said = "\n".join((key.decode(), state, config, asked.reader.role, __version__,
+                          ",".join(sorted(asked.reader.triggers)),
                           ",".join(sorted(asked.names)), str(now // ETAG_MS)))
         return ETag(hashlib.blake2b(said.encode(), digest_size=12).hexdigest(), is_weak=True)
 

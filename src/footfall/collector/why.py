@@ -23,6 +23,7 @@ from footfall.collector.lookup import unavailable
 from footfall.errors import DecodeError
 from footfall.events.codec import Codec, TriggerRecord
 from footfall.telemetry import VIEW_READS
+from footfall.view import scope
 from footfall.view.document import Document
 from footfall.view.roles import ApiKey
 from footfall.view.served import UnavailableError
@@ -68,7 +69,7 @@ class Why:
         reader, key = self._customers.reader_of(request), self._customers.key_of(request)
         name = request.match_info["rule"]
         if not reader.may_read(name):
-            raise RequestError(404, "rule_unknown", "there is no such rule for this key")
+            raise RequestError(404, "rule_unknown", scope.UNKNOWN)
         located = await self._lookup.customer(key, READS, f"/why-not/{quote(name, safe='')}")
         now = self._clock()
         if located.found is not None:
@@ -81,6 +82,7 @@ class Why:
             assert located.said is not None
             VIEW_READS.labels("worker").inc()
             shown = {**located.said, "source": {"kind": "worker"}, "staleness_ms": 0}
+        shown = scope.why_not(shown, reader)
         if shown["reason"] == RULE_UNKNOWN:
             raise RequestError(404, "rule_unknown", shown["text"])
         shown["passed"] = [passed.decode() for passed in located.way.keys]
