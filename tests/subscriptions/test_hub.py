@@ -296,7 +296,7 @@ async def test_five_hundred_of_which_some_do_not_read() -> None:
                 await reading.wait()
         return found
 
-    async with running(topic, QUICK._replace(subscribers_max=500)) as made:
+    async with running(topic, QUICK._replace(subscribers_max=500, of_key_max=500)) as made:
         async with contextlib.AsyncExitStack() as stack, asyncio.timeout(4 * WAIT_S_MAX):
             ones = [await stack.enter_async_context(made.subscribed(OWNER, None))
                     for _ in range(500)]

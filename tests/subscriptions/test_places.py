@@ -15,8 +15,9 @@ from footfall.subscriptions.cursor import Cursor
 from footfall.subscriptions.filters import Filter
 from footfall.subscriptions.items import Item, Reader, item_of
 from footfall.subscriptions.reading import Read, Record
+from footfall.subscriptions.recent import Kept
 from footfall.subscriptions.repeats import Repeats
-from footfall.subscriptions.subscriber import QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, Subscriber
+from footfall.subscriptions.subscriber import QUEUE_EVENTS_MAX, WRITE_BYTES, Subscriber
 from footfall.view.why_classes import ExplanationMask
 from tests.events.records import a_trigger
 from tests.subscriptions.memory import CODECS, MemoryReader, MemoryTopic
@@ -54,6 +55,16 @@ def item(partition: int, offset: int) -> Item:
     return made
 
 
+def kept(begin: tuple[int, ...], *places: tuple[int, int]) -> list[Kept]:
+    """Items in the order in which they were read from `begin` on."""
+    made, ends = [], list(begin)
+    for partition, offset in places:
+        ends[partition] = offset + 1
+        end = Cursor(ID, tuple(ends))
+        made.append(Kept(item(partition, offset), end, cursor.encode(*end)))
+    return made
+
+
 def got(one: Subscriber) -> list[tuple[str, tuple[int, ...]]]:
     """(partition and offset of the trigger, cursor) of all that waits."""
     found = []
@@ -86,25 +97,40 @@ def test_one_who_is_ahead_is_not_given_the_same_again() -> None:
 def test_one_who_joins_gets_the_rest_of_the_newest() -> None:
     hub = AtEnd(3, 2)
     one = at(hub, 1, 2)
-    one.join([item(0, 0), item(0, 1), item(1, 1), item(0, 2)], hub.ends)
+    one.join(kept((0, 0), (0, 0), (1, 1), (0, 1), (0, 2)), hub.ends)
     assert [("0:1", (2, 2)), ("0:2", (3, 2))] == got(one)
     assert one.is_at_end
+
+
+def test_one_who_joins_where_the_others_were_is_given_the_same_bytes() -> None:
+    """Not before: a cursor that falls back would bring what it has had again."""
+    hub = AtEnd(4, 2)
+    way = kept((0, 0), (0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (0, 3))
+    on_it, beside, ahead = at(hub, 2, 0), at(hub, 1, 1), at(hub, 0, 2)
+    for one in (on_it, beside, ahead):
+        one.join(way, hub.ends)
+        assert one.is_at_end
+    shared = [frame for one in way for frame in [one.item.frame(OWNER, MASK, one.text)]]
+    assert shared[2:] == list(on_it._queue)
+    assert [("0:1", (2, 1)), *got(on_it)[1:]] == got(beside)
+    assert [("0:0", (1, 2)), ("0:1", (2, 2)), ("0:2", (3, 2)), ("0:3", (4, 2))] == got(ahead)
 
 
 def test_no_more_of_the_newest_is_queued_than_may_wait() -> None:
     hub = AtEnd(QUEUE_EVENTS_MAX + 50)
     one = at(hub, 0)
-    newest = [item(0, n) for n in range(QUEUE_EVENTS_MAX + 50)]
-    one.join(newest, hub.ends)
-    assert not one.is_at_end
-    (count,) = one.at.offsets
-    assert count <= QUEUE_EVENTS_MAX
-    assert one._queued_bytes < QUEUE_BYTES_MAX + 1_000
-    assert [f"0:{n}" for n in range(count)] == [name for name, _at in got(one)]
-    one._queued_bytes = 0
-    one.join(newest, hub.ends)
+    newest = kept((0,), *((0, n) for n in range(QUEUE_EVENTS_MAX + 50)))
+    names: list[str] = []
+    for _ in range(20):
+        one.join(newest, hub.ends)
+        assert one._queued_bytes < WRITE_BYTES + 1_000
+        names += [name for name, _at in got(one)]
+        one._queued_bytes = 0
+        if one.is_at_end:
+            break
+        assert [f"0:{n}" for n in range(one.at.offsets[0])] == names
     assert one.is_at_end
-    assert [f"0:{n}" for n in range(count, len(newest))] == [name for name, _at in got(one)]
+    assert [f"0:{n}" for n in range(len(newest))] == names
 
 
 class Interrupted(MemoryReader):

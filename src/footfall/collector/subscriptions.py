@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import socket
 from typing import Any, Literal
 
 from aiohttp import hdrs, web
@@ -37,6 +38,8 @@ STALL_S_MAX = 10.0
 LAST_S_MAX = 2.0
 #: How often it is looked who has gone: nobody is told when a connection ends.
 GONE_CHECK_S = 0.5
+#: What the kernel holds for a client at most (it doubles this); left alone it takes megabytes.
+SEND_BUFFER_BYTES = 64 * 1024
 START = "start"
 STARTS = ("latest", "earliest")
 TICKET = "ticket"
@@ -159,6 +162,7 @@ class Subscriptions:
     async def _written(self, request: web.Request, response: web.StreamResponse,
                        subscriber: Subscriber) -> End:
         await response.prepare(request)
+        _bound(request)
         if TICKET in request.query:
             # A page is told of events with data alone: without this it would not know where the
             # stream began, and could not go on from there with another ticket.
@@ -190,6 +194,16 @@ class Subscriptions:
             for writing, request in self._open.items():
                 if request.transport is None:
                     writing.cancel()
+
+
+def _bound(request: web.Request) -> None:
+    """Hold little for a client that does not read."""
+    made: socket.socket | None = None
+    if request.transport is not None:
+        made = request.transport.get_extra_info("socket")
+    if made is not None:
+        with contextlib.suppress(OSError):  # gone already
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 def _away() -> RequestError:

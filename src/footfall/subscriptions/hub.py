@@ -27,7 +27,7 @@ from footfall.subscriptions.following import Following
 from footfall.subscriptions.items import Item
 from footfall.subscriptions.items import Reader as Who
 from footfall.subscriptions.reading import Reader, Topic
-from footfall.subscriptions.recent import Recent
+from footfall.subscriptions.recent import Kept, Recent
 from footfall.subscriptions.subscriber import Subscriber
 from footfall.subscriptions.turns import Turns
 from footfall.telemetry import SUBSCRIBERS
@@ -187,9 +187,9 @@ class Hub:
         assert self._ends is not None
         for item in items:
             self._ends[item.partition] = item.offset + 1
-            self._recent.keep(item)
             place = self.place_at_end()
             text = cursor.encode(*place)
+            self._recent.keep(Kept(item, place, text))
             for subscriber in self._subscribers:
                 if subscriber.is_at_end:
                     subscriber.put(item, place, text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from operator import ge
 from typing import Protocol
 
 from footfall.errors import BrokerError, SchemaError
@@ -19,6 +20,7 @@ from footfall.subscriptions.behind import Behind, Turn
 from footfall.subscriptions.cursor import Cursor
 from footfall.subscriptions.items import Item
 from footfall.subscriptions.items import Reader as Who
+from footfall.subscriptions.recent import Kept
 from footfall.telemetry import SUBSCRIPTION_EVENTS
 from footfall.view.why_classes import ExplanationMask
 
@@ -85,18 +87,24 @@ class Subscriber:
         """Where it begins."""
         self._at = at
 
-    def join(self, recent: Iterable[Item], ends: Sequence[int]) -> None:
+    def join(self, recent: Iterable[Kept], ends: Sequence[int]) -> None:
         """Be at the end from now on, after what of the newest items lies beyond its place. Where
-        that is more than may be queued it comes closer, and may join again later.
+        that is more than is written at once it comes closer, and may join again later: many who
+        come together must not hold up the loop.
         """
         place = list(self._at.offsets)
-        for item in recent:
+        is_on_way = False
+        for item, end, text in recent:
             if item.offset >= place[item.partition]:
-                if self._is_full():
+                if self._queued_bytes >= WRITE_BYTES:
                     self._at = Cursor(self._at.topic_id, tuple(place))
                     return
                 place[item.partition] = item.offset + 1
-                self._add(item, cursor.encode(self._at.topic_id, place))
+                # Once it is where those at the end were, it goes on as they did.
+                is_on_way = is_on_way or all(map(ge, end.offsets, place))
+                if is_on_way:
+                    place = list(end.offsets)
+                self._add(item, text if is_on_way else cursor.encode(self._at.topic_id, place))
         self._ahead = {n: at for n, (at, end) in enumerate(zip(place, ends, strict=True))
                        if at > end}
         self.is_at_end = True
@@ -135,6 +143,7 @@ class Subscriber:
         while True:
             if self._queue:
                 yield self._taken()
+                await asyncio.sleep(0)  # a write that gets away at once lets nobody else in
             elif self._hub.is_ending:
                 yield frames.heartbeat(cursor.encode(*self.at))
                 return
