@@ -12,8 +12,8 @@ from footfall.events.admit import CALLS
 BATCH = "batch"
 WEBHOOK = "webhook"
 Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "script",
-               "customer", "why", "why_not", "unsubscribe_page", "unsubscribe", "healthz", "readyz",
-               "metrics", "openapi"]
+               "customer", "why", "why_not", "stream", "ticket", "history", "console",
+               "unsubscribe_page", "unsubscribe", "healthz", "readyz", "metrics", "openapi"]
 
 
 class Route(NamedTuple):
@@ -29,8 +29,9 @@ class Route(NamedTuple):
     @property
     def is_ingest(self) -> bool:
         """Whether browsers on other pages may use it: it has a preflight and CORS headers."""
-        return self.kind not in ("script", "customer", "why", "why_not", "unsubscribe_page",
-                                 "unsubscribe", "healthz", "readyz", "metrics", "openapi")
+        return self.kind not in ("script", "customer", "why", "why_not", "stream", "ticket",
+                                 "history", "console", "unsubscribe_page", "unsubscribe",
+                                 "healthz", "readyz", "metrics", "openapi")
 
 
 #: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs and the
@@ -59,6 +60,10 @@ ALL = (
     Route("GET", "/v1/triggers/{trigger_id}/why", "why"),
     Route("GET", "/v1/unsubscribe/{token}", "unsubscribe_page"),
     Route("POST", "/v1/unsubscribe/{token}", "unsubscribe"),
+    Route("GET", "/v1/triggers/stream", "stream"),
+    Route("POST", "/v1/triggers/stream/ticket", "ticket"),
+    Route("GET", "/v1/triggers", "history"),
+    Route("GET", "/console", "console"),
     Route("GET", "/healthz", "healthz"),
     Route("GET", "/readyz", "readyz"),
     Route("GET", "/metrics", "metrics"),
