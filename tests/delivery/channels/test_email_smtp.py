@@ -158,9 +158,10 @@ async def test_no_server_breaks_delivery(tmp_path: Path, seed: int) -> None:
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            for _ in range(choose.randint(1, 12)):
-                writer.write(b"".join(choose.choices(PIECES, weights=[6, 4, 4] + [1] * 19,
-                                                     k=choose.randint(1, 3))))
+            for n in range(choose.randint(2, 12)):
+                pieces = choose.choices(PIECES, weights=[40, 1, 6] + [1] * 19,
+                                        k=choose.choice((1, 1, 1, 2)))
+                writer.write(b"".join(pieces if n else PIECES[1:2]))
                 await writer.drain()
                 went_in.append(await reader.read(65_536))
         writer.close()
