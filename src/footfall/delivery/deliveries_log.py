@@ -29,11 +29,10 @@ _HEAD_BYTES = 512
 
 
 class Bounds(NamedTuple):
-    """What is to be read. `is_cut`: not all that was asked for. `partitions`: of the topic."""
+    """What is to be read. `is_cut`: not all that was asked for."""
 
     spans: dict[int, Span]
     is_cut: bool
-    partitions: int
 
     @property
     def records(self) -> int:
@@ -61,14 +60,13 @@ class DeliveriesLog:
     def bounds(self, wanted: Filter, records_max: int = RECORDS_MAX) -> Bounds:
         """What has to be read for a filter; raises `BrokerError` where there is no topic."""
         spans = self._scanner.spans(DELIVERIES)
-        partitions = len(spans)
         if wanted.customer_key:
-            of = partition_of(wanted.customer_key.encode(), partitions)
+            of = partition_of(wanted.customer_key.encode(), len(spans))
             spans = {of: spans[of]}
         if wanted.since:
             spans = self._scanner.since(DELIVERIES, spans, wanted.since)
         read = newest(spans, records_max)
-        return Bounds(read, read != spans, partitions)
+        return Bounds(read, read != spans)
 
     def ends(self) -> dict[int, Span]:
         """Where every partition begins and ends now."""
