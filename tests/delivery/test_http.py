@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 import socket
 import ssl
 import struct
@@ -105,11 +106,13 @@ async def test_connections_are_kept_and_bounded() -> None:
 
 
 async def test_a_cookie_is_never_sent_back() -> None:
-    """What a receiver sets is its own affair."""
+    """What a receiver sets is its own affair. By name: of addresses jars keep none anyway."""
     script = answering("200 OK", "Set-Cookie: session=1; Path=/")
-    async with peer(script) as there, sending(there.url) as sender:
-        await sender.post({}, BODY)
-        await sender.post({}, BODY)
+    async with peer(script) as there:
+        lookup, _ = answers([there.host])
+        async with sending(f"http://hook.example:{there.port}/", lookup=lookup) as sender:
+            await sender.post({}, BODY)
+            await sender.post({}, BODY)
 
     assert [False, False] == ["cookie" in request.headers for request in there.requests]
 
@@ -246,6 +249,39 @@ async def test_a_port_that_nobody_listens_on_is_a_failed_connection() -> None:
         pass
     async with sending(there.url) as sender:
         assert Failure("connection") == await sender.post({}, BODY)
+
+
+async def test_no_answer_raises() -> None:
+    """Answers with bytes changed, cut or added at random: one outcome each, none that hangs."""
+    dice = random.Random(8)
+    whole = CHUNKED.replace(b"200 OK", b"503 Away\r\nRetry-After: 7") + b"2\r\nok\r\n0\r\n\r\n"
+
+    async def script(writer: asyncio.StreamWriter, _request: Request) -> None:
+        answer = bytearray(whole)
+        for _ in range(dice.randint(1, 4)):
+            at = dice.randrange(len(answer))
+            answer[at:at + dice.randint(0, 2)] = dice.randbytes(dice.randint(0, 2))
+        writer.write(answer[:dice.choice((len(answer), dice.randrange(len(answer))))])
+        writer.close()
+
+    async with peer(script) as there, sending(there.url) as sender:
+        said = [await sender.post({}, BODY) for _ in range(400)]
+
+    reasons = {one.reason for one in said if isinstance(one, Failure)}
+    assert {"answer_invalid", "connection"} == reasons
+    assert any(isinstance(one, Answer) for one in said)
+
+
+async def test_a_header_that_would_split_the_request_is_not_sent(
+    caplog: pytest.LogCaptureFixture
+) -> None:
+    """Should one ever get here; it is told as our fault, without what it held."""
+    async with peer(saying(OK)) as there, sending(there.url) as sender:
+        assert Failure("connection") == await sender.post({"X": "s3cret\r\nHost: inner"}, BODY)
+        assert Answer(200) == await sender.post({}, BODY)
+
+    assert 1 == len(there.requests)
+    assert ["sending a webhook failed: ValueError"] == caplog.messages
 
 
 async def test_being_stopped_is_no_failure() -> None:

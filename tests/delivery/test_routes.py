@@ -317,7 +317,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     large.write_text("#" * (BYTES_MAX + 1))
     bytes_.write_bytes(b"\xff\xfe")
-    for path, message in ((tmp_path / "gone.yaml", "no such file; FOOTFALL_ROUTES"),
+    for path, message in ((tmp_path / "gone.yaml", "no such file; give the path"),
                           (tmp_path, "no such file"), (pipe, "no such file"),
                           (large, "more than 1000000 bytes"), (bytes_, "codec can't decode")):
         with pytest.raises(ConfigError, match=f"{path}: .*{message}"):

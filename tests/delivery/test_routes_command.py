@@ -112,8 +112,8 @@ def test_a_file_that_is_not_there_is_one_finding(tmp_path: Path) -> None:
     """Named once."""
     result = run("check", tmp_path / "gone.yaml")
 
-    assert f"{tmp_path}/gone.yaml: error: there is no such file; FOOTFALL_ROUTES names it " \
-        "[refused]" == result.output.splitlines()[0]
+    assert f"{tmp_path}/gone.yaml: error: there is no such file; give the path of a file of " \
+        "routes [refused]" == result.output.splitlines()[0]
 
 
 def test_the_file_is_that_of_the_settings(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from footfall.admin import config_yaml
 from footfall.delivery import routes_row
-from footfall.delivery.routes import BYTES_MAX, parse
+from footfall.delivery.routes import BYTES_MAX, parse, read
 from footfall.delivery.routes_keys import KEYS
 from footfall.delivery.routes_reading import CHANNELS, WHERE_VALUES_MAX, Code
 from footfall.view import trigger_fields
+from tests.test_docs import ROOT, page, rows, section
 from tests.test_docs import names as spans
-from tests.test_docs import page, rows, section
 
 PAGE = page("delivery.md")
 
@@ -76,9 +76,19 @@ def test_limits_are_those_of_the_code() -> None:
 
 def test_the_first_example_can_be_used() -> None:
     """It is what it says: two destinations, three names of triggers."""
-    (first,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    first, _mail = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     found = parse(first, "routes.yaml")
 
     assert ["crm"] == found.targets("cart_abandoned", {})
     assert ["crm", "risk_desk"] == found.targets("risk_level_changed", {"level": "high"})
     assert [] == found.targets("risk_level_changed", {"level": "low"})
+
+
+def test_the_second_example_can_be_used() -> None:
+    """The same mail as in docs/routes.yaml."""
+    _first, mail = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    found = parse(mail, "routes.yaml")
+
+    assert read(ROOT / "docs/routes.yaml").destinations["cart_mail"] == \
+        found.destinations["cart_mail"]
+    assert ["cart_mail"] == found.targets("cart_abandoned", {})

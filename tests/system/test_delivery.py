@@ -121,7 +121,7 @@ def kill_all_the_time(bootstrap: str, workers: Workers, folder: Path, endpoint: 
     endpoint.answer = lambda *_: 500 if chance.random() < 0.25 else 200
     routes = routes_for(folder, endpoint)
     teller = Teller(bootstrap)
-    teller.begin(a_second=80)
+    teller.begin(a_second=40)
     named = ["before_send", "after_send", "after_outputs", "after_changelog", "before_commit"]
     for n in range(kills):
         got = len(endpoint.got)

@@ -79,7 +79,7 @@ class Stage:
                    ) -> Supervisor:
         choice = Choice("a broker", "127.0.0.1:1", self.node, self.is_demo)
         plan = Plan(choice, collector, list(workers), lambda: self.done.append("prepare"),
-                    self._reset, delivery)
+                    self._reset, delivery, lambda: self.done.append("reset delivery"))
         self.started = Supervisor(plan, self.said.append)
         return self.started
 
@@ -157,6 +157,20 @@ def test_delivery_that_refuses_stays_ended_on_a_real_broker(stage: Stage) -> Non
     assert "reset" not in stage.done
     assert worker.process.is_running()
     assert not delivery.process.is_running()
+
+
+def test_on_the_demo_broker_delivery_that_does_not_fit_is_reset_alone(stage: Stage) -> None:
+    """The customers' state fits: it stays, so that no trigger is told anew."""
+    collector, worker = stage.child("collector"), stage.child("worker-1")
+    delivery = stage.child("delivery", REFUSES_ONCE)
+    supervisor = stage.supervisor(collector, worker, delivery=delivery)
+    supervisor.start()
+
+    until_true(supervisor, lambda: "reset delivery" in stage.done and ready(delivery))
+
+    assert ["prepare", "reset delivery", "prepare"] == stage.done
+    assert any("What delivery knows no longer fits the triggers" in line for line in stage.said)
+    until_true(supervisor, worker.process.is_running)
 
 
 def test_stopping_is_bounded_when_nobody_obeys(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Throws all state away, so that it is folded again from the logs.
+"""Throws the state of the customers, or of delivery, away, so that it is folded again.
 
 Only `up` calls this, only on the demo broker: a broker that lost records has nothing better. On a
 real Kafka a state that does not fit its log is a question to a person, never to a program.
@@ -17,19 +17,27 @@ from footfall.admin.cluster import admin_client
 from footfall.errors import BrokerError
 from footfall.events import topics
 
-#: Consumer group and changelog of each app that folds a log into a state.
-STATES = ((topics.APP_ID, topics.CHANGELOG),)
 ANSWER_S_MAX = 10.0
 #: The broker counts a dead worker as a member until its session is over.
 GROUP_EMPTY_S_MAX = 45.0
 
 
 def reset_state(bootstrap: str, partitions: int) -> None:
-    """Delete changelogs and the offsets committed, and create the changelogs anew."""
+    """Delete the customers' changelog and the offsets committed, and create the changelog anew."""
+    _reset(bootstrap, partitions, topics.APP_ID, topics.CHANGELOG)
+
+
+def reset_delivery(bootstrap: str, partitions: int) -> None:
+    """The same of delivery, with its log: that names triggers which the broker has forgotten."""
+    _reset(bootstrap, partitions, topics.DELIVERY_APP_ID, topics.DELIVERY_CHANGELOG,
+           topics.DELIVERIES)
+
+
+def _reset(bootstrap: str, partitions: int, group: str, *names: str) -> None:
     admin = admin_client(bootstrap)
-    for group, changelog in STATES:
-        _delete_group(admin, group, time.monotonic() + GROUP_EMPTY_S_MAX)
-        _delete_topic(admin, changelog)
+    _delete_group(admin, group, time.monotonic() + GROUP_EMPTY_S_MAX)
+    for name in names:
+        _delete_topic(admin, name)
     admin_topics.ensure(bootstrap, partitions, 1)
 
 

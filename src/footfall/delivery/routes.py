@@ -126,7 +126,7 @@ def text_of(path: Path) -> str:
     """The text of a file; raises `ConfigError`."""
     try:
         if not path.is_file():
-            raise ConfigError(f"{path}: there is no such file; FOOTFALL_ROUTES names it")
+            raise ConfigError(f"{path}: there is no such file; give the path of a file of routes")
         with path.open("rb") as file:
             content = file.read(BYTES_MAX + 1)
         if len(content) > BYTES_MAX:

@@ -33,7 +33,9 @@ class Stopped(BaseException):
 
 
 class Plan(NamedTuple):
-    """What runs. `prepare` makes the broker ready for it, `reset` makes the state empty."""
+    """What runs. `prepare` makes the broker ready for it, `reset` makes the customers' state empty,
+    `reset_delivery` that of delivery.
+    """
 
     broker: Choice
     collector: Child
@@ -42,6 +44,7 @@ class Plan(NamedTuple):
     reset: Callable[[], None]
     #: None where nothing is delivered.
     delivery: Child | None = None
+    reset_delivery: Callable[[], None] = lambda: None
 
 
 class Supervisor:
@@ -49,7 +52,8 @@ class Supervisor:
 
     def __init__(self, plan: Plan, say: Say) -> None:
         self._broker, self._collector, self._workers = plan.broker, plan.collector, plan.workers
-        self._prepare, self._reset = plan.prepare, plan.reset
+        self._delivery, self._prepare, self._reset = plan.delivery, plan.prepare, plan.reset
+        self._reset_delivery = plan.reset_delivery
         #: What folds a log into a state: workers, then what reads what they write.
         self._folding = [*plan.workers, *([] if plan.delivery is None else [plan.delivery])]
         self._say = say
@@ -140,26 +144,30 @@ class Supervisor:
             )
             child.leave()
             return
-        self._say(
-            f"The state of {child.name} no longer fits the log, because the demo broker lost "
-            "records. Resetting all state: it is folded again from the log that is left."
-        )
+        if child is self._delivery:
+            reset = self._reset_delivery
+            self._say("What delivery knows no longer fits the triggers, because the demo broker "
+                      "lost records. Resetting it: delivery begins anew.")
+        else:
+            reset = self._reset
+            self._say("The customers' state no longer fits the log, because the demo broker lost "
+                      "records. Resetting the state: it is folded again from the log that is left.")
         self._resets += 1
         try:
-            self._start_anew(self._broker.node)
+            self._start_anew(self._broker.node, reset)
         except FootfallError as error:
             self._say(f"The state could not be reset: {error}")
             child.plan_restart(self._say)
 
-    def _start_anew(self, node: Node | None) -> None:
-        """Reset the state with nothing running. The demo broker remembers a dead member of the
+    def _start_anew(self, node: Node | None, reset: Callable[[], None]) -> None:
+        """Reset a state with nothing running. The demo broker remembers a dead member of the
         group until it is itself restarted, and deletes no group that has members."""
         for child in self.children:
             child.process.stop(COLLECTOR_S_MAX)
         if node is not None:
             node.stop(STOP_S_MAX)
             node.start()
-        self._reset()
+        reset()
         self._prepare()
         for child in self.children:
             child.start()
