@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from footfall.events.codec import Codecs, DeliveryRecord
 from footfall.events.topics import DELIVERIES
 from footfall.stream.partition import partition_of
 from footfall.up.ports import HOST, free_port
+from footfall.view.trigger import moment
 from tests import services
 from tests.events.records import AT, a_delivery
 from tests.system.topics import read_all
@@ -225,6 +227,20 @@ def test_what_is_not_begun_anew(shop: Shop) -> None:
     assert of(ANNA, 3, "queued")[0]["personal"] == record["personal"]
     shop.run("enable", "away")
     assert 1 == shop.json("redrive", "--yes")["done"]
+
+
+def test_one_that_was_disabled_long_ago_is_known(shop: Shop) -> None:
+    """Before what is read begins; enabled since then it is not left out."""
+    shop.run("disable", "crm")
+    shop.run("disable", "mail")
+    time.sleep(0.1)
+    since = moment(time.time_ns() // 1_000_000)
+    time.sleep(0.1)
+    shop.write(*of(ANNA, 1, "dead"), *of(ANNA, 2, "dead", destination="mail"))
+    shop.run("enable", "mail")
+    shown = shop.json("redrive", "--since", since, "--yes")
+    assert (1, ["crm"]) == (shown["done"], shown["disabled"])
+    assert {"records": 6, "is_cut": False, "unreadable": 0} == shown["read"]
 
 
 def test_what_happens_after_the_plan_leaves_a_delivery_out(shop: Shop) -> None:

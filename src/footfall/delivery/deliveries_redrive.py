@@ -82,13 +82,17 @@ def plan(log: DeliveriesLog, bounds: Bounds, wanted: Filter, limit: int) -> Plan
     """What is to be begun anew, the oldest first where there is more than the limit."""
     found: list[Planned] = []
     disabled: set[str] = set()
+    known: set[tuple[int, str]] = set()
     for partition, account in log.accounts(bounds, wanted):
         disabled |= {one.destination for one in account.disabled()}
+        known |= {(partition, name) for name in account.switched}
         found += [_planned(partition, one) for one in account.deliveries.values()
                   if wanted.means(one)]
         if len(found) > 2 * REDRIVEN_MAX:
             raise FootfallError(f"more than {2 * REDRIVEN_MAX:,} deliveries are meant: ask for "
                                 "fewer, by --since or --destination")
+    if found:
+        disabled |= {name for _partition, name in log.disabled_before(bounds) - known}
     left = Counter(one.destination for one in found if one.destination in disabled)
     found = sorted(one for one in found if one.destination not in disabled)
     return Plan(found[:limit], {p: span.end for p, span in bounds.spans.items()}, left,
