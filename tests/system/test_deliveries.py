@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from footfall.admin.doctor_delivery import delivery
 from footfall.cli import footfall
+from footfall.settings import Settings
 from tests.delivery.endpoint import Endpoint
 from tests.system.test_delivery import Teller, start
 from tests.system.topics import until
@@ -114,3 +117,20 @@ def test_what_a_destination_lost_is_recovered(footfall_topics: str, workers: Wor
     assert ("sent", 1, 200) == (crm["status"], crm["redriven"], crm["code"])
     told = administrator.run("why", one)["deliveries"]
     assert ["sent", "sent"] == [delivery["status"] for delivery in told]
+
+
+def test_doctor_says_whether_somebody_delivers(footfall_topics: str, workers: Workers,
+                                               endpoint: Endpoint, tmp_path: Path) -> None:
+    """Where routes say where to; without any nobody has to."""
+    routes = routes_for(tmp_path, endpoint)
+    settings = Settings(kafka_bootstrap_servers=footfall_topics, routes=str(routes))
+
+    def found(settings: Settings) -> tuple[str, str]:
+        (finding,) = delivery(settings)
+        return finding.status, finding.found.partition(":")[0]
+
+    assert ("warning", "group footfall-delivery has none") == found(settings)
+    worker = start(workers, routes, endpoint).until_ready()
+    assert ("ok", "1 in group footfall-delivery") == found(settings)
+    assert 0 == worker.stop()
+    assert "ok" == found(msgspec.structs.replace(settings, routes=""))[0]
