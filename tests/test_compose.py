@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from footfall import tables
 from footfall.admin.config_document import read_document
 from footfall.cli import footfall
+from footfall.delivery import routes
 from footfall.settings import PREFIX, load
 from footfall.tables.config import Config
 from tests.services import IMAGE
@@ -29,6 +30,7 @@ DOCKERFILE = ROOT / "deploy/Dockerfile"
 NEEDS = {
     "topics": set(), "schemas": {"schema_registry_url"}, "configuration": {"system_secret"},
     "collector": {"write_keys"}, "worker": {"system_secret", "api_key", "metrics_port"},
+    "delivery": {"system_secret", "routes", "redis_url", "metrics_port"},
 }
 ONCE = {"topics", "schemas", "configuration"}
 #: They write into their own folders when they start.
@@ -145,6 +147,17 @@ def test_the_configuration_that_is_applied_is_valid() -> None:
     Config(tables.ALL, 1, json.dumps(document).encode())
 
 
+def test_the_routes_that_are_mounted_are_valid() -> None:
+    """They are read as delivery reads them, from where it looks for them, and need no secret."""
+    (volume,) = SERVICES["delivery"]["volumes"]
+    local, mounted, _mode = volume.split(":")
+    folder, _, name = SERVICES["delivery"]["environment"]["FOOTFALL_ROUTES"].rpartition("/")
+
+    assert mounted == folder
+    assert ["board"] == routes.read(ROOT / local / name).targets("cart_abandoned", {})
+    assert "_env" not in (ROOT / local / name).read_text()
+
+
 def test_it_starts_in_order() -> None:
     """Whoever needs something waits until it is healthy, or done; only setting up ends."""
     for name, service in SERVICES.items():
@@ -155,6 +168,7 @@ def test_it_starts_in_order() -> None:
         assert service["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
     before = {name: set(service.get("depends_on", {})) for name, service in SERVICES.items()}
     assert {"configuration"} == before["collector"] == before["worker"]
+    assert {"configuration", "redis"} == before["delivery"]
     assert {"topics", "schemas"} == before["configuration"]
 
 
@@ -172,7 +186,7 @@ def test_every_port_is_bound_to_loopback() -> None:
     """What listens for the machine does not listen for the network."""
     ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
 
-    assert SERVICES.keys() - ONCE - {"worker"} == ports.keys()
+    assert SERVICES.keys() - ONCE - {"worker", "delivery"} == ports.keys()
     for published in ports.values():
         assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in published)
     assert "container_name" not in SERVICES["worker"], "it could not be scaled"
@@ -209,7 +223,7 @@ def test_what_is_mounted_is_there() -> None:
     mounted = [volume for s in SERVICES.values() for volume in s.get("volumes", [])
                if volume.startswith("./")]
 
-    assert len(mounted) == 4
+    assert len(mounted) == 5
     for volume in mounted:
         local, _inside, mode = volume.split(":")
         assert (ROOT / local).exists(), local
