@@ -1,8 +1,8 @@
 """The dashboard *Footfall*, as code: `python deploy/grafana/dashboard.py` writes its JSON.
 
 Decides what is shown and in which order: what comes in, what becomes of it, the customers, how long
-it takes, who listens to triggers, how the workers are. Every query adds up all processes, so scaled
-workers need no change.
+it takes, what is delivered to whom, who listens to triggers, how the processes are. Every query
+adds up all processes of a job, so scaled workers need no change.
 A test holds the JSON to this file, the names to `footfall.telemetry`, and evaluates every query on
 a real Prometheus. Panels use what Grafana 11.6 knows; later ones read it.
 """
@@ -71,10 +71,21 @@ def hour(metric: str, *labels: str) -> tuple[Query, ...]:
                   _legend(labels)),)
 
 
-def quantiles(histogram: str) -> tuple[Query, ...]:
-    """p50, p95 and p99 of all processes together."""
-    buckets = f"sum by (le) (rate({histogram}_bucket[$__rate_interval]))"
-    return tuple(Query(f"histogram_quantile({q}, {buckets})", name) for q, name in QUANTILES)
+def hour_moving(metric: str, *labels: str) -> tuple[Query, ...]:
+    """The same, without what stands still."""
+    return tuple(query._replace(expr=f"{query.expr} > 0") for query in hour(metric, *labels))
+
+
+def now(gauge: str, *labels: str) -> tuple[Query, ...]:
+    """What gauges of all processes come to, by labels."""
+    return (Query(f"sum by ({', '.join(labels)}) ({gauge})", _legend(labels)),)
+
+
+def quantiles(histogram: str, *labels: str) -> tuple[Query, ...]:
+    """p50, p95 and p99 of all processes together, by labels."""
+    buckets = f"sum by ({', '.join(('le', *labels))}) (rate({histogram}_bucket[$__rate_interval]))"
+    return tuple(Query(f"histogram_quantile({q}, {buckets})", f"{_legend(labels)} {name}".strip())
+                 for q, name in QUANTILES)
 
 
 ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
@@ -91,12 +102,13 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               rate("footfall_duplicates_total", "kind")),
         Panel("Triggers", "Triggers emitted", PER_SECOND,
               rate("footfall_triggers_total", "name")),
-        Panel("Lag", "Log records not yet applied. It should come back to 0", NUMBER,
-              (Query("sum by (partition) (footfall_lag_records)", "partition {{partition}}"),)),
+        Panel("Lag", "Log records not yet applied: of workers the interactions, of delivery the "
+              "deliveries. It should come back to 0", NUMBER,
+              (Query("sum by (job, partition) (footfall_lag_records)", "{{job}} {{partition}}"),)),
         Panel("Clock behind", "Time since the newest record of a partition. A partition alone that "
               "grows while others do not is stuck, or quiet", SECONDS,
-              (Query("time() - max by (partition) (footfall_clock_seconds)",
-                     "partition {{partition}}"),)),
+              (Query("time() - max by (job, partition) (footfall_clock_seconds > 0)",
+                     "{{job}} {{partition}}"),)),
         Panel("Ticks and settling", "Timers that came due in silence, and deadlines found late",
               PER_SECOND,
               (Query("sum(rate(footfall_ticks_total[$__rate_interval]))", "ticks"),
@@ -133,6 +145,40 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         Panel("Checkpoint", "Time of one checkpoint", SECONDS,
               quantiles("footfall_checkpoint_seconds")),
     )),
+    ("Delivery", (
+        Panel("Sent", "What destinations have got", PER_SECOND,
+              rate('footfall_deliveries_total{status="sent"}', "destination")),
+        Panel("Failed attempts", "Attempts that did not succeed, and are made again while the "
+              "schedule has more", PER_SECOND,
+              moving('footfall_deliveries_total{status="failed"}', "destination", "reason")),
+        Panel("Suppressed and held", "What was not to be sent, and what may not go yet",
+              PER_SECOND, moving('footfall_deliveries_total{status=~"suppressed|held"}',
+                                 "destination", "status", "reason")),
+        Panel("Dead", "What could not be sent, within an hour; `footfall deliveries redrive` "
+              "begins it anew", NUMBER, hour_moving('footfall_deliveries_total{status="dead"}',
+                                             "destination", "reason")),
+        Panel("Waiting", "Deliveries that have not ended: the backlog", NUMBER,
+              now("footfall_deliveries_waiting", "destination")),
+        Panel("In flight", "Attempts under way", NUMBER,
+              now("footfall_deliveries_in_flight", "destination")),
+        Panel("To the destination", "From a trigger's firing to its destination's having it",
+              SECONDS, quantiles("footfall_delivery_seconds", "destination")),
+        Panel("Attempt", "Time of one attempt, whatever came of it", SECONDS,
+              quantiles("footfall_delivery_attempt_seconds", "destination")),
+        Panel("Destination", "0: it gets what is sent. 1: its breaker is open, one is tried now "
+              "and then. 2: it is disabled, until an administrator enables it", NUMBER,
+              (Query("max by (destination) (footfall_delivery_destination_state)",
+                     "{{destination}}"),)),
+        Panel("Stale views", "Deliveries put off because the served view knew less than their "
+              "trigger. Some are normal; none sent meanwhile is not", PER_SECOND,
+              rate("footfall_delivery_stale_views_total", "destination")),
+        Panel("Repeated triggers", "Triggers that came again and were not sent again, within an "
+              "hour", NUMBER,
+              (Query("sum(increase(footfall_delivery_repeats_total[1h]))", "repeats"),)),
+        Panel("Missed triggers", "Triggers that retention took before they could be delivered, "
+              "within an hour: they are lost to every destination", NUMBER,
+              (Query("sum(increase(footfall_delivery_missed_triggers_total[1h]))", "missed"),)),
+    )),
     ("Subscriptions", (
         Panel("Streams", "Streams of triggers that are open at all collectors", NUMBER,
               (Query("sum(footfall_subscribers)", "streams"),)),
@@ -147,17 +193,17 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               moving("footfall_subscription_skipped_total", "reason")),
     )),
     ("Processes", (
-        Panel("Up", "Collectors and workers that answer Prometheus", NUMBER,
+        Panel("Up", "Collectors, workers and deliveries that answer Prometheus", NUMBER,
               (Query("sum by (job) (up)", "{{job}}"),)),
         Panel("Rebalances", "Assignments of partitions taken up, within an hour", NUMBER,
-              (Query("sum(increase(footfall_rebalances_total[1h]))", "rebalances"),)),
-        Panel("Recovery", "Time that each worker's last recovery took", SECONDS,
+              hour("footfall_rebalances_total", "job")),
+        Panel("Recovery", "Time that each process' last recovery took", SECONDS,
               (Query("max by (instance) (footfall_recovery_seconds)", "{{instance}}"),)),
-        Panel("Recovered", "Customer records that each worker has read back since it started",
+        Panel("Recovered", "Records that each process has read back since it started",
               NUMBER, (Query("sum by (instance) (footfall_recovered_records_total)",
                              "{{instance}}"),)),
-        Panel("Written", "Bytes that the broker has acknowledged to workers", BYTES_PER_SECOND,
-              rate("footfall_written_bytes_total", "topic")),
+        Panel("Written", "Bytes that the broker has acknowledged to workers and delivery",
+              BYTES_PER_SECOND, rate("footfall_written_bytes_total", "topic")),
         Panel("Memory", "Resident memory of each process", BYTES,
               (Query("sum by (job, instance) (process_resident_memory_bytes)",
                      "{{job}} {{instance}}"),)),

@@ -30,6 +30,7 @@ class Endpoint:
         self.answer = answer
         self.got: list[Got] = []
         self.hangs: set[str] = set()
+        self.takes_s: dict[str, float] = {}
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -63,6 +64,7 @@ class Endpoint:
         body = await request.read()
         if path in self.hangs:
             await asyncio.sleep(HANGS_S)
+        await asyncio.sleep(self.takes_s.get(path, 0))
         status = self.answer(path, webhook_id)
         self.got.append(Got(time.monotonic(), path, webhook_id, body, status))
         return web.Response(status=status)

@@ -1,4 +1,5 @@
-"""A running Footfall as docker-compose.yml runs it: topics, configuration, collector, workers.
+"""A running Footfall as docker-compose.yml runs it: topics, configuration, collector,
+workers, delivery.
 
 All are processes with the same commands and settings; interactions go in over HTTP alone.
 """
@@ -18,14 +19,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from ruamel.yaml import YAML
 
 from footfall.admin import config
+from footfall.admin.cluster import admin_client
+from footfall.errors import DecodeError
 from footfall.events import topics
+from footfall.events.codec import Codecs
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
-from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Worker, Workers
+from tests.delivery.endpoint import Endpoint
+from tests.redis_server import RedisServer
+from tests.system.topics import Tail
+from tests.system.workers import (
+    CUSTOMER_KEY_SECRET,
+    PARTITIONS,
+    SYSTEM_SECRET,
+    Worker,
+    Workers,
+)
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
 WRITE_KEY = "wk_of_the_tests"
@@ -34,14 +47,42 @@ BATCH_ITEMS = 500
 READY_S_MAX = 30.0
 #: Carts are left, and late deadlines settled, within a second or two.
 CONFIGURATION = {"cart": {"idle_s": 1.0}, "clock": {"grace_s": 0.2, "settle_s": 1.0}}
+#: crm gets all that is told of carts and orders; desk refuses, and is soon given up; to mail nobody
+#: has consented.
+ROUTES = """
+destinations:
+  crm:
+    channel: webhook
+    url: http://127.0.0.1:{port}/crm
+    purpose: necessary
+    retry: {{delays_s: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], jitter: 0}}
+    breaker: {{failures: 5, open_s: 1, open_s_max: 1}}
+  desk:
+    channel: webhook
+    url: http://127.0.0.1:{port}/desk
+    purpose: necessary
+    retry: {{delays_s: [0.2]}}
+    breaker: {{failures: 1000}}
+  mail:
+    channel: webhook
+    url: http://127.0.0.1:{port}/mail
+    purpose: marketing
+routes:
+  - {{triggers: [cart_*, order_*], to: [crm]}}
+  - {{triggers: [order_refunded], to: [desk]}}
+  - {{triggers: [cart_abandoned], to: [mail]}}
+"""
 
 Item = dict[str, Any]
 
 
 class Installation:
-    """One collector, workers to start and kill; `targets`: job -> addresses to scrape."""
+    """One collector, workers to start and kill, a delivery with its `receiver`; `targets`: job ->
+    addresses to scrape. `redis`: where workers serve the view.
+    """
 
-    def __init__(self, bootstrap: str, workers: Workers, folder: Path) -> None:
+    def __init__(self, bootstrap: str, workers: Workers, folder: Path, redis: RedisServer
+                 ) -> None:
         config.apply(bootstrap, SYSTEM_SECRET.encode(), CONFIGURATION)
         self._bootstrap = bootstrap
         self._workers = workers
@@ -49,6 +90,13 @@ class Installation:
         self.targets = {"collector": [f"{HOST}:{self._http}"],
                         "worker": [f"{HOST}:{port}" for port in ports]}
         self._ports = ports
+        self.redis, self._redis_url = redis, redis.url
+        self._delivery_port = free_port()
+        self.targets["delivery"] = [f"{HOST}:{self._delivery_port}"]
+        self.receiver = Endpoint(lambda path, _id: 500 if path == "desk" else 200)
+        self._routes = folder / "routes.yaml"
+        self._routes.write_text(ROUTES.format(port=self.receiver.port))
+        self._delivery: Worker | None = None
         self._collector = Process("collector", [sys.executable, "-m", "footfall", "collector"],
                                   folder / "collector.out", {
             **os.environ,
@@ -61,17 +109,31 @@ class Installation:
         self._first: Worker | None = None
 
     def start(self) -> None:
-        """Collector and first worker, up to their being ready."""
+        """Collector, first worker and delivery, up to their being ready."""
         self._collector.start()
         self._first = self._worker(0)
         self._first.until_ready()
+        self.start_delivery()
         deadline = time.monotonic() + READY_S_MAX
         while self.status("GET", "/readyz") != 200:
             assert until(deadline, 0.1) > 0, self._collector.last_lines(15)
 
     def stop(self) -> None:
-        """The collector; the workers are ended by their own fixture."""
+        """The collector; workers and delivery are ended by their own fixture."""
         self._collector.stop(5.0)
+        self.receiver.close()
+
+    def start_delivery(self) -> None:
+        """Up to its being ready."""
+        self._delivery = self._workers.start(
+            "", program=("-m", "footfall", "delivery"), metrics_port=self._delivery_port,
+            routes=self._routes, redis_url=self._redis_url,
+            delivery_allow=f"{HOST}:{self.receiver.port}", delivery_from="earliest").until_ready()
+
+    def stop_delivery(self) -> None:
+        """As at a planned stop."""
+        assert self._delivery is not None
+        assert 0 == self._delivery.stop()
 
     def second_worker(self) -> None:
         """One more joins."""
@@ -98,6 +160,28 @@ class Installation:
                            f"Authorization: Bearer {API_KEY}\r\n\r\n".encode())
             assert b" 200 " in client.recv(64 * 1024)[:15]
             yield
+
+    def tell_again(self) -> None:
+        """The newest trigger of a cart, appended once more: as a worker does after a crash."""
+        tail = Tail(self._bootstrap, topics.TRIGGERS)
+        codec, found = Codecs().trigger, None
+        for one in tail.read():
+            with contextlib.suppress(DecodeError):
+                if codec.decode(one.value)["name"] == "cart_abandoned":
+                    found = one
+        tail.close()
+        assert found is not None
+        key = codec.decode(found.value)["customer_key"].encode()
+        producer = Producer({"bootstrap.servers": self._bootstrap})
+        producer.produce(topics.TRIGGERS, found.value, key, found.partition)
+        assert 0 == producer.flush(10)
+
+    def expire_triggers(self) -> None:
+        """What retention does to triggers that nobody has read for long."""
+        wanted = [TopicPartition(topics.TRIGGERS, n, OFFSET_END) for n in range(PARTITIONS)]
+        admin = admin_client(self._bootstrap)  # gone before its answers, it gives none
+        for done in admin.delete_records(wanted).values():
+            done.result(10)
 
     def put_broken_trigger(self) -> None:
         """A record that nobody can read, in the topic of triggers."""
@@ -134,4 +218,4 @@ class Installation:
     def _worker(self, number: int) -> Worker:
         # Small batches: a burst is then still under way when it is scraped.
         return self._workers.start(f"w{number}", metrics_port=self._ports[number],
-                                   batch_records_max=20)
+                                   batch_records_max=20, redis_url=self._redis_url)

@@ -118,6 +118,40 @@ def _somebody_listens(footfall: Installation, number: str) -> None:
         time.sleep(4)
 
 
+def _a_receiver_is_down(footfall: Installation, number: str) -> None:
+    was = footfall.receiver.answer
+    footfall.receiver.answer = lambda *_: 500
+    footfall.send([_added(u) for u in users("down", number, 30)])
+    time.sleep(6)
+    footfall.receiver.answer = was
+
+
+def _a_receiver_is_slow(footfall: Installation, number: str) -> None:
+    footfall.receiver.takes_s["crm"] = 1.5
+    footfall.send([_added(u) for u in users("slow", number, 30)])
+    time.sleep(6)
+    footfall.receiver.takes_s.clear()
+
+
+def _the_view_is_away(footfall: Installation, number: str) -> None:
+    footfall.redis.pause()
+    footfall.send([_added(u) for u in users("unseen", number, 30)])
+    time.sleep(6)
+    footfall.redis.resume()
+
+
+def _a_trigger_comes_again(footfall: Installation, _number: str) -> None:
+    footfall.tell_again()
+
+
+def _delivery_was_away_for_too_long(footfall: Installation, number: str) -> None:
+    footfall.stop_delivery()
+    footfall.send([_added(u) for u in users("missed", number, 30)])
+    time.sleep(4)
+    footfall.expire_triggers()
+    footfall.start_delivery()
+
+
 def _a_worker_joins(footfall: Installation, _number: str) -> None:
     footfall.second_worker()
 
@@ -149,17 +183,23 @@ SCENARIOS: dict[str, Scenario] = {
     "customers come every day": _customers_come_every_day,
     "a phone was offline": _a_phone_was_offline,
     "somebody listens": _somebody_listens,
+    "a receiver is down": _a_receiver_is_down,
+    "a receiver is slow": _a_receiver_is_slow,
+    "the view is away": _the_view_is_away,
+    "a trigger comes again": _a_trigger_comes_again,
+    "delivery was away for too long": _delivery_was_away_for_too_long,
     "newcomers rush in": _newcomers_rush_in,
     "a worker joins": _a_worker_joins,
     "a worker is killed": _a_worker_is_killed,
 }
 #: Played once: what they move is there before.
-ONCE = {"newcomers rush in", "a worker joins", "a worker is killed"}
+ONCE = {"delivery was away for too long", "newcomers rush in", "a worker joins",
+        "a worker is killed"}
 
 CASES = (
     Case("Accepted", "people look around", {"source": "web"}, by=10),
     Case("Processed", "people look around", {"type": "track"}, by=10),
-    Case("Clock behind", "people look around", how="falls", by=1),
+    Case("Clock behind", "people look around", {"job": "worker"}, how="falls", by=1),
     Case("Collector", "people look around"),
     Case("To the customer's state", "people look around"),
     Case("Checkpoint", "people look around"),
@@ -190,14 +230,30 @@ CASES = (
     Case("Sent to streams", "somebody listens", {"event": "trigger"}, by=1),
     Case("Streams that ended", "somebody listens", {"reason": "client"}, by=0.9),
     Case("Kept from streams", "somebody listens", {"reason": "unreadable"}),
-    Case("Lag", "newcomers rush in", by=100),
+    Case("Sent", "carts are left", {"destination": "crm"}, by=1),
+    Case("To the destination", "carts are left", {"destination": "crm"}, by=0.001),
+    Case("Suppressed and held", "carts are left",
+         {"destination": "mail", "status": "suppressed", "reason": "consent_unknown"}, by=1),
+    Case("Failed attempts", "orders are refunded", {"destination": "desk", "reason": "status"},
+         by=1),
+    Case("Dead", "orders are refunded", {"destination": "desk", "reason": "retries_exhausted"},
+         by=25),
+    Case("Waiting", "a receiver is down", {"destination": "crm"}, by=25),
+    Case("Destination", "a receiver is down", {"destination": "crm"}, by=1),
+    Case("In flight", "a receiver is slow", {"destination": "crm"}, by=5),
+    Case("Attempt", "a receiver is slow", {"destination": "crm"}, by=1),
+    Case("Stale views", "the view is away", {"destination": "mail"}),
+    Case("Repeated triggers", "a trigger comes again", by=0.9),
+    Case("Missed triggers", "delivery was away for too long", by=25),
+    Case("Lag", "newcomers rush in", {"job": "worker"}, by=100),
     Case("Memory", "newcomers rush in", {"job": "worker"}, by=2_000_000),
     Case("Up", "a worker joins", {"job": "worker"}, by=1),
-    Case("Rebalances", "a worker joins", by=0.9),
+    Case("Rebalances", "a worker joins", {"job": "worker"}, by=0.9),
     Case("Recovery", "a worker is killed", how="differs", worker=0),
     Case("Recovered", "a worker is killed", by=1000, worker=0),
 )
 #: Panels that must not move while people only look around: a change is its scenario's.
 UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Carts", "Money in carts", "Orders",
            "Risk", "Up", "Rebalances", "Recovered", "Streams", "Streams that ended",
-           "Kept from streams")
+           "Kept from streams", "Failed attempts", "Dead", "Destination", "Repeated triggers",
+           "Missed triggers")

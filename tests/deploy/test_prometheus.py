@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.deploy import prometheus as real
 from tests.deploy import scenarios
 from tests.deploy.installation import PROMETHEUS, Installation
 from tests.deploy.test_dashboard import GRAPHS
+from tests.redis_server import RedisServer
 from tests.system.workers import Workers
 
 SCRAPE_S = 0.5
@@ -40,10 +41,11 @@ def program() -> Path:
 
 
 @pytest.fixture
-def footfall(footfall_topics: str, tmp_path: Path) -> Iterator[Installation]:
+def footfall(footfall_topics: str, own_redis: Callable[..., RedisServer], tmp_path: Path
+             ) -> Iterator[Installation]:
     """All of it running."""
     workers = Workers(footfall_topics, tmp_path)
-    running = Installation(footfall_topics, workers, tmp_path)
+    running = Installation(footfall_topics, workers, tmp_path, own_redis())
     try:
         running.start()
         yield running
@@ -86,10 +88,11 @@ def test_the_deployed_configuration_is_loaded(program: Path, tmp_path: Path) -> 
     with real.prometheus(PROMETHEUS, tmp_path) as prometheus:
         jobs = prometheus.jobs()
 
-    assert {"collector", "worker"} == jobs.keys()
+    assert {"collector", "worker", "delivery"} == jobs.keys()
     compose = YAML(typ="safe").load(PROMETHEUS.parents[2] / "docker-compose.yml")["services"]
     ports = {"collector": compose["collector"]["ports"][0].rpartition(":")[2],
-             "worker": str(compose["worker"]["environment"]["FOOTFALL_METRICS_PORT"])}
+             **{name: str(compose[name]["environment"]["FOOTFALL_METRICS_PORT"])
+                for name in ("worker", "delivery")}}
     for job, loaded in jobs.items():
         assert f"port: {ports[job]}\n" in loaded
         assert f"- {job}\n" in loaded
@@ -153,7 +156,8 @@ def _quiet(prometheus: real.Prometheus) -> None:
     deadline = time.monotonic() + MOVES_S_MAX
     while True:
         since = time.time() - BEFORE_S
-        seen = [shown(prometheus, panel, since, {}) for panel in ("Accepted", "Processed", "Lag")]
+        seen = [shown(prometheus, panel, since, {})
+                for panel in ("Accepted", "Processed", "Lag", "Waiting")]
         behind = shown(prometheus, "Clock behind", since, {})
         if (all(seen) and not any(value for values in seen for value in values)
                 and min(behind, default=0.0) > RATE_S):
