@@ -65,8 +65,10 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
         "description": _DESCRIPTION,
     }),
     "What a rule acts on": (rules_row.On, {
-        "call": "An interaction: track, page, screen, identify, group or alias",
-        "event": "Its name, of track, page and screen; capitals, blanks and _ make no difference",
+        "call": "An interaction: track, page, screen, identify, group or alias; or delivery: what "
+                "became of one",
+        "event": "Its name, of track, page, screen and delivery; capitals, blanks and _ make no "
+                 "difference, but of delivery",
         "trigger": "A trigger of a table (docs/triggers.md) or of another rule",
         "when": "A condition of tables, segments and counted events that becomes true",
         "becomes": "Of `when`: false for the condition that becomes false",
@@ -105,8 +107,9 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
         "none": "Not one of them holds",
     }),
     "Which events": (computed_row.Over, {
-        "call": "track, page, screen, identify, group or alias; of any where absent",
-        "event": "The name, of track, page and screen",
+        "call": "track, page, screen, identify, group or alias; of any of these where absent; or "
+                "delivery",
+        "event": "The name, of track, page, screen and delivery",
         "where": "A condition on the event itself",
     }),
     "A condition on an event": (computed_row.Condition, {
