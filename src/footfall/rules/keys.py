@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from footfall.tables import computed_row, rules_row, segments_row
+from footfall.testing.delivered import Delivered
 from footfall.testing.scenario import Expected, Scenario, Step
 
 
@@ -146,7 +147,18 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
     "A step of a test": (Step, {
         "send": "An item, as an SDK sends it: {type: track, userId: anna, event: Order Completed}",
         "wait": "A time that passes: 31m, 24h, 1h30m",
+        "deliver": "What became of a delivery: {trigger: cart_abandoned, outcome: dead, "
+                   "destination: crm}",
         "configure": "A change of the configuration",
+    }),
+    "What became of a delivery in a test": (Delivered, {
+        "trigger": "The name of the trigger; the newest one is meant",
+        "outcome": "sent, dead, suppressed, delivered, opened, clicked, bounced or complained",
+        "customer": "Of which customer it is: user_id:anna; of any where absent",
+        "destination": "Its name; test where absent",
+        "channel": "The destination's channel; webhook where absent",
+        "purpose": "The destination's purpose; necessary where absent",
+        "reason": "Why it was suppressed, or failed for good",
     }),
     "What a test expects": (Expected, {
         "trigger": "Its name",
