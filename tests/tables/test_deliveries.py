@@ -16,12 +16,17 @@ from footfall.events.interaction import Interaction
 from footfall.events.outcomes import DEPTH_MAX, NAMES, OUTCOMES
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import DeliveryPayload, Outcome
-from footfall.tables import timeline
+from footfall.tables import rules, timeline
 from footfall.tables.config import Config
+from footfall.tables.row import RowCodec
+from footfall.tables.rules_told import RulesFacts, RulesTold, Wait
+from footfall.view.trigger import trigger
+from tests.events.records import a_trigger
 from tests.tables import events
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, KEYS, RESERVED, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, Shop, counts, ordered, rule
+from tests.tables.unmerging import unmerge
 
 PASSIVE: tuple[Outcome, ...] = ("sent", "dead", "suppressed", "delivered", "bounced", "complained")
 ON_DEAD = {"call": "delivery", "event": "delivery_dead"}
@@ -155,6 +160,28 @@ def test_at_a_pointer_it_goes_on_to_the_owner() -> None:
     assert [] == shop.log.rejected()
     told(shop.log, 3, payload(depth=1), BROWSER)
     assert 1 == len(shop.told("alarm"))
+
+
+def test_at_an_unmerge_outcomes_go_with_the_key_that_they_came_to() -> None:
+    """Folded again they are what they were: only what somebody did moves tables of activity."""
+    log = Log(tables.ALL, 3)
+    ids = {"userId": "anna", "anonymousId": "a1"}
+    log.append(BROWSER, events.plain(START, "m1", {"anonymousId": "a1"}), START)
+    log.append(ANNA, events.plain(START + 1, "m2", ids), START + 1)
+    log.run()
+    told(log, 2, payload("opened", "t1"), BROWSER)
+    told(log, HOUR, payload("dead", "t2"), BROWSER)
+    told(log, HOUR, payload("dead", "t3"))
+    unmerge(log, ANNA, BROWSER)
+    log.run()
+
+    assert ["delivery_dead", ""] == [name for _type, name, *_place in seen(log)]
+    assert ["delivery_dead", "delivery_opened", ""] == [
+        name for _type, name, *_place in seen(log, BROWSER)]
+    assert (START + 1, START + 2) == (
+        log.facts(ANNA, "engagement").last, log.facts(BROWSER, "engagement").last)
+    assert [] == log.rejected()
+    assert log.records() == log.fold_again().records()
 
 
 _happenings = st.lists(
@@ -309,6 +336,15 @@ def test_depth_goes_along_from_rule_to_rule() -> None:
                                         "thanks")}
 
 
+def test_waits_of_before_have_no_depth() -> None:
+    """Rows as version 1 of the table wrote them."""
+    table = rules.TABLE
+    wait = (7, "key", 1, 2, 3, "cause")
+    facts, upgraded = RowCodec(table, msgspec.msgpack.Encoder()).read(
+        msgspec.Raw(msgspec.msgpack.encode((1, [], [0, [], [wait], [], []]))))
+    assert (RulesFacts(), RulesTold(waits=(Wait(*wait, depth=0),))) == (facts, upgraded)
+
+
 def test_a_wait_keeps_its_depth_where_customers_join() -> None:
     shop = Shop([rule("alarm", ON_DEAD, wait="1h")], partitions=3)
     shop.sent(0, {"anonymousId": "a1"}, "Product Viewed")
@@ -339,6 +375,14 @@ def test_triggers_carry_what_their_event_allows() -> None:
     rest = [one for one in shop.log.triggers() if one["emitted_at"] > START]
     assert {b""} == {one["integrations"] for one in rest}
     assert {"later", "next", "session_started"} <= {one["name"] for one in rest}
+
+
+def test_the_document_shows_depth_and_integrations_where_there_are_any() -> None:
+    """All other triggers are shown as they always were."""
+    plain = trigger(a_trigger())
+    assert set() == {"depth", "integrations"} & set(plain)
+    more = trigger(a_trigger(depth=2, integrations=b'{"All":false}'))
+    assert {**plain, "depth": 2, "integrations": msgspec.Raw(b'{"All":false}')} == more
 
 
 def test_what_is_too_long_is_counted() -> None:

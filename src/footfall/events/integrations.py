@@ -24,6 +24,7 @@ NAME_PATTERN: Final = "^[a-z][a-z0-9_-]{0,63}$"
 #: Nobody.
 NOBODY: Final = b'{"All":false}'
 
+_MEMBER = b'"integrations'
 _NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
 
 
@@ -42,6 +43,8 @@ def carried(personal: bytes) -> tuple[bytes, bool]:
     """What triggers carry of an item's `integrations`, as JSON; b"" where it allows all. And
     whether something of it got lost by the limit.
     """
+    if _MEMBER not in personal:  # as `admit` spells it: most events say nothing, and cost nothing
+        return b"", False
     try:
         said = _object.decode(_item.decode(personal).integrations)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
