@@ -35,7 +35,7 @@ def test_without_a_url_the_folder_is_used_and_no_client_imported() -> None:
     program = ("import sys; from footfall.events.registry import codecs_for; codecs_for('');"
                "sys.exit('confluent_kafka' in sys.modules)")
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
-    assert folder_id("trigger", 2) == codecs_for("").trigger.schema_id
+    assert folder_id("trigger", 3) == codecs_for("").trigger.schema_id
 
 
 def test_round_trip_under_the_registrys_ids(registry_url: str) -> None:
