@@ -93,6 +93,27 @@ VIEW_TRIGGERS = Counter("footfall_view_triggers", "Triggers for the index of the
 ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level last announced",
              ["table", "level"])
 
+# delivery
+DELIVERIES = Counter("footfall_deliveries", "Records of footfall.deliveries applied, by what they "
+                     "say", ["destination", "status", "reason"])
+DELIVERIES_WAITING = Gauge("footfall_deliveries_waiting", "Deliveries that have not ended",
+                           ["destination"])
+DELIVERIES_IN_FLIGHT = Gauge("footfall_deliveries_in_flight", "Attempts under way", ["destination"])
+DELIVERY_SECONDS = Histogram(
+    "footfall_delivery_seconds", "From a trigger's firing to its destination's having it",
+    ["destination"], buckets=_LATENCY_S)
+DELIVERY_ATTEMPT_SECONDS = Histogram(
+    "footfall_delivery_attempt_seconds", "Time of one attempt", ["destination"],
+    buckets=_LATENCY_S)
+DELIVERY_STATE = Gauge("footfall_delivery_destination_state", "0: it gets what is sent; 1: its "
+                       "breaker is open; 2: it is disabled", ["destination"])
+DELIVERY_STALE = Counter("footfall_delivery_stale_views", "Deliveries put off because the served "
+                         "view knew less than their trigger", ["destination"])
+DELIVERY_REPEATS = Counter("footfall_delivery_repeats", "Triggers that came again to a destination "
+                           "within the time they are recognised")
+DELIVERY_MISSED = Counter("footfall_delivery_missed_triggers", "Triggers that were gone by "
+                          "retention before they could be delivered")
+
 
 def at_zero(counter: Counter, values: Iterable[str], *before: str) -> None:
     """Show a counter for each value of its last label; `before`: those of the others. Prometheus

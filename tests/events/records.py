@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from footfall.events import amount
-from footfall.events.codec import RejectedRecord, TriggerRecord
+from footfall.events.codec import DeliveryRecord, RejectedRecord, TriggerRecord
 from footfall.events.interaction import Interaction
 
 AT = 1_790_000_000_123
@@ -48,4 +48,19 @@ def a_rejected(**changed: Any) -> RejectedRecord:
         "rejected_at": AT, "topic": "", "partition": -1, "offset": -1, "key_id": None,
         "personal": b"{broken",
     }
+    return {**record, **changed}
+
+
+def a_delivery(**changed: Any) -> DeliveryRecord:
+    """The first step of a webhook's."""
+    record: Any = {
+        "status": "queued", "reason": "", "trigger_id": "0" * 32, "trigger": "cart_abandoned",
+        "customer_key": "user_id:AAAAAAAAAAAAAAAAAAAAAA", "destination": "crm",
+        "channel": "webhook", "medium": "webhook", "purpose": "marketing", "attempt": 0,
+        "at": AT + 10, "due_at": AT + 10, "emitted_at": AT + 1, "code": 0, "took_ms": 0,
+        "trigger_offset": 7, "routes_version": "0123456789ab", "depth": 0, "key_id": None,
+        "personal": b'{"trigger":{"trigger_id":"' + b"0" * 32 + b'","n":1.10}}',
+    }
+    if changed.get("status", "queued") != "queued":
+        record |= {"trigger_offset": -1, "personal": b""}
     return {**record, **changed}

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from footfall.admin.scan import Span
 from footfall.events.codec import Codecs
-from footfall.events.topics import TRIGGERS
+from footfall.events.topics import DELIVERIES, TRIGGERS
 from footfall.query.why import parts
+from footfall.stream.partition import partition_of
 from footfall.view import entry
 from footfall.view.store import Indexed, Store
-from tests.events.records import a_trigger
+from tests.events.records import a_delivery, a_trigger
 from tests.query.test_customer import Setting
 from tests.redis_server import RedisServer
 from tests.system.workers import CUSTOMER_KEY_SECRET
@@ -129,6 +130,34 @@ def test_the_index_is_read_first_and_filled_again(
     assert None is redis.client().get(entry.TRIGGER + b"c" * 32), "it is too old"
     redis.kill()
     assert "topic" == source(in_topic)
+
+
+@pytest.mark.kafka
+def test_what_became_of_a_trigger_is_said(footfall_topics: str, tmp_path: Path) -> None:
+    """Of each destination, from the account of its customer; of others nothing."""
+    now = time.time_ns() // 1_000_000
+    send(footfall_topics, of_rule(AN_ID, emitted_at=now), of_rule("1" * 32, emitted_at=now))
+    mine = {"trigger_id": AN_ID, "customer_key": ANNA.decode(), "emitted_at": now}
+    producer = Producer({"bootstrap.servers": footfall_topics, "linger.ms": 0})
+    for record in (
+            a_delivery(**mine), a_delivery(**mine, status="sent", attempt=1, code=204),
+            a_delivery(**mine, destination="mail", status="suppressed", trigger_offset=7,
+                       reason="consent_withdrawn"),
+            a_delivery(**{**mine, "trigger_id": "c" * 32}, destination="other")):
+        producer.produce(DELIVERIES, CODECS.delivery.encode(record), ANNA, partition_of(ANNA, 4))
+    assert 0 == producer.flush(20)
+
+    done = run(footfall_topics, tmp_path, "why", AN_ID, "--json", "--role", "marketer")
+    shown = json.loads(done.stdout)["deliveries"]
+    assert [("crm", "sent", ""), ("mail", "suppressed", "consent_withdrawn")] == [
+        (one["destination"], one["status"], one["reason"]) for one in shown]
+    assert "withdrawn consent" in shown[1]["text"]
+    people = run(footfall_topics, tmp_path, "why", AN_ID).stdout
+    assert "consent_withdrawn" in people and "it is there" in people
+    nothing = run(footfall_topics, tmp_path, "why", "1" * 32, "--json")
+    assert [] == json.loads(nothing.stdout)["deliveries"]
+    cut = run(footfall_topics, tmp_path, "why", AN_ID, "--json", "--records-max", "2")
+    assert None is json.loads(cut.stdout)["deliveries"], cut.stderr
 
 
 @pytest.mark.kafka

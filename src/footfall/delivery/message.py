@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from footfall.tables.consent_row import ConsentFacts
+from footfall.tables.consent_row import EVERY, ConsentFacts
 
 #: Of a message as it is kept for retries: body, headers, recipient.
 MESSAGE_BYTES_MAX = 262_144
@@ -80,6 +80,8 @@ class Person:
     consent: ConsentFacts | None = None
     #: By their profile; "": not known.
     zone: str = ""
+    #: Purposes that Global Privacy Control denies, by the configuration of their partition.
+    gpc_denies: tuple[str, ...] = (EVERY,)
 
 
 @dataclass(frozen=True, slots=True)

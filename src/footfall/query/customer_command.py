@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 
 from footfall import options
+from footfall.admin.arguments import IDENTIFIER
 from footfall.errors import FootfallError, SettingsError
 from footfall.events.customer_key import KINDS, CustomerKeys
 from footfall.query.customer import find
 from footfall.query.customer_text import text_of
-from footfall.query.identifier import IDENTIFIER
 from footfall.query.rendering import line
 from footfall.query.unmerge_command import unmerge
 from footfall.settings import Role

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from footfall.query.customer_timeline import INTERACTIONS, interactions, told
-from footfall.query.lines import safe
+from footfall.view.terminal import safe
 
 INDENT = (0, 0, 0, 2)
 #: Of one list; `--json` has all.

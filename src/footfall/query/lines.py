@@ -12,9 +12,8 @@ from rich.text import Text
 
 from footfall.events.interaction import VIOLATION
 from footfall.query.rendering import readable
+from footfall.view.terminal import safe
 from footfall.view.trigger import Document
-
-DETAIL_CHARS_MAX = 200
 
 
 def text_of(document: Document) -> Text:
@@ -92,10 +91,3 @@ def _joined(*parts: tuple[str, str] | str | None) -> Text:
             line.append("  " if line else "")
             line.append(safe(words), style=style)
     return line
-
-
-def safe(words: str) -> str:
-    """Text with every character escaped that a terminal could take for an order; long ones cut."""
-    if len(words) > DETAIL_CHARS_MAX:
-        words = words[:DETAIL_CHARS_MAX] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)

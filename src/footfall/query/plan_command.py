@@ -26,10 +26,10 @@ from footfall.events.topics import INTERACTIONS
 from footfall.query import in_force
 from footfall.query.collected import EVERY, Collected, Event
 from footfall.query.in_force import InForce
-from footfall.query.lines import safe
 from footfall.query.unused import Never, Unused, as_json, declared_paths, never_collected, unused
 from footfall.settings import PREFIX, Settings
 from footfall.tables.reads import read_fields
+from footfall.view.terminal import safe
 from footfall.view.trigger import moment
 
 DAY_MS = 86_400_000

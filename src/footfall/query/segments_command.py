@@ -21,7 +21,6 @@ from footfall import options, tables
 from footfall.admin.config_document import located, read_documents
 from footfall.errors import BrokerError, ConfigError
 from footfall.events import topics
-from footfall.query.lines import safe
 from footfall.query.rebuild import bounds, partitions_of
 from footfall.query.segments_count import Judge, Tally, proposed, uncounted
 from footfall.settings import Role
@@ -33,6 +32,7 @@ from footfall.tables.records import Best
 from footfall.tables.stored import PartitionState
 from footfall.view.classes import IDS_CLASS, is_cleared, masked
 from footfall.view.roles import CLEARANCES
+from footfall.view.terminal import safe
 
 SAMPLE_MAX = 1_000
 

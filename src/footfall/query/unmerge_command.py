@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from footfall import options
+from footfall.admin.arguments import IDENTIFIER
 from footfall.admin.history import Place
 from footfall.admin.unmerge import NotOneCustomerError, Plan, Side
 from footfall.errors import SettingsError
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
-from footfall.query.identifier import IDENTIFIER
 from footfall.query.rendering import line
 from footfall.query.unmerge_log import UnmergeLog
 from footfall.settings import Settings

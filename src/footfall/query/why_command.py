@@ -17,6 +17,7 @@ import msgspec
 from rich.console import Console
 
 from footfall import options, tables
+from footfall.admin.arguments import IDENTIFIER, TRIGGER_ID
 from footfall.admin.scan import Scanner, Span, newest
 from footfall.errors import DecodeError, FootfallError, SettingsError
 from footfall.events.codec import Codec, TriggerRecord
@@ -25,18 +26,13 @@ from footfall.events.registry import codecs_for
 from footfall.events.topics import TRIGGERS
 from footfall.query import why as finding
 from footfall.query.customer import Question, find
-from footfall.query.identifier import IDENTIFIER
+from footfall.query.why_deliveries import deliveries_of
 from footfall.query.why_text import why_not_text, why_text
 from footfall.settings import Role, Settings
 from footfall.view.identifiers import key_of
 from footfall.view.roles import CLEARANCES
 from footfall.view.trigger import moment
-from footfall.view.why import (
-    TRIGGER_ID_CHARS,
-    TRIGGER_ID_CHARS_LEAST,
-    fired_of,
-    is_trigger_id,
-)
+from footfall.view.why import fired_of
 from footfall.view.why import why as explained
 from footfall.view.why_classes import ExplanationMask
 from footfall.view.why_not import RULE_UNKNOWN
@@ -47,27 +43,13 @@ DAYS = 30
 RECORDS_MAX = 10_000_000
 
 
-class TriggerId(click.ParamType):
-    """A trigger_id, or its beginning as `tail` shows it."""
-
-    name = "TRIGGER_ID"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id in lower case; fails (exit code 2) for what is none."""
-        text = value.lower()
-        if not is_trigger_id(text, TRIGGER_ID_CHARS_LEAST):
-            self.fail(f"a trigger_id is {TRIGGER_ID_CHARS} characters of 0 to 9 and a to f; "
-                      f"{TRIGGER_ID_CHARS_LEAST} of its beginning will do", param, ctx)
-        return text
-
-
 _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 _role = click.option("--role", type=click.Choice(list(CLEARANCES)), default="owner",
                      show_default=True, help="Show what this role may see, the rest masked.")
 
 
 @click.command()
-@click.argument("trigger_id", type=TriggerId(), metavar="TRIGGER_ID")
+@click.argument("trigger_id", type=TRIGGER_ID, metavar="TRIGGER_ID")
 @_as_json
 @_role
 @click.option("--days", default=DAYS, show_default=True, type=click.IntRange(1, 3650),
@@ -78,10 +60,10 @@ _role = click.option("--role", type=click.Choice(list(CLEARANCES)), default="own
 @click.pass_context
 def why(ctx: click.Context, *, trigger_id: str, as_json: bool, role: Role, days: int,
         records_max: int, data_dir: Path | None) -> None:
-    """Show why a trigger fired: the evidence that was recorded with it.
+    """Show why a trigger fired, by the evidence recorded with it, and what became of it.
 
     From the index where a view is served, else from the topic, its newest part first. TRIGGER_ID
-    may be the beginning that `tail` shows.
+    may be the beginning that `tail` shows. Its deliveries are read from footfall.deliveries.
 
     \b
     Examples:
@@ -90,10 +72,12 @@ def why(ctx: click.Context, *, trigger_id: str, as_json: bool, role: Role, days:
       footfall why 0d4fb0bb --json | jq .conditions
     """
     settings = options.resolved(ctx, data_dir)
-    codec = codecs_for(settings.schema_registry_url).trigger
-    shown = _indexed(settings, trigger_id, codec)
+    codecs = codecs_for(settings.schema_registry_url)
+    shown = _indexed(settings, trigger_id, codecs.trigger)
     if shown is None:
-        shown = _of_topic(settings, trigger_id, codec, days, records_max)
+        shown = _of_topic(settings, trigger_id, codecs.trigger, days, records_max)
+    shown["deliveries"] = deliveries_of(settings.kafka_bootstrap_servers, codecs, shown,
+                                        records_max)
     shown = ExplanationMask(tables.ALL).why(shown, CLEARANCES[role])
     if as_json:
         _print_json(shown)

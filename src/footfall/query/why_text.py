@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from footfall.query.customer_text import INDENT, block, short
-from footfall.query.lines import safe
+from footfall.view.terminal import safe
 
 Parts = list[RenderableType]
 
 
 def why_text(shown: Mapping[str, Any]) -> RenderableType:
-    """A trigger, what it acted on, its conditions, its evidence and its data."""
+    """A trigger, what it acted on, its conditions, its evidence and its data, what became of it."""
     parts: Parts = [_headline(shown)]
     parts.append(_pairs({
         "when": f"{shown['occurred_at']}, emitted at {shown['emitted_at']}",
@@ -40,6 +40,8 @@ def why_text(shown: Mapping[str, Any]) -> RenderableType:
     for name in ("evidence", "data"):
         if shown[name]:
             parts += _titled(name, block(shown[name]))
+    if "deliveries" in shown:
+        parts += _titled("what became of it", _deliveries(shown["deliveries"]))
     if "source" in shown:
         parts += [Text(), Text(f"as recorded, from the {shown['source']['kind']}", style="dim")]
     return Group(*parts)
@@ -90,6 +92,23 @@ def _headline(shown: Mapping[str, Any]) -> Text:
     if shown["held_out"]:
         line.append("  held out", style="yellow")
     return line
+
+
+def _deliveries(rows: Sequence[Mapping[str, Any]] | None) -> RenderableType:
+    """A line a destination, and what comes next."""
+    if rows is None:
+        return Text("not known: footfall.deliveries cannot be read, or holds too much since; "
+                    "`footfall deliveries show` reads it all", style="dim")
+    if not rows:
+        return Text("no route takes it, or delivery has not come to it", style="dim")
+    lines: Parts = []
+    for row in rows:
+        what = [row["status"], row["reason"] and f"({row['reason']})", row["text"]]
+        lines += [
+            Text.assemble((safe(row["destination"]), "bold"), "  ",
+                          safe(" ".join(filter(None, what))), f"  {row['at'] or ''}"),
+            Padding(Text(f"next: {safe(row['next'])}", style="dim"), INDENT)]
+    return Group(*lines)
 
 
 def _conditions(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from footfall.query.lines import safe
 from footfall.testing.scenario import ScenarioFile, read
 from footfall.testing.verdict import Report, run
+from footfall.view.terminal import safe
 
 #: Of triggers that differ, shown for each expectation; `--json` has all.
 SHOWN_MAX = 5

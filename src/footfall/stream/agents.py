@@ -1,39 +1,44 @@
-"""The agent over the log, and the worker's own tasks, attached to a Faust app.
+"""The agents over the topics of an engine, and its own tasks, attached to a Faust app.
 
-Decides nothing: it hands batches to the engine. One agent for all tables: decode once, step each.
+Decides nothing: they hand batches to the engine. One agent for all tables: decode once, step each.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import faust
 
 from footfall.errors import StateRefused
 from footfall.stream.clock import keep_time
-from footfall.stream.engine import Engine
-from footfall.stream.views import CHECKPOINT_S_MAX
+from footfall.stream.log_engine import LogEngine
 
 #: In batches: each may hold thousands of records.
 QUEUE_BATCHES_MAX = 16
 LAST_WORDS_S = 5
 
 
-def attach(app: faust.App, engine: Engine) -> None:
-    """Add the agent `interactions` and the tasks of the engine to an app."""
-    log = app.topic(engine.log_topic, key_serializer="raw", value_serializer="raw",
-                    maxsize=QUEUE_BATCHES_MAX)
+def attach(app: faust.App, engine: LogEngine[Any]) -> None:
+    """Add an agent for each topic of the engine, named as the topic is, and its tasks to an app."""
+    for topic, take in engine.inputs.items():
+        channel = app.topic(topic, key_serializer="raw", value_serializer="raw",
+                            maxsize=QUEUE_BATCHES_MAX)
+        app.agent(channel, name=topic.rpartition(".")[2])(_taking(engine, take))
+    for task in (lambda: keep_time(engine), lambda: _checkpoints(engine), *engine.tasks):
+        app.task(task)
 
-    @app.agent(log, name="interactions")  # type: ignore[untyped-decorator]
-    async def interactions(stream: Any) -> AsyncIterator[None]:
-        """Folds the log into customer records and emits triggers."""
+
+def _taking(engine: LogEngine[Any], take: Callable[[Any], Awaitable[None]]
+            ) -> Callable[[Any], AsyncIterator[None]]:
+    async def taking(stream: Any) -> AsyncIterator[None]:
+        """Hands batches of one topic to the engine."""
         # noack().events(): the only way in which nothing but the engine acknowledges.
         async for event in stream.noack().events():
             try:
-                await engine.process(event)
+                await take(event)
             except StateRefused as error:
                 # What was rejected must be readable before the worker stops because of it.
                 with contextlib.suppress(TimeoutError):
@@ -43,20 +48,10 @@ def attach(app: faust.App, engine: Engine) -> None:
                 engine.fail(error)
         yield  # makes this an async generator, which Faust runs as one actor
 
-    @app.task  # type: ignore[untyped-decorator]
-    async def clock() -> None:
-        await keep_time(engine)
+    return taking
 
-    @app.task  # type: ignore[untyped-decorator]
-    async def views() -> None:
-        if engine.views is not None:
-            await engine.views.run()
 
-    @app.task  # type: ignore[untyped-decorator]
-    async def checkpoints() -> None:
-        wait_s = engine.settings.checkpoint_s
-        if engine.views is not None:
-            wait_s = min(wait_s, CHECKPOINT_S_MAX)
-        while True:
-            await asyncio.sleep(wait_s)
-            await engine.checkpoint()
+async def _checkpoints(engine: LogEngine[Any]) -> None:
+    while True:
+        await asyncio.sleep(engine.checkpoint_s)
+        await engine.checkpoint()

@@ -25,6 +25,8 @@ from footfall.settings import Settings, load
 from footfall.stream.agents import attach
 from footfall.stream.crash import die
 from footfall.stream.engine import Engine
+from footfall.stream.log_engine import LogEngine
+from footfall.stream.metrics_serving import MetricsServing
 from footfall.stream.records import plain
 from footfall.stream.recovery import BulkTableManager
 from footfall.stream.serving import Serving
@@ -41,8 +43,8 @@ HEARTBEATS_A_SESSION = 4
 class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust app that starts and stops an engine with itself."""
 
-    engine: Engine
-    serving: Serving | None = None
+    engine: LogEngine[Any]
+    serving: MetricsServing | None = None
 
     def _create_directories(self) -> None:
         """Faust's folders are for stores on disk: a worker keeps nothing there, and the current
@@ -51,8 +53,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Connect the engine before anything is fetched."""
-        own = sorted(set(self.tables) - {topics.TABLE})
-        if own:
+        if len(self.tables) > 1:
+            own = sorted(set(self.tables) - {topics.TABLE})
             # Our recovery reads customer records; it would start any other table empty.
             die(SettingsError(f"Faust table {own[0]!r}: a worker keeps no tables but its own; put "
                               "yours into a Faust app of its own that reads footfall.triggers"))
@@ -71,9 +73,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         if self.serving is not None:
             await self.serving.stop()
         await super().on_stop()
-        if self.engine.views is not None:
-            await self.engine.views.stop()
-        await self.engine.outbox.stop()
+        await self.engine.stop()
 
 
 def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str = topics.APP_ID,
@@ -83,22 +83,41 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
     `app_id`, `log_topic` and `fold_options` (see `Fold`) are for benchmarks and tests, which fold
     other topics.
     """
+    engine = Engine(
+        settings, tables, fail=die, log_topic=log_topic,
+        changelog_topic=f"{app_id}-{topics.TABLE}-changelog", **shared(settings), **fold_options)
+    if settings.redis_url:
+        views = engine.views = Views(engine, Store(settings.redis_url), settings.view_generation)
+        engine.tasks.append(views.run)
+    app = assemble(engine, app_id, topics.TABLE, "One record per customer: all its tables.")
+    if settings.metrics_port:
+        app.serving = Serving(engine, settings.metrics_host, settings.metrics_port,
+                              ApiKeys(settings.api_key, settings.api_keys))
+    return app
+
+
+def shared(settings: Settings) -> dict[str, Any]:
+    """What every engine is made with: codecs, and the keys of the installation's secrets. Raises
+    `SettingsError` for what is not set.
+    """
     if not settings.kafka_bootstrap_servers:
         raise SettingsError("FOOTFALL_KAFKA_BOOTSTRAP_SERVERS is not set, and no `footfall up` "
                             f"runs in {settings.data_dir}")
     if settings.customer_key_secret is None or settings.system_secret is None:
         raise SettingsError("FOOTFALL_CUSTOMER_KEY_SECRET and FOOTFALL_SYSTEM_SECRET must be set: "
                             "the same for every worker, and permanent")
+    return {"codecs": _codecs(settings),
+            "keys": CustomerKeys(settings.customer_key_secret.encode()),
+            "reserved": Reserved(settings.system_secret.encode())}
+
+
+def assemble(engine: LogEngine[Any], app_id: str, table_name: str, table_help: str) -> WorkerApp:
+    """The Faust app of an engine, with its agents and its table."""
+    settings = engine.settings
     for name in [name for name in faust_codecs.codecs if "pickle" in name]:
         del faust_codecs.codecs[name]
     Service.crash = _crash
     plain()
-    engine = Engine(
-        settings, tables, codecs=_codecs(settings),
-        keys=CustomerKeys(settings.customer_key_secret.encode()),
-        reserved=Reserved(settings.system_secret.encode()), fail=die, log_topic=log_topic,
-        changelog_topic=f"{app_id}-{topics.TABLE}-changelog", **fold_options,
-    )
     app = WorkerApp(
         app_id,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
@@ -124,13 +143,8 @@ def create(settings: Settings, tables: Sequence[AnyTable] = ALL, *, app_id: str 
     app.transport = BatchTransport(app.conf.broker, app)
     app.transport.Consumer = type("WorkerConsumer", (BatchConsumer,), {"engine": engine})
     app.engine = engine
-    if settings.redis_url:
-        engine.views = Views(engine, Store(settings.redis_url), settings.view_generation)
-    if settings.metrics_port:
-        app.serving = Serving(engine, settings.metrics_host, settings.metrics_port,
-                              ApiKeys(settings.api_key, settings.api_keys))
-    table = app.Table(topics.TABLE, partitions=settings.partitions, key_type=bytes,
-                      value_type=bytes, help="One record per customer: all its tables.")
+    table = app.Table(table_name, partitions=settings.partitions, key_type=bytes,
+                      value_type=bytes, help=table_help)
     attach(app, engine)
 
     @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]

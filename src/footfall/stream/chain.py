@@ -19,12 +19,13 @@ from footfall.errors import BrokerError, StateRefused
 from footfall.stream.reader import Reader
 
 if TYPE_CHECKING:
-    from footfall.stream.engine import Engine, Partition
+    from footfall.stream.log_engine import LogEngine, LogPartition
 
 logger = logging.getLogger(__name__)
 
 
-async def check(engine: Engine, partition: Partition, records: Sequence[Any]) -> None:
+async def check(engine: LogEngine[Any], partition: LogPartition[Any], records: Sequence[Any]
+                ) -> None:
     """Raise unless these records follow what was applied, and each other."""
     expected = partition.fold.next_offset
     for record in records:
@@ -36,7 +37,7 @@ async def check(engine: Engine, partition: Partition, records: Sequence[Any]) ->
         expected = record.offset + 1
 
 
-async def check_gap(engine: Engine, number: int, start: int, end: int) -> None:
+async def check_gap(engine: LogEngine[Any], number: int, start: int, end: int) -> None:
     """Raise unless the log holds no record from `start` to before `end`."""
     tp = TopicPartition(engine.log_topic, number)
     async with Reader(engine.settings.kafka_bootstrap_servers) as reader:

@@ -2,23 +2,26 @@
 
     outputs acked -> changed records acked -> `$partition` acked -> batch acked -> offset committed
 
-What is in the changelog may be shown: from then on the served view has it. Decides that order and
+What is in the changelog may be shown. Decides that order and
 nothing else. Must never let a later step begin before the one before it is acknowledged.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from faust.types import TP
 
 from footfall import telemetry
-from footfall.stream import publishing
 from footfall.tables.stored import PARTITION_KEY, PartitionState
 
 if TYPE_CHECKING:
-    from footfall.stream.engine import Engine, Partition
+    from footfall.stream.log_engine import LogEngine, LogPartition
+
+#: A row of the changelog; without a value it has gone.
+Change: TypeAlias = tuple[bytes, bytes | None]
 
 
 class Snapshot(NamedTuple):
@@ -26,14 +29,14 @@ class Snapshot(NamedTuple):
     instant (ms, by our own clock: for people alone).
     """
 
-    partition: Partition
-    changed: list[tuple[bytes, bytes]]
+    partition: LogPartition[Any]
+    changed: Sequence[Change]
     state: PartitionState
     events: list[Any]
     at: int
 
 
-async def take(engine: Engine) -> None:
+async def take(engine: LogEngine[Any]) -> None:
     """Returns when all that was applied before is durable and may be committed."""
     began = time.monotonic()
     epoch = engine.consumer.epoch
@@ -56,27 +59,27 @@ async def take(engine: Engine) -> None:
     for lane in lanes:
         await lane.barrier()
     engine.crash_point("after_changelog")
-    if engine.views is not None:
-        for partition, changed, state, _events, taken_at in snapshots:
-            engine.views.durable(partition, changed, state, taken_at)
+    for snapshot in snapshots:
+        engine.durable(snapshot)
     if epoch == engine.consumer.epoch:
         for (partition, _changed, state, events, _at), lane in zip(snapshots, lanes, strict=True):
             for event in events:
                 event.ack()
             engine.consumer.mark_safe(TP(engine.log_topic, partition.number), state.next_offset,
                                       f"{state.next_offset}:{lane.end_offset}")
+            for topic, offset in state.positions.items():
+                engine.consumer.mark_safe(TP(topic, partition.number), offset, "")
     engine.crash_point("before_commit")
     engine.garbage.after_checkpoint()
     telemetry.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
 
 
-def _snapshot(engine: Engine, partition: Partition) -> Snapshot:
+def _snapshot(engine: LogEngine[Any], partition: LogPartition[Any]) -> Snapshot:
     """Without a pause: nothing is applied meanwhile."""
-    changed = partition.rewrites + partition.fold.snapshot()
+    changed = [*partition.rewrites, *partition.fold.snapshot()]
     events, partition.applied, partition.rewrites = partition.applied, [], []
     partition.moved = False
-    publishing.publish(engine, partition)
-    if engine.views is not None:
-        engine.views.begin(partition, changed)
+    engine.publish(partition)
+    engine.taken(partition, changed)
     now = time.time_ns() // 1_000_000
     return Snapshot(partition, changed, partition.fold.state(), events, now)

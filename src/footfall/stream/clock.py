@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from faust.types import TP
 
 from footfall import telemetry
 from footfall.events.interaction import TICK
-from footfall.stream.engine import Engine, Partition
+from footfall.stream.log_engine import LogEngine, LogPartition
 
 LOOP_S = 0.05
 TICK_INTERVAL_S = 0.2
 
 
-async def keep_time(engine: Engine) -> None:
+async def keep_time(engine: LogEngine[Any]) -> None:
     """Runs as long as the worker."""
     ticked: dict[int, float] = {}
     engine.alive_at = time.monotonic()
@@ -38,7 +39,7 @@ async def keep_time(engine: Engine) -> None:
                 _append(engine, partition, now)
 
 
-def _due(engine: Engine, partition: Partition, now: int) -> bool:
+def _due(engine: LogEngine[Any], partition: LogPartition[Any], now: int) -> bool:
     tp = TP(engine.log_topic, partition.number)
     consumer = engine.consumer
     return (
@@ -49,7 +50,7 @@ def _due(engine: Engine, partition: Partition, now: int) -> bool:
     )
 
 
-def _append(engine: Engine, partition: Partition, now: int) -> None:
+def _append(engine: LogEngine[Any], partition: LogPartition[Any], now: int) -> None:
     value = engine.codecs.interaction.encode(engine.reserved.tick(now))
     engine.outbox.lane(engine.log_topic, partition.number).put([(TICK.encode(), value)])
     telemetry.TICKS.inc()

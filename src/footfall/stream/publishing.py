@@ -30,6 +30,7 @@ from footfall.view.store import Failure
 
 if TYPE_CHECKING:
     from footfall.stream.engine import Engine, Partition
+    from footfall.stream.log_engine import LogEngine, LogPartition
 
 #: Triggers whose `value` is money that a cart held, or that came of it after all.
 MONEY = ("cart_abandoned", "cart_recovered")
@@ -134,7 +135,7 @@ def publish(engine: Engine, partition: Partition) -> None:
     telemetry.CUSTOMERS.labels(partition.number).set(len(fold.store))
 
 
-def lag(engine: Engine, partition: Partition) -> int | None:
+def lag(engine: LogEngine[Any], partition: LogPartition[Any]) -> int | None:
     """Log records that are not yet applied; None before the log's end is known, and while the
     partition is taken from us.
     """

@@ -22,7 +22,7 @@ from footfall import telemetry
 from footfall.errors import StateRefused
 from footfall.stream import changelog
 from footfall.stream.chain import check_gap
-from footfall.stream.engine import LOG_APPEND_TIME, Engine
+from footfall.stream.log_engine import LOG_APPEND_TIME, LogEngine
 from footfall.stream.reader import Reader
 from footfall.tables.fold import log_checksum
 from footfall.tables.record import decode_partition
@@ -32,7 +32,7 @@ from footfall.tables.stored import PartitionState
 logger = logging.getLogger(__name__)
 
 
-async def _take_all(engine: Engine, ranges: dict[int, tuple[int, int]]) -> dict[int, Best]:
+async def _take_all(engine: LogEngine[Any], ranges: dict[int, tuple[int, int]]) -> dict[int, Best]:
     """Read changelog partitions whole."""
     found = {number: Best() for number in ranges}
     async for number, messages in changelog.read(
@@ -42,7 +42,7 @@ async def _take_all(engine: Engine, ranges: dict[int, tuple[int, int]]) -> dict[
     return found
 
 
-async def recover(engine: Engine, numbers: Iterable[int]) -> None:
+async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
     """Read and prove the partitions `numbers`; the engine owns them afterwards."""
     wanted = sorted(set(numbers) - engine.retained())
     if not wanted:
@@ -77,6 +77,7 @@ async def recover(engine: Engine, numbers: Iterable[int]) -> None:
         if start < first:
             await check_gap(engine, n, start, first)
             partition.fold.pass_gap(first)
+    await engine.recovered(wanted)
     took = time.monotonic() - began
     telemetry.RECOVERY_SECONDS.set(took)
     logger.info("recovered %d partitions, %d customers, in %.2f s", len(wanted), rows, took)
@@ -106,8 +107,10 @@ def _prove(number: int, highest: int, state: PartitionState | None, *, end: int,
                 "has lost state. Fold anew (docs/engine.md)")
 
 
-async def _prove_last(engine: Engine, reader: Reader, states: dict[int, PartitionState | None],
-                      bounds: dict[TopicPartition, tuple[int, int]]) -> None:
+async def _prove_last(
+    engine: LogEngine[Any], reader: Reader, states: dict[int, PartitionState | None],
+    bounds: dict[TopicPartition, tuple[int, int]],
+) -> None:
     """The last record read must still be the same one; gone by retention is no difference."""
     ranges = {}
     for number, state in states.items():

@@ -25,7 +25,7 @@ from faust.types import TP, ConsumerMessage
 from footfall.errors import StateRefused
 
 if TYPE_CHECKING:
-    from footfall.stream.engine import Engine
+    from footfall.stream.log_engine import LogEngine
 
 FETCH_TIMEOUT_S = 0.25
 CLOSED_SLEEP_S = 0.02
@@ -83,7 +83,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """The consumer of the worker: batches of the log to the engine, the rest as Faust does it."""
 
-    engine: Engine
+    engine: LogEngine[Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +100,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _is_log(self, tp: TP) -> bool:
-        return bool(tp.topic == self.engine.log_topic)
+        return tp.topic in self.engine.inputs
 
     # -- fetching ------------------------------------------------------------------------------
 
@@ -246,7 +246,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Nothing is fetched until recovery of this very assignment opens the gate."""
         self._close()
-        self.engine.keep_only({tp.partition for tp in assigned if self._is_log(tp)})
+        self.engine.keep_only(
+            {tp.partition for tp in assigned if tp.topic == self.engine.log_topic})
         await super().on_partitions_assigned(assigned, generation_id)
 
     def open_gate(self, epoch: int) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from footfall.stream.engine import Engine, Partition
+    from footfall.stream.log_engine import LogEngine, LogFold, LogPartition
 
 #: Customers whose timers are stepped in one go: some 20 ms.
 FIRED_MAX = 250
@@ -27,11 +27,12 @@ WAIT_S = 0.01
 AHEAD_MS_MAX = 60_000
 
 
-async def apply(engine: Engine, partition: Partition, records: Sequence[Any]) -> int | None:
+async def apply(engine: LogEngine[Any], partition: LogPartition[Any], records: Sequence[Any]
+                ) -> int | None:
     """Apply records up to the first that lies ahead of our clock; how many were. None when the
     partition has gone meanwhile.
     """
-    fold = partition.fold
+    fold: LogFold = partition.fold
     until = time.time() * 1000 + AHEAD_MS_MAX
     applied = fold.apply_all(records, until, FIRED_MAX)
     while fold.open:

@@ -81,8 +81,8 @@ class Schedules:
 
     def _push(self, name: str, zone: str, at: int) -> None:
         said = _schedule(self._rules[name])
-        instant, day = following(said.at, said.days, zone, at)
-        heapq.heappush(self._heap, (instant, name, zone, day))
+        found, day = following(said.at, said.days, zone, at)
+        heapq.heappush(self._heap, (found, name, zone, day))
 
 
 def following(at: str, days: Iterable[str], zone: str, since: int) -> tuple[int, date]:
@@ -90,15 +90,18 @@ def following(at: str, days: Iterable[str], zone: str, since: int) -> tuple[int,
     day = datetime.fromtimestamp(since / 1000, UTC).date() - timedelta(days=2)
     wanted = {DAYS.index(name) for name in days}
     while True:
-        if day.weekday() in wanted and (instant := _instant(at, zone, day)) >= since:
-            return instant, day
+        if day.weekday() in wanted and (found := instant(at, zone, day)) >= since:
+            return found, day
         day += timedelta(days=1)
 
 
 @lru_cache(maxsize=65_536)
-def _instant(at: str, zone: str, day: date) -> int:
+def instant(at: str, zone: str, day: date, *, last: bool = False) -> int:
+    """The instant (ms) of a local time: the end of the hour that a change of clocks leaves out; of
+    one that comes twice the first, or the last.
+    """
     info = zone_info(zone)
-    local = datetime.combine(day, time.fromisoformat(at), info)
+    local = datetime.combine(day, time.fromisoformat(at), info).replace(fold=int(last))
     there = local.astimezone(UTC)
     if there.astimezone(info).replace(tzinfo=None) != local.replace(tzinfo=None):
         # Left out: the offsets before and after it give instants on both sides of the change.
@@ -130,8 +133,13 @@ def zone_of(profile: Any) -> str:
                     zone = _text(traits[n + 1])
                 except msgspec.MsgspecError:
                     return ""
-                return zone if zone in _names() else ""
+                return zone if is_zone(zone) else ""
     return ""
+
+
+def is_zone(name: str) -> bool:
+    """Whether the package has a zone of this name."""
+    return name in _names()
 
 
 @cache

@@ -70,7 +70,8 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
 
     `next_offset` is the first not yet read; `last_*` describe the last record read (-1: none).
     `key_fingerprint` tells the secret of the customer keys: under another one every customer would
-    be a stranger (law 6).
+    be a stranger (law 6). `positions`: of each other topic that is read beside the log, the first
+    offset not yet read.
     """
 
     next_offset: int = 0
@@ -81,6 +82,7 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     last_appended_at: int = 0
     last_checksum: int = 0
     key_fingerprint: str = ""
+    positions: dict[str, int] = {}
 
     def encode(self) -> bytes:
         """Changelog value: the watermark in the header is the last offset covered. The content of

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from footfall.events.codec import TriggerRecord
-from footfall.query.lines import safe
+from footfall.view.terminal import safe
 
 LINES_MAX = 3
 FACTORS_MAX = 3

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 ANSWER_S_MAX = 0.5
 MARKS_S = 0.25
+#: Where somebody needs them now, no more often than that.
+RENEWED_S_MIN = 0.02
 REST_S = 1.0
 #: Asked for in one question (of the index: at once), and waiting for theirs.
 ASKED_MAX = 100
@@ -64,6 +66,8 @@ class Served:
         self._waiting: list[tuple[bytes, asyncio.Future[bytes | None]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._rested_at = 0.0
+        self._renewing: asyncio.Task[bool] | None = None
+        self._renewed_at = 0.0
         self._index_asked = 0
 
     @contextlib.asynccontextmanager
@@ -81,6 +85,30 @@ class Served:
     async def is_whole(self) -> bool:
         """Whether every partition is in the view now: a customer who is not there is unknown."""
         return await self._refresh() and len(self._marks) == len(self._partitions)
+
+    @property
+    def partitions(self) -> int:
+        """How many the log has."""
+        return len(self._partitions)
+
+    @property
+    def marks(self) -> Mapping[int, Mark]:
+        """By partition, as they were read last. What they say holds of what is read after: who has
+        them keeps them as they are.
+        """
+        return self._marks
+
+    async def renew(self) -> bool:
+        """Read the marks now, together with all who ask meanwhile; False where that was done a
+        moment ago, or Redis did not answer.
+        """
+        if self._renewing is None:
+            now = time.monotonic()
+            if now - self._renewed_at < RENEWED_S_MIN or now < self._rested_at:
+                return False
+            self._renewing = asyncio.create_task(self._refresh())
+            self._renewing.add_done_callback(self._renewed)
+        return await asyncio.shield(self._renewing)
 
     async def get(self, key: bytes, names: Collection[str]) -> Found | None:
         """A customer, with the rows of these tables; None where the view does not have it. Raises
@@ -167,6 +195,9 @@ class Served:
         while True:
             await asyncio.sleep(MARKS_S)
             await self._refresh()
+
+    def _renewed(self, _task: asyncio.Task[bool]) -> None:
+        self._renewing, self._renewed_at = None, time.monotonic()
 
     async def _refresh(self) -> bool:
         """Whether Redis answered. Marks that it no longer has are gone: it was emptied, and is

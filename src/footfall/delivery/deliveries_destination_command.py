@@ -1,0 +1,93 @@
+"""`footfall deliveries enable` and `disable`: a destination is switched by a record a partition.
+
+Decides what a name may be, and what is said afterwards. Must never call it done before each
+partition has its record.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from footfall import options
+from footfall.delivery import deliveries_options as shared
+from footfall.delivery.deliveries_append import Appender
+from footfall.delivery.deliveries_destination import BY_ADMINISTRATOR, key_of, switched
+from footfall.delivery.deliveries_log import DeliveriesLog
+from footfall.delivery.routes_row import NAME_PATTERN
+from footfall.view.trigger import moment
+
+#: Of a record that disables.
+REASONS = (BY_ADMINISTRATOR, "failing", "gone")
+
+
+class Name(click.ParamType):
+    """Of a destination."""
+
+    name = "DESTINATION"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; fails (exit code 2) for what cannot be one."""
+        if re.fullmatch(NAME_PATTERN, value) is None:
+            self.fail("a destination's name is 1 to 64 of a to z, 0 to 9, _ and -, and begins with "
+                      "a letter", param, ctx)
+        return value
+
+
+@click.command()
+@click.argument("destination", type=Name(), metavar="DESTINATION")
+@shared.as_json
+@options.data_dir
+@click.pass_context
+def enable(ctx: click.Context, *, destination: str, as_json: bool, data_dir: Path | None) -> None:
+    """Enable a destination that was disabled: new triggers go there again.
+
+    What died meanwhile is begun anew by `recover`. May be run again.
+
+    \b
+    Example:
+      footfall deliveries enable crm
+    """
+    _switch(shared.access(ctx, data_dir), destination, "enabled", as_json=as_json)
+
+
+@click.command()
+@click.argument("destination", type=Name(), metavar="DESTINATION")
+@click.option("--reason", type=click.Choice(REASONS), default=BY_ADMINISTRATOR, show_default=True,
+              help="What is recorded.")
+@shared.as_json
+@options.data_dir
+@click.pass_context
+def disable(ctx: click.Context, *, destination: str, reason: str, as_json: bool,
+            data_dir: Path | None) -> None:
+    """Send nothing to a destination any more, until it is enabled.
+
+    What it is to get dies meanwhile, with the reason destination_disabled: `recover` begins it
+    anew. May be run again.
+
+    \b
+    Example:
+      footfall deliveries disable crm
+    """
+    _switch(shared.access(ctx, data_dir), destination, "disabled", reason, as_json=as_json)
+
+
+def _switch(place: shared.Access, destination: str, status: Literal["disabled", "enabled"],
+            reason: str = "", *, as_json: bool) -> None:
+    now = shared.now_ms()
+    value = place.codecs.delivery.encode(switched(destination, status, reason, now))
+    with DeliveriesLog(place.bootstrap, place.codecs) as log:
+        partitions = sorted(log.ends())
+    appender = Appender(place.bootstrap)
+    for partition in partitions:
+        appender.add(partition, key_of(destination), value)
+    appender.finish()
+    if as_json:
+        shared.print_json({"destination": destination, "status": status, "reason": reason,
+                           "partitions": len(partitions), "at": moment(now)})
+    else:
+        click.echo(f"{destination} is {status}, on all {len(partitions)} partitions: delivery does "
+                   "it when it comes there")

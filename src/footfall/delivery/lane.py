@@ -1,0 +1,302 @@
+"""The way to one destination: whose turn it is, how many at a time, and what became of each.
+
+Each destination has a task of its own, its own places and its own queue, so that one that hangs
+harms no other (bulkhead). An attempt is recorded, and the record acknowledged, before it is made;
+what became of it is recorded before its place is given to another. Decides order, places, rate and
+breaker; what may go is `decide.py`'s, what is sent is the channel's. Must never keep anything that
+is not in a row: whatever this holds may be lost at any instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from footfall import telemetry
+from footfall.delivery import decide, health, reasons, row
+from footfall.delivery.decide import Verdict
+from footfall.delivery.health import Health
+from footfall.delivery.message import Attempt, Channel, Message, Outcome, Person, RenderError
+from footfall.delivery.people import Stale
+from footfall.delivery.rate import Rate
+from footfall.delivery.record import About, whole
+from footfall.delivery.routes_row import AnyDestination
+from footfall.delivery.row import Pending
+
+if TYPE_CHECKING:
+    from footfall.delivery.engine import DeliveryEngine
+    from footfall.delivery.partition import DeliveryPartition
+
+logger = logging.getLogger(__name__)
+
+#: Decided in one go, before others get the event loop.
+TURN_MAX = 100
+#: How soon a customer is looked at again of whom the view knew less than their trigger.
+STALE_MS = 200
+#: What a channel may take beyond its own time-out.
+GRACE_S = 2.0
+NOBODY = Person()
+
+
+class Case(NamedTuple):
+    """A delivery whose turn it is. `offset`: of its trigger, where nothing is recorded of it yet.
+    """
+
+    partition: DeliveryPartition
+    key: bytes
+    pending: Pending
+    offset: int = -1
+
+    @property
+    def customer_key(self) -> str:
+        """Whose it is."""
+        return row.parts(self.key)[0]
+
+
+class Try(NamedTuple):
+    """An attempt: what is sent, and which one it is."""
+
+    case: Case
+    message: bytes
+    number: int
+
+
+class Lane:
+    """One destination's."""
+
+    def __init__(self, engine: DeliveryEngine, name: str, destination: AnyDestination,
+                 channel: Channel) -> None:
+        self.name = name
+        self.destination = destination
+        self.channel = channel
+        kind = str(destination.__struct_config__.tag)
+        self.about = About(name, kind, decide.medium_of(kind, destination), destination.purpose,
+                           engine.routes.version)
+        self.counted_as = row.counted_as(self.about.medium, destination.purpose)
+        self.needs_person = channel.needs_person or decide.needs_person(destination)
+        self.health = Health()
+        self.in_flight = 0
+        self._engine = engine
+        self._rate = Rate(destination.rate_per_s)
+        self._ready: deque[tuple[DeliveryPartition, bytes]] = deque()
+        self._in_ready: set[tuple[int, bytes]] = set()
+        self._later: list[tuple[int, int, bytes, DeliveryPartition]] = []
+        self._wake = asyncio.Event()
+
+    # -- whose turn it is ------------------------------------------------------------------------
+
+    def look(self, partition: DeliveryPartition, key: bytes) -> None:
+        """Something of a customer's deliveries to here has changed."""
+        one, look_at = self._next(partition, key)
+        if one is not None:
+            self._offer(partition, key)
+        elif look_at:
+            heapq.heappush(self._later, (look_at, partition.number, key, partition))
+            self._wake.set()
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether others are before whoever comes now."""
+        return bool(self._ready)
+
+    def changed(self, found: Health, partitions: Iterable[DeliveryPartition]) -> None:
+        """It was disabled or enabled: everything that waits for it is looked at."""
+        self.health = found
+        for partition in partitions:
+            for key in partition.fold.rows.waiting_keys():
+                if row.parts(key)[1] == self.name:
+                    self.look(partition, key)
+        self._wake.set()
+
+    def _offer(self, partition: DeliveryPartition, key: bytes) -> None:
+        if (partition.number, key) not in self._in_ready:
+            self._in_ready.add((partition.number, key))
+            self._ready.append((partition, key))
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Runs as long as the process."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._until_next(self._engine.now()))
+            self._wake.clear()
+            while await self.turn():
+                self._engine.alive()
+                await asyncio.sleep(0)
+
+    def _until_next(self, now: int) -> float:
+        wait_ms = self._later[0][0] - now if self._later else 1_000
+        if self._ready:
+            wait_ms = min(wait_ms, 50)
+        return min(max(wait_ms, 1), 1_000) / 1_000
+
+    def room(self) -> int:
+        """How many may begin now."""
+        now = self._engine.now()
+        may = health.may_send(self.health, now, is_probing=self.in_flight > 0)
+        if self._engine.is_stopping or may == "no":
+            return 0
+        places = self.destination.concurrency_max - self.in_flight
+        return min(places, 1 if may == "probe" else TURN_MAX, self._rate.room(time.monotonic()))
+
+    async def turn(self) -> bool:
+        """Decide about those whose turn it is; whether there may be more."""
+        engine, now = self._engine, self._engine.now()
+        while self._later and self._later[0][0] <= now:
+            _at, _number, key, partition = heapq.heappop(self._later)
+            self._offer(partition, key)
+        room = TURN_MAX if self.health.disabled_at and not engine.is_stopping else self.room()
+        cases = self._cases(room)
+        if not cases:
+            return False
+        people = await asyncio.gather(*map(self._person, cases), return_exceptions=True)
+        for case, person in zip(cases, people, strict=True):
+            if not self._is_so_still(case):
+                self._offer(case.partition, case.key)
+                continue
+            if isinstance(person, Stale):
+                telemetry.DELIVERY_STALE.labels(self.name).inc()
+                heapq.heappush(self._later, (engine.now() + STALE_MS, case.partition.number,
+                                             case.key, case.partition))
+            elif isinstance(person, BaseException):
+                raise person
+            else:
+                self.decide(case, person)
+        return bool(self._ready) and (bool(self.health.disabled_at) or self.room() > 0)
+
+    def _cases(self, room: int) -> list[Case]:
+        cases: list[Case] = []
+        for _ in range(len(self._ready)):
+            if len(cases) >= room:
+                break
+            partition, key = self._ready.popleft()
+            self._in_ready.discard((partition.number, key))
+            if not self._engine.holds(partition):
+                continue
+            customer_key = row.parts(key)[0]
+            if partition.unfolded(customer_key):
+                partition.pass_over(customer_key, key)
+                continue
+            one, look_at = self._next(partition, key)
+            if one is not None:
+                cases.append(Case(partition, key, one))
+            elif look_at:
+                heapq.heappush(self._later, (look_at, partition.number, key, partition))
+        return cases
+
+    def _next(self, partition: DeliveryPartition, key: bytes) -> tuple[Pending | None, int]:
+        """What is next of a customer, or when to look again; of a destination that is disabled
+        everything is.
+        """
+        going = partition.going.get(key, ())
+        pending = partition.fold.rows.destination_row(key).pending
+        if self.health.disabled_at:
+            return next((one for one in pending if one.trigger_id not in going), None), 0
+        return decide.turn(pending, self.destination.order, going, self._engine.now())
+
+    def _is_so_still(self, case: Case) -> bool:
+        """Whether nothing has changed while the view was asked."""
+        partition = case.partition
+        return (self._engine.holds(partition) and not partition.unfolded(case.customer_key)
+                and any(case.pending is one
+                        for one in partition.fold.rows.destination_row(case.key).pending))
+
+    async def _person(self, case: Case) -> Person | None:
+        if not self.needs_person or self.health.disabled_at:
+            return NOBODY
+        return await self._engine.person(case.customer_key, case.pending.emitted_at)
+
+    # -- what is decided -------------------------------------------------------------------------
+
+    def decide(self, case: Case, person: Person | None) -> None:
+        """Record what becomes of a delivery now, and see to it."""
+        self.carry_out(case, *self._verdict(case, person))
+
+    def _verdict(self, case: Case, person: Person | None) -> tuple[Verdict, bytes]:
+        """What becomes of it, and its message where there is one."""
+        now, pending = self._engine.now(), case.pending
+        if self.health.disabled_at:
+            return Verdict(reasons.DEAD, "destination_disabled"), pending.message
+        found = decide.may_go(
+            self.destination, self.about.medium, person, emitted_at=pending.emitted_at, now=now,
+            sent_at=case.partition.sent_at(case.key, self.counted_as, now))
+        if found.status != reasons.SENDING or pending.message:
+            return found, pending.message
+        try:
+            trigger = msgspec.json.decode(pending.document)
+            message = self.channel.render(trigger, pending.document, person or NOBODY)
+            return found, msgspec.json.encode(message)
+        except RenderError as error:
+            logger.warning("destination %s: %s", self.name, error)
+            status = reasons.SUPPRESSED if error.is_suppression else reasons.DEAD
+            return Verdict(status, error.reason), b""
+
+    def carry_out(self, case: Case, verdict: Verdict, message: bytes = b"") -> None:
+        """Record a verdict; where it goes, send once the record is acknowledged."""
+        partition, key, pending, offset = case
+        number, then = pending.attempt, None
+        if verdict.status == reasons.SENDING:
+            # One that began and whose end is not known is the same attempt.
+            number += pending.state != row.GOES
+            self.in_flight += 1
+            self._rate.take()
+            partition.begin(key, pending.trigger_id)
+            attempt = Try(case, message, number)
+
+            def then() -> None:
+                self._engine.keep(asyncio.create_task(self._send(attempt)))
+        said: dict[str, Any] = {}
+        if offset >= 0 or verdict.status == reasons.DEAD:
+            said = whole(pending, message)
+        elif message and not pending.message:
+            said = {"message": msgspec.Raw(message)}
+        self._engine.record(partition, self.about.step(
+            case.customer_key, pending, verdict, now=self._engine.now(), attempt=number, said=said,
+            trigger_offset=offset), then)
+
+    async def _send(self, attempt: Try) -> None:
+        (partition, key, pending, _offset), message, number = attempt
+        told = Attempt(pending.trigger_id, pending.trigger_id, pending.name,
+                       attempt.case.customer_key, number, self._engine.now() / 1000)
+        began = time.monotonic()
+        self._engine.crash_point("before_send")
+        try:
+            outcome = await asyncio.wait_for(
+                self.channel.send(msgspec.json.decode(message, type=Message), told),
+                self.destination.timeout_s + GRACE_S)
+        except TimeoutError:
+            outcome = Outcome("retry", "timeout")
+        finally:
+            self.in_flight -= 1
+            partition.end(key, pending.trigger_id)
+            self._wake.set()
+        self._engine.crash_point("after_send")
+        took_s = time.monotonic() - began
+        telemetry.DELIVERY_ATTEMPT_SECONDS.labels(self.name).observe(took_s)
+        if self._engine.may_record(partition):
+            self._ended(attempt, outcome, round(took_s * 1000))
+
+    def _ended(self, attempt: Try, outcome: Outcome, took_ms: int) -> None:
+        now, (case, message, number) = self._engine.now(), attempt
+        self.health = health.after(self.health, self.destination.breaker, outcome, now)
+        for verdict in decide.after(self.destination, number, outcome, now,
+                                    case.pending.trigger_id + self.name):
+            said = whole(case.pending, message) if verdict.status == reasons.DEAD else {}
+            self._engine.record(case.partition, self.about.step(
+                case.customer_key, case.pending, verdict, now=now, attempt=number, said=said,
+                outcome=outcome, took_ms=took_ms))
+        if outcome.result == "sent":
+            telemetry.DELIVERY_SECONDS.labels(self.name).observe(
+                max(0, now - case.pending.emitted_at) / 1000)
+        elif outcome.result == "gone":
+            self._engine.disable(self, "gone")
+        elif health.overdue(self.health, self.destination.disable_after_s, now):
+            self._engine.disable(self, "failing")

@@ -1,0 +1,87 @@
+"""Triggers become deliveries: each goes to every destination that a route names for it, once.
+
+Decides what is recorded first of a delivery: that it goes at once, where nothing of it has to be
+asked of others, that it waits its turn, or that it never leaves and why. Must never pass over a
+trigger that a route names without a record of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from footfall import telemetry
+from footfall.delivery import reasons, row
+from footfall.delivery.decide import Verdict
+from footfall.delivery.lane import NOBODY, Case, Lane
+from footfall.delivery.row import Pending
+from footfall.events.codec import TriggerRecord
+from footfall.view.trigger import trigger as document_of
+
+if TYPE_CHECKING:
+    from footfall.delivery.engine import DeliveryEngine
+    from footfall.delivery.partition import DeliveryPartition
+
+#: Of one customer to one destination; of one destination in one partition.
+ROW_PENDING_MAX = 100
+ROW_BYTES_MAX = 200_000
+WAITING_MAX = 100_000
+WAITING_BYTES_MAX = 64 << 20
+
+
+class Planner:
+    """For all partitions of one process."""
+
+    def __init__(self, engine: DeliveryEngine) -> None:
+        self._engine = engine
+
+    def plan(self, partition: DeliveryPartition, trigger: TriggerRecord, offset: int) -> None:
+        """Record what becomes of one trigger, at its offset."""
+        data = msgspec.json.decode(trigger["data"])
+        names = self._engine.routes.targets(trigger["name"], data)
+        if not names:
+            return
+        document = msgspec.json.encode(document_of(trigger))
+        for name in names:
+            self._deliver(partition, self._engine.lanes[name], trigger, document, offset)
+
+    def _deliver(self, partition: DeliveryPartition, lane: Lane, trigger: TriggerRecord,
+                 document: bytes, offset: int) -> None:
+        now = self._engine.now()
+        trigger_id, customer_key = trigger["trigger_id"], trigger["customer_key"]
+        key = row.row_key(customer_key, lane.name)
+        held = partition.fold.rows.destination_row(key)
+        if held.knows(trigger_id) or held.find(trigger_id) is not None:
+            telemetry.DELIVERY_REPEATS.inc()
+            return
+        pending = Pending(trigger_id, trigger["name"], row.WAITS, 0, now, now,
+                          trigger["emitted_at"], 0, document)
+        case = Case(partition, key, pending, offset)
+        never = self._never(partition, lane, trigger, pending, held)
+        if never is not None:
+            lane.carry_out(case, never)
+        elif self._may_go_at_once(partition, lane, customer_key, held):
+            lane.decide(case, NOBODY)
+        else:
+            lane.carry_out(case, Verdict(reasons.QUEUED, due_at=now))
+
+    def _never(self, partition: DeliveryPartition, lane: Lane, trigger: TriggerRecord,
+               pending: Pending, held: row.DestinationRow) -> Verdict | None:
+        """Why it does not even wait; None: it does."""
+        if trigger["held_out"]:
+            return Verdict(reasons.SUPPRESSED, "held_out")
+        if lane.health.disabled_at:
+            return Verdict(reasons.DEAD, "destination_disabled")
+        rows = partition.fold.rows
+        of_row = sum(p.size for p in held.pending) + pending.size
+        if (len(held.pending) + partition.unfolded(trigger["customer_key"]) >= ROW_PENDING_MAX
+                or of_row > ROW_BYTES_MAX or rows.waiting[lane.name] >= WAITING_MAX
+                or rows.waiting_bytes[lane.name] >= WAITING_BYTES_MAX):
+            return Verdict(reasons.DEAD, "backlog_full")
+        return None
+
+    def _may_go_at_once(self, partition: DeliveryPartition, lane: Lane, customer_key: str,
+                        held: row.DestinationRow) -> bool:
+        return (not lane.needs_person and not held.pending and not lane.has_waiting
+                and not partition.unfolded(customer_key) and lane.room() > 0)
