@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from footfall import running
@@ -52,6 +53,21 @@ def test_secrets_of_one_cluster_are_not_used_on_another(tmp_path: Path) -> None:
         running.write(tmp_path, TOLD)
 
         assert settings == resolve(settings)
+
+
+def test_the_secret_that_up_made_is_found_by_its_name(tmp_path: Path) -> None:
+    """Beside the variables of the environment, which win; a dead `up` has none."""
+    told = msgspec.structs.replace(TOLD, webhook_secret="made")
+    with DataDir(tmp_path).lock():
+        running.write(tmp_path, told)
+        assert {"UP_WEBHOOK_SECRET": "made", "A": "b"} == running.secrets(tmp_path, {"A": "b"})
+        assert {"UP_WEBHOOK_SECRET": "mine"} == running.secrets(
+            tmp_path, {"UP_WEBHOOK_SECRET": "mine"})
+        running.write(tmp_path, TOLD)
+        assert {} == running.secrets(tmp_path, {})
+    running.write(tmp_path, told)
+
+    assert {} == running.secrets(tmp_path, {})
 
 
 def test_the_file_of_a_dead_up_is_not_believed(tmp_path: Path) -> None:

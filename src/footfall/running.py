@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,8 @@ from footfall.settings import Settings
 
 FILE = "up.json"
 LOCK = "lock"
+#: The variable that the routes of `up --webhook` name.
+WEBHOOK_SECRET = "UP_WEBHOOK_SECRET"  # noqa: S105 - a name
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,16 @@ def resolve(settings: Settings) -> Settings:
         routes=settings.routes or found.routes,
         delivery_allow=settings.delivery_allow or found.delivery_allow,
     )
+
+
+def secrets(data_dir: str | Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that routes may name: those of the environment, and what a running `up` made
+    for its own.
+    """
+    found = running(data_dir)
+    made = {} if found is None or not found.webhook_secret else {
+        WEBHOOK_SECRET: found.webhook_secret}
+    return {**made, **environment}
 
 
 def write_private(file: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 from footfall.delivery import routes
 from footfall.delivery.routes_row import WebhookDestination
 from footfall.errors import ConfigError, SettingsError
+from footfall.running import WEBHOOK_SECRET
 from footfall.settings import Settings, load
 from footfall.up import children, machine
 from footfall.up.brokers import Choice
@@ -17,7 +18,7 @@ from footfall.up.data_dir import DataDir
 from footfall.up.machine import Ports
 from footfall.up.screen import Screen
 from footfall.up.supervisor import Plan
-from footfall.up.webhook import SECRET, address_of, with_webhook
+from footfall.up.webhook import address_of, with_webhook
 
 URL = "http://localhost:3000/footfall"
 
@@ -50,7 +51,7 @@ def test_every_trigger_goes_to_the_webhook(tmp_path: Path) -> None:
     assert ["webhook"] == found.targets("anything_at_all", {})
     hook = found.destinations["webhook"]
     assert isinstance(hook, WebhookDestination)
-    assert ("necessary", URL, (SECRET,), 0) == (
+    assert ("necessary", URL, (WEBHOOK_SECRET,), 0) == (
         hook.purpose, hook.url, hook.secret_env, hook.disable_after_s)
     assert 0o600 == stat.S_IMODE(Path(made.routes).stat().st_mode)
     assert ("localhost:3000", "earliest") == (made.delivery_allow, made.delivery_from)
@@ -103,7 +104,7 @@ def test_delivery_is_a_child_where_there_are_routes(tmp_path: Path) -> None:
     assert ["-m", "footfall", "delivery"] == plan.delivery.process.command[1:]
     given = environment(plan.delivery)
     assert "mine" == given["CRM_SECRET"]
-    secret = given.pop(SECRET)
+    secret = given.pop(WEBHOOK_SECRET)
     assert secret == DataDir(tmp_path).keys(Settings()).webhook_secret
     loaded = load(given)
     assert (effective.routes, 7003, "localhost:3000", "earliest") == (
@@ -116,7 +117,7 @@ def test_only_delivery_gets_the_secret(tmp_path: Path) -> None:
     plan, _effective, _said = plan_of(tmp_path, URL)
 
     assert plan.delivery is not None
-    secret = environment(plan.delivery)[SECRET]
+    secret = environment(plan.delivery)[WEBHOOK_SECRET]
     for child in (plan.collector, *plan.workers):
         assert secret not in environment(child).values()
     assert not any(secret in part for part in plan.delivery.process.command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from footfall.delivery import routes_checks, routes_schema, routes_shown
 from footfall.delivery.routes import all_of, placed, read, text_of
 from footfall.delivery.routes_reading import Finding, read_text
 from footfall.errors import ConfigError, SettingsError
+from footfall.running import secrets
 
 LEVELS = ("error", "warning", "hint")
 _FILE = click.argument("file", required=False, metavar="[FILE]",
@@ -68,7 +69,8 @@ def check(ctx: click.Context, *, file: Path | None, config_files: tuple[Path, ..
       footfall routes check routes.yaml --config rules/cart.yaml --json
     """
     path = _path(ctx, file, data_dir)
-    shown = _checked(path, config_files)
+    environment = secrets(options.settings_of(ctx, data_dir).data_dir, os.environ)
+    shown = _checked(path, config_files, environment)
     counts = Counter(str(one["level"]) for one in shown)
     if as_json:
         click.echo(json.dumps({**{f"{level}s": counts[level] for level in LEVELS},
@@ -131,7 +133,8 @@ def _path(ctx: click.Context, file: Path | None, data_dir: Path | None) -> Path:
     return Path(configured)
 
 
-def _checked(path: Path, config_files: Sequence[Path]) -> list[dict[str, Any]]:
+def _checked(path: Path, config_files: Sequence[Path], environment: Mapping[str, str]
+             ) -> list[dict[str, Any]]:
     """Every finding as a document, in the order of the file."""
     known = {name for table in tables.ALL for name in table.triggers}
     if config_files:
@@ -149,7 +152,7 @@ def _checked(path: Path, config_files: Sequence[Path]) -> list[dict[str, Any]]:
     findings = [
         *all_of(reading),
         *routes_checks.of_files(file.destinations, path.parent),
-        *routes_checks.of_variables(file.destinations, os.environ),
+        *routes_checks.of_variables(file.destinations, environment),
         *routes_checks.of_triggers(file.routes, known, is_complete=bool(config_files))]
     lines = config_yaml.lines_of(text) if findings else {}
     placed_ones = [(config_yaml.line_of(lines, one.path), one) for one in findings]

@@ -25,7 +25,7 @@ from footfall.delivery import routes
 from footfall.delivery.routes import Routes
 from footfall.events.consent import NECESSARY
 from footfall.events.registry import codecs_for
-from footfall.running import Running
+from footfall.running import WEBHOOK_SECRET, Running
 from footfall.settings import Settings
 from footfall.up import brokers, children, kafka_jars
 from footfall.up.brokers import Choice, Request, Wanted
@@ -33,7 +33,7 @@ from footfall.up.children import Say
 from footfall.up.data_dir import DataDir, Keys
 from footfall.up.ports import HOST, free_port, require_free
 from footfall.up.supervisor import Plan, Supervisor
-from footfall.up.webhook import SECRET, with_webhook
+from footfall.up.webhook import with_webhook
 from footfall.view.store import clear
 
 SOURCE = "development"
@@ -154,7 +154,7 @@ def _plan(settings: Settings, ports: Ports, keys: Keys, broker: Choice,
     if ports.delivery:
         own = msgspec.structs.replace(
             settings, worker_id=f"up-{keys.installation}-delivery", metrics_port=ports.delivery)
-        delivery = children.delivery(own, logs, environment, {SECRET: keys.webhook_secret})
+        delivery = children.delivery(own, logs, environment, {WEBHOOK_SECRET: keys.webhook_secret})
     return Plan(
         broker, children.collector(settings, logs, environment), made, delivery=delivery,
         prepare=lambda: _prepare(settings, own_redis=broker.redis_url),

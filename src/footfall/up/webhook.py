@@ -14,12 +14,10 @@ import msgspec
 
 from footfall.delivery import routes
 from footfall.errors import ConfigError, SettingsError
-from footfall.running import write_private
+from footfall.running import WEBHOOK_SECRET, write_private
 from footfall.settings import Settings
 from footfall.up.data_dir import DataDir
 
-#: The variable by which delivery gets the secret.
-SECRET = "UP_WEBHOOK_SECRET"  # noqa: S105 - a name
 _PORTS = {"http": 80, "https": 443}
 _FILE = """\
 # Written by `footfall up --webhook` at each start. For more, begin a file of your own with a copy:
@@ -44,7 +42,7 @@ def with_webhook(settings: Settings, url: str, data_dir: DataDir) -> Settings:
     if settings.routes:
         raise SettingsError(f"--webhook writes routes of its own, and FOOTFALL_ROUTES names "
                             f"{settings.routes}: add the webhook to that file, or leave one out")
-    text = _FILE.format(url=msgspec.json.encode(url).decode(), secret=SECRET)
+    text = _FILE.format(url=msgspec.json.encode(url).decode(), secret=WEBHOOK_SECRET)
     try:
         routes.parse(text, "--webhook")
     except ConfigError:
