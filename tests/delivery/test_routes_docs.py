@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from footfall.admin import config_yaml
-from footfall.delivery import routes_row
+from footfall.delivery import reasons, routes_row
 from footfall.delivery.routes import BYTES_MAX, parse, read
 from footfall.delivery.routes_keys import KEYS
 from footfall.delivery.routes_reading import CHANNELS, WHERE_VALUES_MAX, Code
@@ -92,3 +92,16 @@ def test_the_second_example_can_be_used() -> None:
     assert read(ROOT / "docs/routes.yaml").destinations["cart_mail"] == \
         found.destinations["cart_mail"]
     assert ["cart_mail"] == found.targets("cart_abandoned", {})
+
+
+def test_statuses_and_reasons_are_those_of_the_code() -> None:
+    """Every one with the statuses that it may have, and no other."""
+    statuses = section(PAGE, "From trigger to message")
+    reached: dict[str, set[str]] = {}
+    for status, of_it in reasons.REASONS.items():
+        for reason in of_it:
+            reached.setdefault(reason, set()).add(status)
+
+    assert list(reasons.STATUSES) == [spans(row[0])[0] for row in rows(statuses)]
+    assert reached == {spans(row[0])[0]: set(row[1].split(", "))
+                       for row in rows(section(PAGE, "Reasons"))}

@@ -22,6 +22,7 @@ from footfall.delivery.deliveries_trial import Given, Trial, cut, sample, try_on
 from footfall.delivery.message import Resources
 from footfall.delivery.routes import Routes, channel_of, read
 from footfall.errors import FootfallError, SettingsError
+from footfall.running import secrets
 from footfall.settings import Settings
 from footfall.view.terminal import safe
 
@@ -80,8 +81,8 @@ def trial(ctx: click.Context, *, destination: str, routes_file: Path | None,
                             f"{known}")
     found = routes.destinations[destination]
     trigger = sample(_name(routes, destination), _read(trigger_file), dict(to), shared.now_ms())
-    done = asyncio.run(try_once(destination, found, _resources(settings, routes, os.environ),
-                                trigger, open_channel))
+    resources = _resources(settings, routes, secrets(settings.data_dir, os.environ))
+    done = asyncio.run(try_once(destination, found, resources, trigger, open_channel))
     document = _document(destination, channel_of(found), done)
     if with_body:
         document["body"] = cut(done.body)
