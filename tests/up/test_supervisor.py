@@ -293,6 +293,19 @@ def test_resets_have_a_limit(stage: Stage) -> None:
     assert RESETS_MAX == stage.done.count("reset")
 
 
+def test_resets_of_one_state_do_not_use_up_those_of_the_other(stage: Stage) -> None:
+    """Each loss of the demo broker may cost both."""
+    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES_ONCE)
+    delivery = stage.child("delivery", f"raise SystemExit({EXIT_REFUSED})")
+    supervisor = stage.supervisor(collector, worker, delivery=delivery)
+    supervisor.start()
+
+    until_true(supervisor, lambda: any("delivery refuses to go on" in line for line in stage.said))
+    until_true(supervisor, lambda: ready(worker))
+
+    assert (1, RESETS_MAX) == (stage.done.count("reset"), stage.done.count("reset delivery"))
+
+
 def test_a_reset_that_fails_is_said_and_tried_again(stage: Stage) -> None:
     """`up` itself lives on."""
     stage.fail_reset = True

@@ -58,7 +58,8 @@ class Supervisor:
         self._folding = [*plan.workers, *([] if plan.delivery is None else [plan.delivery])]
         self._say = say
         self._broker_wait_s = WAIT_S_FIRST
-        self._resets = 0
+        #: Of each state for itself: one loss of the broker may be one of both.
+        self._resets = {False: 0, True: 0}
 
     @property
     def children(self) -> list[Child]:
@@ -136,7 +137,8 @@ class Supervisor:
 
     def _refused(self, child: Child) -> None:
         child.show_log(self._say)
-        if not self._broker.is_demo or self._resets >= RESETS_MAX:
+        is_delivery = child is self._delivery
+        if not self._broker.is_demo or self._resets[is_delivery] >= RESETS_MAX:
             self._say(
                 f"{child.name} refuses to go on: its state does not fit the log. The collector "
                 f"keeps accepting. Read {child.process.output}, do what it says, then start "
@@ -144,7 +146,7 @@ class Supervisor:
             )
             child.leave()
             return
-        if child is self._delivery:
+        if is_delivery:
             reset = self._reset_delivery
             self._say("What delivery knows no longer fits the triggers, because the demo broker "
                       "lost records. Resetting it: delivery begins anew.")
@@ -152,7 +154,7 @@ class Supervisor:
             reset = self._reset
             self._say("The customers' state no longer fits the log, because the demo broker lost "
                       "records. Resetting the state: it is folded again from the log that is left.")
-        self._resets += 1
+        self._resets[is_delivery] += 1
         try:
             self._start_anew(self._broker.node, reset)
         except FootfallError as error:
