@@ -6,11 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from footfall.errors import SubscriptionError
     from footfall.sdk.async_client import AsyncClient
     from footfall.sdk.client import Client
     from footfall.sdk.drops import DroppedError
+    from footfall.sdk.subscription import Subscription, subscribe
 
-__all__ = ["AsyncClient", "Client", "DroppedError", "__version__"]
+__all__ = ["AsyncClient", "Client", "DroppedError", "Subscription", "SubscriptionError",
+           "__version__", "subscribe"]
 __version__ = "0.1.0"
 
 
@@ -21,4 +24,6 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(f"footfall.sdk.{_PLACES[name]}"), name)
 
 
-_PLACES = {"AsyncClient": "async_client", "Client": "client", "DroppedError": "drops"}
+_PLACES = {"AsyncClient": "async_client", "Client": "client", "DroppedError": "drops",
+           "Subscription": "subscription", "SubscriptionError": "subscription",
+           "subscribe": "subscription"}

@@ -10,6 +10,7 @@ failure of the world or of the set-up, and says what to do next.
     +-- SchemaError         a schema is unknown or not compatible
     +-- DecodeError         bytes are not what they should be (caught at the edge: poison)
     +-- ConfigError         a configuration does not fit its schema
+    +-- SubscriptionError   a subscription can never work as it was asked for
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ class ConfigError(FootfallError):
     def __init__(self, message: str, path: Sequence[str | int] = ()) -> None:
         super().__init__(message)
         self.path = tuple(path)
+
+
+class SubscriptionError(FootfallError):
+    """A subscription can never work as it was asked for; `code` is the collector's, or ours."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
 
 
 class MisfitError(ValueError):

@@ -43,6 +43,8 @@ class ApiKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """One named API key: what it may see."""
 
     role: Role
+    #: Names of triggers that there are for it; empty: all.
+    triggers: Annotated[list[str], msgspec.Meta(max_length=100)] = []
     #: Each as it is, or as `sha256:` and 64 hexadecimal digits; one or two.
     keys: list[str]
 
@@ -77,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     redis_url: str = ""
     #: Of the state that is served: a view gives way to one of a higher generation.
     view_generation: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+    #: Streams of triggers at once.
+    subscribers_max: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 500
+    #: And of one API key.
+    subscribers_of_key_max: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0
     #: Where `customer` and `doctor` find the workers, comma-separated.

@@ -39,6 +39,13 @@ SPOOL_BYTES = Gauge("footfall_spool_bytes", "Bytes that the spool holds on disk"
 SPOOL_LOST = Counter("footfall_spool_lost_records", "Spooled records that cannot be read",
                      ["reason"])
 VIEW_READS = Counter("footfall_view_reads", "Customers asked for over HTTP", ["outcome"])
+SUBSCRIBERS = Gauge("footfall_subscribers", "Streams of triggers that are open")
+SUBSCRIPTION_EVENTS = Counter("footfall_subscription_events", "Events for streams of triggers, by "
+                              "kind", ["event"])
+SUBSCRIPTION_SKIPPED = Counter("footfall_subscription_skipped", "Records of the topic of triggers "
+                               "that no stream is sent", ["reason"])
+SUBSCRIPTION_ENDS = Counter("footfall_subscription_ends", "Streams of triggers that ended",
+                            ["reason"])
 
 # worker
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])

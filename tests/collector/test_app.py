@@ -336,7 +336,7 @@ async def test_known_sources_reasons_and_codes_are_there_at_zero(sink: MemorySin
              for counter in counters for family in counter.collect()
              for s in family.samples if s.name.endswith("_total")}
     assert dict.fromkeys((
-        *((f"footfall_{name}_total", source) for source in ("web", "app")
+        *((f"footfall_{name}_total", source) for source in ("web", "app", "unsubscribe")
           for name in ("received", "accepted", "repeated", "unacknowledged")),
         *(("footfall_rejected_total", *sorted(("collector", reason))) for reason in COLLECTOR),
         *(("footfall_refused_requests_total", code) for code in CODES)), 0.0) == shown

@@ -164,7 +164,7 @@ async def test_every_ingest_route_has_a_preflight_and_no_other(client: Any) -> N
     for route in ALL:
         path = route.path
         for name, value in (("writeKey", KEY), ("identifier", "user_id:u1"), ("rule", "a_rule"),
-                            ("trigger_id", "0" * 32)):
+                            ("trigger_id", "0" * 32), ("token", "x")):
             path = path.replace(f"{{{name}}}", value)
         for spelling in (path, path + "/"):
             async with client.options(spelling, headers={

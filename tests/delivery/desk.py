@@ -136,6 +136,8 @@ class Desk:
         """Make durable what was folded. `until`: of each partition, how many changed rows got as
         far as the changelog before the process ended: then its `$partition` did not.
         """
+        if until is None:
+            self._acknowledge()  # outputs come before rows (law 1)
         for number, partition in self.engine.partitions.items():
             changed = partition.fold.snapshot()
             state, rows = self._stored.get(number, (None, {}))
@@ -147,11 +149,19 @@ class Desk:
                     rows[key] = value
             self._stored[number] = partition.fold.state() if until is None else state, rows
 
-    async def crash(self) -> None:
-        """End it without a word, and start another."""
+    async def crash(self, lost: int = 0) -> None:
+        """End it without a word, and start another. `lost`: how many of the records last appended
+        to each partition never reached the broker; one that was acknowledged or read has.
+        """
         for task in list(self.engine._attempts):
             task.cancel()
         await asyncio.gather(*self.engine._attempts, return_exceptions=True)
+        for number, partition in self.engine.partitions.items():
+            log = self.topics[topics.DELIVERIES, number]
+            waits = sum(1 for topic, message in self.unacked if topic == topics.DELIVERIES
+                        and any(message[1] is e.value for e in log))
+            may_go = min(lost, waits, len(log) - partition.fold.next_offset)
+            del log[len(log) - may_go:]
         self.start()
 
     # -- what happens ----------------------------------------------------------------------------
@@ -180,10 +190,7 @@ class Desk:
 
     async def step(self) -> bool:
         """One round; whether anything happened."""
-        acked, self.unacked = self.unacked, []
-        for topic, message in acked:
-            self.engine.acked(topic, [message])
-        moved = bool(acked)
+        moved = self._acknowledge()
         for partition in self.engine.partitions.values():
             moved |= self._fold(partition)
         for partition in self.engine.partitions.values():
@@ -193,6 +200,12 @@ class Desk:
         for _ in range(5):
             await asyncio.sleep(0)
         return moved or bool(self.unacked)
+
+    def _acknowledge(self) -> bool:
+        acked, self.unacked = self.unacked, []
+        for topic, message in acked:
+            self.engine.acked(topic, [message])
+        return bool(acked)
 
     def _fold(self, partition: DeliveryPartition) -> bool:
         entries = self.topics[topics.DELIVERIES, partition.number][partition.fold.next_offset:]

@@ -276,11 +276,11 @@ happenings = st.lists(st.one_of(
     st.tuples(st.just("rounds"), st.integers(1, 6)),
     st.tuples(st.just("pass"), st.integers(1, 400_000)),
     st.tuples(st.just("checkpoint")),
-    st.tuples(st.just("crash"), st.integers(0, 4)),
+    st.tuples(st.just("crash"), st.integers(0, 4), st.integers(0, 3)),
 ), max_size=30)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(happenings, st.integers(0, 2**32), st.sampled_from(["customer", "none"]))
 def test_whatever_happens_each_trigger_is_delivered_in_order(
         made: list[tuple[Any, ...]], seed: int, order: str) -> None:
@@ -313,7 +313,7 @@ def test_whatever_happens_each_trigger_is_delivered_in_order(
                 desk.checkpoint()
             else:
                 desk.checkpoint(dict.fromkeys(range(PARTITIONS), of[0]))
-                await desk.crash()
+                await desk.crash(of[1])
         desk.answer = lambda *_: SENT
         await desk.run_until(desk.at + DAY_MS)
 

@@ -94,6 +94,7 @@ def test_html_attributes_hold(hostile: str) -> None:
     ("{% if data.tenth == 0.1 %}equal{% endif %}{% if data.tenth < 0.1 %}less{% endif %}",
      "equal"),
     ("{{ data.wide }}", "1E+400"),
+    ("{{ data['value'] }} {{ trigger['data']['minus'] }}", "12.50 -7"),
 ])
 def test_numbers_are_exact(source: str, expected: str) -> None:
     """Money is printed and calculated as it was sent."""
@@ -131,9 +132,9 @@ def test_what_is_not_there_is_told() -> None:
     ("a\n\n{{ dat.x }}", "t.liquid, line 3: there is no variable dat; there are customer, data, "
                          "trigger"),
     ("a\n{{ data.x | upcas }}", "t.liquid, line 2: there is no filter upcas; "
-                                "docs/delivery-email.md lists them"),
-    ("{{ data.x | safe }}", "t.liquid, line 1: there is no filter safe; docs/delivery-email.md "
-                            "lists them"),
+                                "docs/templates.md lists them"),
+    ("{{ data.x | safe }}", "t.liquid, line 1: there is no filter safe; docs/templates.md lists "
+                            "them"),
     ("{% include 'x' %}", "t.liquid, line 1: unexpected tag 'include'"),
     ("{% render 'x' %}", "t.liquid, line 1: there is no folder to take it from"),
     ("x" * 65_537, "t.liquid is longer than 65536 bytes; shorten it"),

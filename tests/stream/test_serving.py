@@ -254,13 +254,24 @@ def test_why_a_rule_did_not_fire_is_answered_by_the_owner() -> None:
     engine = engine_of(RULES_TABLES, owned=())
     engine.own(number, PartitionState(1, START, 1, content, key_fingerprint=KEYS.fingerprint),
                Best({ANNA: RecordCodec(RULES_TABLES).encode(record)}))
-    roles = {"desk": ApiKeySettings(role="analyst", keys=["k"])}
+    roles = {"desk": ApiKeySettings(role="analyst", keys=["k"]),
+             "some": ApiKeySettings(role="owner", keys=["s"], triggers=["another", "a_role"]),
+             "this": ApiKeySettings(role="owner", keys=["t"], triggers=["a_rule"])}
 
     status, shown = get(engine, f"{OF_ANNA}/why-not/a_rule")
     assert (200, "condition", "basic") == (status, shown["reason"], shown["last"]["value"])
     _status, shown = get(engine, f"{OF_ANNA}/why-not/a_rule", {"Authorization": "Bearer k"},
                          api_keys=roles)
     assert {"masked": "personal"} == shown["last"]["value"]
+    for key, is_there in (("s", False), ("t", True), ("k", True)):
+        asked = {"Authorization": f"Bearer {key}"}
+        for name in ("a_rule", "a_role"):
+            _status, shown = get(engine, f"{OF_ANNA}/why-not/{name}", asked, api_keys=roles)
+            found = is_there and name == "a_rule"
+            assert ("condition" if found else "rule_unknown") == shown["reason"]
+            assert not ({"alike", "rules"} & shown.keys()) or key == "k"
+        _status, shown = get(engine, OF_ANNA, asked, api_keys=roles)
+        assert is_there == ("a_rule" in json.dumps(shown))
     assert "rule_unknown" == get(engine, f"{OF_ANNA}/why-not/another%2Frule")[1]["reason"]
     assert 401 == get(engine, f"{OF_ANNA}/why-not/a_rule", {})[0]
     assert 404 == get(engine, f"/customers/{KEYS.of('user_id', 'new').decode()}/why-not/x")[0] or (

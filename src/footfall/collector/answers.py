@@ -19,12 +19,14 @@ from footfall.events.arrival import Admitted
 #: Every code of a request that is refused as a whole.
 CODES = (
     "address_rate_limited", "api_key_unknown", "batch_empty", "batch_too_large", "body_timeout",
-    "body_too_large", "body_unreadable", "customer_unknown", "data_unreadable",
-    "encoding_unsupported", "field_kind", "host_unreadable", "http_malformed",
-    "identifier_invalid", "include_unknown", "internal_error", "log_unavailable",
-    "method_not_allowed", "not_an_object", "not_found", "not_json", "number_out_of_range",
-    "origin_not_allowed", "overloaded", "pointer_loop", "rule_unknown", "shared_too_large",
-    "source_rate_limited", "stopping", "text_not_unicode", "too_deep", "trigger_invalid",
+    "body_too_large", "body_unreadable", "cursor_invalid", "customer_missing", "customer_unknown",
+    "data_unreadable", "encoding_unsupported", "field_kind", "filter_invalid", "host_unreadable",
+    "http_malformed", "identifier_invalid", "include_unknown", "internal_error",
+    "key_subscribers_full", "limit_invalid", "log_unavailable", "method_not_allowed",
+    "not_an_object", "not_found", "not_json", "number_out_of_range", "origin_not_allowed",
+    "overloaded", "parameter_unknown", "pointer_loop", "rule_unknown", "shared_too_large",
+    "source_rate_limited", "start_unknown", "stopping", "subscribers_full", "text_not_unicode",
+    "ticket_invalid", "time_unreadable", "token_invalid", "too_deep", "trigger_invalid",
     "trigger_unknown", "view_unavailable", "write_key_unknown",
 )
 #: What a client is asked to wait, in seconds, when it may try again.

@@ -8,6 +8,7 @@ Must never log a body, a header or an address (law 6).
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,19 +19,25 @@ from footfall import tables
 from footfall.collector import answers, openapi, routes, sdk_settings, shortcut
 from footfall.collector.answers import Answer, RequestError
 from footfall.collector.auth import WriteKeys
+from footfall.collector.console import Console
 from footfall.collector.customers import OUTCOMES, Customers
+from footfall.collector.history import History
 from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.script import Script
 from footfall.collector.sink import Sink
+from footfall.collector.subscriptions import Subscriptions
+from footfall.collector.tickets import Tickets
+from footfall.collector.unsubscribing import Unsubscribing
 from footfall.collector.violations import Violations
 from footfall.collector.why import Why
-from footfall.events import reasons
+from footfall.events import reasons, unsubscribe
 from footfall.events.admit import STAGE
 from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.subscriptions.hub import Hub
 from footfall.telemetry import (
     ACCEPTED,
     PLAN_EVENTS,
@@ -50,8 +57,8 @@ log = logging.getLogger(__name__)
 
 PREFLIGHT_S = 86_400
 
-#: Reading is not for pages: no CORS there.
-_READING = (routes.CUSTOMERS_PREFIX, routes.TRIGGERS_PREFIX)
+#: Reading is not for pages, and a link of a message is a page of its own: no CORS there.
+_NOT_FOR_PAGES = (routes.CUSTOMERS_PREFIX, routes.TRIGGERS_PREFIX, routes.UNSUBSCRIBE_PREFIX)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -61,22 +68,29 @@ class Collector:
     def __init__(self, sink: Sink, keys: CustomerKeys, write_keys: WriteKeys, codecs: Codecs,
                  clock: Clock = wall_clock, *, limits: Limits | None = None, public_url: str = "",
                  proxies: int = 0, plan: Planned | None = None,
-                 customers: Customers | None = None) -> None:
+                 customers: Customers | None = None, hub: Hub | None = None,
+                 tickets: Tickets | None = None) -> None:
         self._sink = sink
         limits = limits or Limits()
         self._violations = Violations(sink, codecs.interaction, clock)
         self._ingest = Ingest(sink, keys, write_keys, codecs, clock=clock, limits=limits,
                               proxies=proxies, plan=plan, violations=self._violations)
+        self._unsubscribing = Unsubscribing(keys, self._ingest)
         self._openapi = openapi.document(limits)
         self._script = Script()
         #: Without API keys everybody is refused.
         self._customers = customers or Customers(keys, ApiKeys(""), tables.ALL)
+        #: Without a secret that others have, this process alone knows its tickets.
+        tickets = tickets or Tickets(secrets.token_bytes(32), self._customers.api_keys)
         self._why = Why(self._customers, codecs.trigger, self._customers.clock)
+        self._subscriptions = Subscriptions(self._customers, tickets, hub)
+        self._history = History(self._customers, codecs.trigger)
+        self._console = Console()
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
         for of_source in (RECEIVED, ACCEPTED, REPEATED, UNACKNOWLEDGED, PLAN_EVENTS):
-            at_zero(of_source, write_keys.sources)
+            at_zero(of_source, (*write_keys.sources, unsubscribe.SOURCE))
         at_zero(REJECTED, reasons.COLLECTOR, STAGE)
         at_zero(REFUSED, answers.CODES)
         at_zero(VIEW_READS, OUTCOMES)
@@ -87,6 +101,8 @@ class Collector:
         app.on_response_prepare.append(self._headers)
         app.cleanup_ctx.append(self._violations.while_running)
         app.cleanup_ctx.append(self._customers.while_running)
+        app.cleanup_ctx.append(self._subscriptions.while_running)
+        app.on_shutdown.append(self._subscriptions.on_shutdown)
         app[shortcut.KEY] = shortcut.Shortcuts(
             {path: self._call(call) for path, call in ROUTES.items()}, lambda: self._is_draining)
         for route in routes.ALL:
@@ -101,8 +117,11 @@ class Collector:
         return app
 
     def drain(self) -> None:
-        """From now on it is not ready, and every answer asks the client to come back elsewhere."""
+        """From now on it is not ready, streams end, and every answer asks the client to come back
+        elsewhere.
+        """
         self._is_draining = True
+        self._subscriptions.end()
 
     def _handler(self, route: Route) -> Handler:
         async def call(request: web.Request) -> web.StreamResponse:
@@ -115,7 +134,10 @@ class Collector:
             "call": call, "pixel": pixel, "ignored": self._ignored,
             "segment_settings": self._segment_settings, "source_config": self._source_config,
             "script": self._script.answer, "customer": self._customers.answer,
+            "stream": self._subscriptions.stream, "ticket": self._subscriptions.ticket,
+            "history": self._history.answer, "console": self._console.answer,
             "why": self._why.trigger, "why_not": self._why.rule,
+            "unsubscribe_page": self._unsubscribing.page, "unsubscribe": self._unsubscribing.take,
             "healthz": _healthz, "readyz": self._readyz, "metrics": _metrics,
             "openapi": self._document,
         }
@@ -160,7 +182,7 @@ class Collector:
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
         path = request.path
-        if not path.startswith(routes.INGEST_PREFIXES) or path.startswith(_READING):
+        if not path.startswith(routes.INGEST_PREFIXES) or f"{path}/".startswith(_NOT_FOR_PAGES):
             return
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"

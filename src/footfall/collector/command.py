@@ -27,15 +27,22 @@ from footfall.collector.lookup import Owners
 from footfall.collector.serving import LAST_WORD_S_MAX, Runner
 from footfall.collector.sink import ANSWER_S_MAX, KafkaSink
 from footfall.collector.spooled import ClosingSink, SpooledSink
+from footfall.collector.tickets import Tickets
 from footfall.errors import FootfallError, SettingsError
+from footfall.events import topics
+from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.running import resolve
 from footfall.settings import PREFIX, Settings
+from footfall.subscriptions.hub import Hub
+from footfall.subscriptions.hub import Options as HubOptions
+from footfall.subscriptions.reading import KafkaReader
 from footfall.view.roles import ApiKeys
 from footfall.view.served import ANSWER_S_MAX as VIEW_ANSWER_S_MAX
 from footfall.view.served import Served
 from footfall.view.store import Store
+from footfall.view.why_classes import ExplanationMask
 
 #: For requests in flight; a little more than an answer may take. With the flush below 10 s in all.
 DRAIN_S_MAX = ANSWER_S_MAX + 0.5
@@ -94,13 +101,15 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
                                   lambda error: loop.call_soon_threadsafe(stop, error))
     if settings.spool_path:
         sink = SpooledSink(sink, Path(settings.spool_path), settings.spool_bytes_max, stop)
-    keys = CustomerKeys((settings.customer_key_secret or "").encode())
+    secret = (settings.customer_key_secret or "").encode()
+    keys, api_keys = CustomerKeys(secret), ApiKeys(settings.api_key, settings.api_keys)
     customers = Customers(
-        keys, ApiKeys(settings.api_key, settings.api_keys), tables.ALL,
+        keys, api_keys, tables.ALL,
         served=_served(settings), owners=Owners(settings.worker_urls, settings.api_key))
     made = Collector(sink, keys, write_keys, codecs, limits=limits.of(settings),
                      public_url=settings.http_public_url, proxies=settings.http_proxies,
-                     plan=plan, customers=customers)
+                     plan=plan, customers=customers, hub=_hub(settings, codecs),
+                     tickets=Tickets(secret, api_keys))
     runner = Runner(made.application(), shutdown_timeout=DRAIN_S_MAX - LAST_WORD_S_MAX)
     await runner.setup()
     try:
@@ -116,6 +125,12 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     await runner.leave()
     await runner.cleanup()
     await sink.close(FLUSH_S_MAX)
+
+
+def _hub(settings: Settings, codecs: Codecs) -> Hub:
+    return Hub(lambda: KafkaReader(settings.kafka_bootstrap_servers, topics.TRIGGERS),
+               codecs.trigger, ExplanationMask(tables.ALL),
+               HubOptions(settings.subscribers_max, settings.subscribers_of_key_max))
 
 
 def _served(settings: Settings) -> Served | None:

@@ -22,6 +22,7 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import AnyTable
 from footfall.telemetry import VIEW_READS
+from footfall.view import scope
 from footfall.view.classes import Mask
 from footfall.view.document import IDS, Document, document, included
 from footfall.view.identifiers import IdentifierError, key_of, parse
@@ -52,8 +53,8 @@ class Customers:
                  *, served: Served | None = None, owners: Owners = NOBODY,
                  clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
                  owner_of: Callable[[CustomerRecord], bytes | None] = owner_of) -> None:
-        self._keys = keys
-        self._api_keys = api_keys
+        self.keys = keys
+        self.api_keys = api_keys
         self.tables = tables
         self.lookup = Lookup(served, owners, owner_of)
         self.clock = clock
@@ -89,7 +90,7 @@ class Customers:
 
     def reader_of(self, request: web.Request) -> ApiKey:
         """Who asks; raises 401."""
-        reader = self._api_keys.of_header(request.headers.get(hdrs.AUTHORIZATION, ""))
+        reader = self.api_keys.of_header(request.headers.get(hdrs.AUTHORIZATION, ""))
         if reader is None:
             raise RequestError(401, "api_key_unknown", "send an API key as a bearer token; write "
                                "keys may not read")
@@ -98,7 +99,7 @@ class Customers:
     def key_of(self, request: web.Request) -> bytes:
         """Who is asked for; raises 400."""
         try:
-            return key_of(*parse(request.match_info["identifier"]), self._keys)
+            return key_of(*parse(request.match_info["identifier"]), self.keys)
         except IdentifierError as error:
             raise RequestError(400, "identifier_invalid", str(error)) from None
 
@@ -137,7 +138,7 @@ class Customers:
         shown["passed"] = [key.decode() for key in way.keys]
         if not asked.is_all:
             shown = included(shown, asked.names)
-        shown = self._mask.document(shown, asked.reader.clearance)
+        shown = self._mask.document(scope.customer(shown, asked.reader), asked.reader.clearance)
         response = web.Response(body=msgspec.json.encode(shown), content_type="application/json",
                                 headers=HEADERS)
         response.etag = etag
@@ -148,6 +149,7 @@ class Customers:
         that nothing changed has derived values at most a minute old.
         """
         said = "\n".join((key.decode(), state, config, asked.reader.role, __version__,
+                          ",".join(sorted(asked.reader.triggers)),
                           ",".join(sorted(asked.names)), str(now // ETAG_MS)))
         return ETag(hashlib.blake2b(said.encode(), digest_size=12).hexdigest(), is_weak=True)
 

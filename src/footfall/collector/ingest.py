@@ -33,7 +33,7 @@ from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
 from footfall.collector.violations import Violations
 from footfall.errors import Rejected
 from footfall.events.admit import admit
-from footfall.events.arrival import Arrival, Planned, Raws
+from footfall.events.arrival import Admitted, Arrival, Planned, Raws
 from footfall.events.codec import Codecs, RejectedRecord
 from footfall.events.customer_key import CustomerKeys
 from footfall.telemetry import (
@@ -116,6 +116,23 @@ class Ingest:
         return web.Response(body=pixel.GIF, content_type="image/gif",
                             headers={"Cache-Control": "no-store"})
 
+    async def record(self, request: web.BaseRequest, bytes_max: int,
+                     made: Callable[[int], Admitted]) -> None:
+        """One interaction that the request is for, whatever its body says; by the same room, rate
+        and log as any other.
+        """
+        with self._room.body() as held:
+            self._let_in(request)
+            await body.read(request, bytes_max, held)
+            held.is_read(1)
+            admitted = made(self._clock())
+            name = name_of(admitted)
+            if name in self._acknowledged:
+                judged: Judged = [Duplicate(admitted.event["message_id"])], Outgoing([], []), []
+            else:
+                judged = [admitted], Outgoing([self._written(admitted)], []), [name]
+            await self._send(admitted.event["source"], judged)
+
     async def ignored(self, request: web.BaseRequest) -> Answer:
         """What SDKs tell of themselves: taken, so that they do not try again, and dropped."""
         with self._room.body() as held:
@@ -178,8 +195,7 @@ class Ingest:
                 outcomes[-1] = Duplicate(outcome.event["message_id"])
                 continue
             names.append(name)
-            interactions.append({"key": outcome.key,
-                                 "value": self._codecs.interaction.encode(outcome.event)})
+            interactions.append(self._written(outcome))
         return outcomes, Outgoing(interactions, rejected), names
 
     async def _send(self, source: str, judged: Judged) -> None:
@@ -213,6 +229,9 @@ class Ingest:
             for outcome in outcomes:
                 if isinstance(outcome, Rejected):
                     REJECTED.labels(outcome.stage, outcome.reason).inc()
+
+    def _written(self, admitted: Admitted) -> Record:
+        return {"key": admitted.key, "value": self._codecs.interaction.encode(admitted.event)}
 
     def _tell_found(self, source: str, outcomes: Outcomes) -> None:
         """What the plan found in items that are in the log, or in `rejected`."""

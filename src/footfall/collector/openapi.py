@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from footfall.collector.asked import LAST_EVENT_ID, LIMIT_MAX, PLACE
 from footfall.collector.limits import Limits
 from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
+from footfall.collector.subscriptions import STARTS
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
 from footfall.events.fields import TEXT_CHARS_MAX
 from footfall.events.interaction import MESSAGE_ID_CHARS_MAX
+from footfall.events.unsubscribe import TOKEN_CHARS_MAX
+from footfall.subscriptions.cursor import CURSOR_CHARS_MAX
 from footfall.view.roles import CLEARANCES
 from footfall.view.why import TRIGGER_ID_CHARS
 
@@ -34,8 +38,35 @@ _WHY_NOT: list[Json] = [
     _CUSTOMER[0],
     {"name": "rule", "in": "path", "required": True, "schema": {"type": "string"},
      "description": "The rule's name"}]
+_LINK: list[Json] = [
+    {"name": "token", "in": "path", "required": True, "schema": {
+        "type": "string", "pattern": f"^[A-Za-z0-9_-]{{1,{TOKEN_CHARS_MAX}}}$"}}]
+_LINKED = ("unsubscribe_page", "unsubscribe")
+_ASKED: list[Json] = [
+    {"name": "name", "in": "query", "schema": {"type": "string"},
+     "description": "Names of triggers, comma-separated; without it all. What a trigger carries is "
+     "asked for as data.PATH=VALUE"},
+    {"name": "customer", "in": "query", "schema": {"type": "string"},
+     "description": "KIND:VALUE"}]
+_STREAM: list[Json] = [
+    *_ASKED,
+    {"name": "start", "in": "query", "schema": {"enum": list(STARTS)}},
+    {"name": LAST_EVENT_ID, "in": "header", "schema": {
+        "type": "string", "maxLength": CURSOR_CHARS_MAX},
+     "description": "Where to go on: the id of the last event"},
+    {"name": PLACE, "in": "query", "schema": {"type": "string", "maxLength": CURSOR_CHARS_MAX},
+     "description": "The same, for browsers; the header counts"},
+    {"name": "ticket", "in": "query", "schema": {"type": "string"},
+     "description": "Of a page in a browser, instead of an API key"}]
+_HISTORY: list[Json] = [
+    _ASKED[0], {**_ASKED[1], "required": True},
+    *({"name": name, "in": "query", "schema": {"type": "string"}, "description":
+       "RFC 3339 or whole milliseconds since 1970"} for name in ("since", "until")),
+    {"name": "limit", "in": "query", "schema": {
+        "type": "integer", "minimum": 1, "maximum": LIMIT_MAX}}]
 #: What reads, for API keys alone: its parameters.
-_READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT}
+_READING: dict[str, list[Json]] = {"customer": _CUSTOMER, "why": _TRIGGER, "why_not": _WHY_NOT,
+                              "stream": _STREAM, "ticket": [], "history": _HISTORY}
 _REFUSED = {"400": "Refused", "401": "NoKey", "403": "Refused", "408": "Refused",
             "413": "Refused", "429": "TryAgain", "500": "Refused", "503": "TryAgain"}
 
@@ -81,6 +112,9 @@ def _path(route: Route, path: str) -> Json:
     if route.kind in _READING:
         named += _READING[route.kind]
         operation["security"] = [{"apiKey": []}]
+    elif route.kind in _LINKED:
+        named += _LINK
+        operation["security"] = []
     elif "{writeKey}" in path:
         named.append({**_WRITE_KEY, "in": "path", "required": True})
     elif route.is_ingest and route.kind != "ignored":
@@ -91,7 +125,11 @@ def _path(route: Route, path: str) -> Json:
                   for name in ("data", "userId", "anonymousId", "event", "name")]
     if named:
         operation["parameters"] = named
-    if route.method == "POST":
+    if route.kind == "unsubscribe":
+        operation["requestBody"] = {"required": False, "content": {
+            "application/x-www-form-urlencoded": {"schema": _object(**{
+                "List-Unsubscribe": {"const": "One-Click"}})}}}
+    elif route.method == "POST" and route.kind != "ticket":
         schema = "Batch" if route.call == BATCH else route.call.capitalize() or "Anything"
         operation["requestBody"] = {"required": True, "content": {
             "application/json": {"schema": _ref(schema)}}}
@@ -102,6 +140,9 @@ def _refused(route: Route) -> Json:
     if route.is_ingest:
         return {status: {"$ref": f"#/components/responses/{name}"}
                 for status, name in _REFUSED.items()}
+    if route.kind in _LINKED:
+        return {status: {"$ref": f"#/components/responses/{name}"}
+                for status, name in _REFUSED.items() if status not in ("401", "403")}
     if route.kind == "script":
         return {"304": {"description": "It is as the browser has it."}}
     if route.kind in _READING:
@@ -110,7 +151,7 @@ def _refused(route: Route) -> Json:
                 "401": _answer("No API key.", "Error"),
                 **{status: {"$ref": f"#/components/responses/{name}"} for status, name in (
                     ("400", "Refused"), ("404", "Refused"), ("500", "Refused"),
-                    ("503", "TryAgain"))}}
+                    ("429", "TryAgain"), ("503", "TryAgain"))}}
     return {"503": {"$ref": "#/components/responses/TryAgain"}} if route.kind == "readyz" else {}
 
 
@@ -232,6 +273,18 @@ _ANSWERS: Json = {
             "triggers": {"type": ["array", "null"], "items": _FREE},
             "role": {"enum": list(CLEARANCES)}},
     },
+    "Triggers": _object(customer_key=_TEXT, passed=_LIST, role={"enum": list(CLEARANCES)},
+                        triggers={"type": "array", "items": _ref("Trigger")}),
+    "Ticket": _object(ticket=_TEXT, expires_s=_COUNT),
+    "Trigger": {
+        "type": "object",
+        "required": ["trigger_id", "name", "customer_key", "ids", "occurred_at", "emitted_at",
+                     "config_version", "held_out", "data", "evidence"],
+        "properties": {
+            "trigger_id": _TEXT, "name": _TEXT, "customer_key": _TEXT, "ids": _FREE,
+            "occurred_at": _TEXT, "emitted_at": _TEXT, "config_version": _TEXT,
+            "held_out": {"const": False}, "data": _FREE, "evidence": _FREE},
+    },
     "Error": {"type": "object", "required": ["code", "message"],
               "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
 }
@@ -243,6 +296,12 @@ _SUMMARIES = {
     "customer": "All that is held of one customer (docs/view.md)",
     "why": "Why a trigger fired (docs/why.md)",
     "why_not": "Why a rule did not fire for a customer (docs/why.md)",
+    "unsubscribe_page": "The page of an unsubscribe link: changes nothing (docs/delivery-email.md)",
+    "unsubscribe": "Unsubscribe with one click (RFC 8058)",
+    "stream": "Triggers as they come (docs/subscriptions.md)",
+    "ticket": "What opens a stream in a browser (docs/subscriptions.md)",
+    "history": "A customer's triggers, the newest first (docs/subscriptions.md)",
+    "console": "Triggers as they come, on a page",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
     "readyz": "A broker with the topics is seen, and no end is near",
     "metrics": "Prometheus", "openapi": "This document",
@@ -257,6 +316,13 @@ _DONE: dict[str, Any] = {
     "why": lambda _route: _answer("Its evidence, as far as the key's role may see it.", "Why"),
     "why_not": lambda _route: _answer("What was recorded, as far as the key's role may see it.",
                                       "WhyNot"),
+    **{kind: lambda _route: {"description": "A page.", "content": {"text/html": {}}}
+       for kind in _LINKED},
+    "stream": lambda _route: {"description": "Events `trigger` (its data is a Trigger) and `gap`.",
+                              "content": {"text/event-stream": {}}},
+    "ticket": lambda _route: _answer("For a minute.", "Ticket"),
+    "console": lambda _route: {"description": "It.", "content": {"text/html": {}}},
+    "history": lambda _route: _answer("As far as the key may see them.", "Triggers"),
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
        for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",

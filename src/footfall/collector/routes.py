@@ -12,7 +12,8 @@ from footfall.events.admit import CALLS
 BATCH = "batch"
 WEBHOOK = "webhook"
 Kind = Literal["call", "pixel", "ignored", "segment_settings", "source_config", "script",
-               "customer", "why", "why_not", "healthz", "readyz", "metrics", "openapi"]
+               "customer", "why", "why_not", "stream", "ticket", "history", "console",
+               "unsubscribe_page", "unsubscribe", "healthz", "readyz", "metrics", "openapi"]
 
 
 class Route(NamedTuple):
@@ -28,8 +29,9 @@ class Route(NamedTuple):
     @property
     def is_ingest(self) -> bool:
         """Whether browsers on other pages may use it: it has a preflight and CORS headers."""
-        return self.kind not in ("script", "customer", "why", "why_not", "healthz", "readyz",
-                                 "metrics", "openapi")
+        return self.kind not in ("script", "customer", "why", "why_not", "stream", "ticket",
+                                 "history", "console", "unsubscribe_page", "unsubscribe",
+                                 "healthz", "readyz", "metrics", "openapi")
 
 
 #: Path -> call. Beside the documented seven the paths that Segment's Java and browser SDKs and the
@@ -56,6 +58,12 @@ ALL = (
     Route("GET", "/v1/customers/{identifier}", "customer"),
     Route("GET", "/v1/customers/{identifier}/why-not/{rule}", "why_not"),
     Route("GET", "/v1/triggers/{trigger_id}/why", "why"),
+    Route("GET", "/v1/unsubscribe/{token}", "unsubscribe_page"),
+    Route("POST", "/v1/unsubscribe/{token}", "unsubscribe"),
+    Route("GET", "/v1/triggers/stream", "stream"),
+    Route("POST", "/v1/triggers/stream/ticket", "ticket"),
+    Route("GET", "/v1/triggers", "history"),
+    Route("GET", "/console", "console"),
     Route("GET", "/healthz", "healthz"),
     Route("GET", "/readyz", "readyz"),
     Route("GET", "/metrics", "metrics"),
@@ -64,5 +72,6 @@ ALL = (
 #: Reading is not for pages: no CORS here.
 CUSTOMERS_PREFIX = "/v1/customers/"
 TRIGGERS_PREFIX = "/v1/triggers/"
+UNSUBSCRIBE_PREFIX = "/v1/unsubscribe/"
 #: Where answers, errors too, carry CORS headers.
 INGEST_PREFIXES = ("/v1/", "/beacon/", "/pixel/", "/sourceConfig")

@@ -23,6 +23,7 @@ from footfall.collector.lookup import unavailable
 from footfall.errors import DecodeError
 from footfall.events.codec import Codec, TriggerRecord
 from footfall.telemetry import VIEW_READS
+from footfall.view import scope
 from footfall.view.document import Document
 from footfall.view.roles import ApiKey
 from footfall.view.served import UnavailableError
@@ -54,10 +55,11 @@ class Why:
         try:
             record = await self._lookup.served.trigger(trigger_id)
             if record is None:
-                raise RequestError(404, "trigger_unknown", "the index has no such trigger; it has "
-                                   "the newest alone, `footfall why` also reads the topic")
+                raise _unknown()
             # The schema of an older record may have to be asked for.
             shown = why(await asyncio.to_thread(self._codec.decode, record))
+            if not reader.may_read(shown["name"]):
+                raise _unknown()
         except (UnavailableError, DecodeError):
             raise unavailable() from None
         return _answer(self._mask.why(shown, reader.clearance), reader)
@@ -66,6 +68,8 @@ class Why:
         """Why a rule did not fire for a customer; 404 for an unknown one of either."""
         reader, key = self._customers.reader_of(request), self._customers.key_of(request)
         name = request.match_info["rule"]
+        if not reader.may_read(name):
+            raise RequestError(404, "rule_unknown", scope.UNKNOWN)
         located = await self._lookup.customer(key, READS, f"/why-not/{quote(name, safe='')}")
         now = self._clock()
         if located.found is not None:
@@ -78,6 +82,7 @@ class Why:
             assert located.said is not None
             VIEW_READS.labels("worker").inc()
             shown = {**located.said, "source": {"kind": "worker"}, "staleness_ms": 0}
+        shown = scope.why_not(shown, reader)
         if shown["reason"] == RULE_UNKNOWN:
             raise RequestError(404, "rule_unknown", shown["text"])
         shown["passed"] = [passed.decode() for passed in located.way.keys]
@@ -93,6 +98,11 @@ class Why:
         except UnavailableError:
             return None
         return await asyncio.to_thread(fired_of, records, name, self._codec.decode)
+
+
+def _unknown() -> RequestError:
+    return RequestError(404, "trigger_unknown", "the index has no such trigger; it has the newest "
+                        "alone, `footfall why` also reads the topic")
 
 
 def _answer(shown: Document, reader: ApiKey) -> web.Response:

@@ -97,6 +97,8 @@ class Resources:
     #: How customers reach the collector, for links in messages; "": they cannot.
     public_url: str = ""
     system_secret: bytes = b""
+    #: Links by which customers unsubscribe are made and read under it.
+    customer_key_secret: bytes = b""
 
 
 class Channel(Protocol):

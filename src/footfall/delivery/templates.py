@@ -76,7 +76,7 @@ class Template:
         for known, spans in used.filters.items():
             if known not in self._bound.env.filters:
                 raise ConfigError(f"{_span(spans[0], source, name)}: there is no filter {known}; "
-                                  "docs/delivery-email.md lists them")
+                                  "docs/templates.md lists them")
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """The text; raises `RenderError`, which holds nothing of the variables."""

@@ -59,6 +59,8 @@ class CustomerKeys:
             digest_size=8,
         )
         self._new_message = message.copy
+        #: Of the links by which customers unsubscribe (`events/unsubscribe.py`).
+        self.link_key = hashlib.blake2b(secret, digest_size=64, person=b"unsubscribe").digest()
         self.fingerprint = hashlib.blake2b(secret, digest_size=8, person=b"fingerprint").hexdigest()
 
     def of(self, kind: str, value: str) -> bytes:

@@ -45,7 +45,7 @@ class Target(NamedTuple):
     path: str
 
 
-def target(url: str) -> Target:
+def target(url: str, path: str = PATH) -> Target:
     """The parts of a URL; raises ValueError."""
     parts = urlsplit(url if "//" in url else f"https://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -53,7 +53,7 @@ def target(url: str) -> Target:
     if parts.username or parts.query or parts.fragment:
         raise ValueError("host is a URL with a user, a query or a fragment; give only where it is")
     return Target(parts.scheme == "https", parts.hostname, parts.port,
-                  parts.path.rstrip("/") + PATH)
+                  parts.path.rstrip("/") + path)
 
 
 class HttpTransport:

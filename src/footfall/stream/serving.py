@@ -3,10 +3,10 @@
     GET /customers/<customer_key>[/why-not/<rule>]  with `Authorization: Bearer <api_key>`
 
 Runs on the loop of the engine, so an answer is made between two batches: whole, and newer than the
-last checkpoint. Decides who may read: nobody without an API key, each what its role may see, and
-where no key is configured the route does not exist. A worker answers for the partitions it owns
-(else 421), never while they change hands (503), so no answer comes from a state that somebody else
-has taken further.
+last checkpoint. Decides who may read: nobody without an API key, each what its role may see and
+the triggers it is for, and where no key is configured the route does not exist. A worker answers
+for the partitions it owns (else 421), never while they change hands (503), so no answer comes from
+a state that somebody else has taken further.
 Must never write a key or anything of a customer to a log.
 """
 
@@ -19,6 +19,7 @@ from footfall.stream.engine import Engine
 from footfall.stream.metrics_serving import MetricsServing, answer, refused
 from footfall.stream.partition import partition_of
 from footfall.stream.publishing import lag
+from footfall.view import scope
 from footfall.view.classes import Mask
 from footfall.view.document import Held, document
 from footfall.view.roles import ApiKey, ApiKeys
@@ -72,7 +73,7 @@ class Serving(MetricsServing):
         held = Held(record, rows, number, fold.clock, fold.config, lag(engine, partition))
         now = max(engine.broker_now(), fold.clock)
         if rule is not None:
-            explained = why_not(key, held, rule, now)
+            explained = scope.why_not(why_not(key, held, rule, now), reader)
             return answer(200, self._explanation_mask.why_not(explained, reader.clearance))
-        found = document(key, held, fold.tables, now)
+        found = scope.customer(document(key, held, fold.tables, now), reader)
         return answer(200, self._mask.document(found, reader.clearance))

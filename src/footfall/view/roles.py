@@ -8,6 +8,7 @@ hashes, so that the time it takes tells nothing. Must never write a key to a log
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -34,11 +35,19 @@ class ApiKey(NamedTuple):
 
     name: str
     role: Role
+    #: Names of triggers that there are for it; empty: all.
+    triggers: frozenset[str] = frozenset()
+    #: Of its value, of which a name may have two; it is not told.
+    fingerprint: bytes = b""
 
     @property
     def clearance(self) -> Class:
         """The highest class that it may see."""
         return CLEARANCES[self.role]
+
+    def may_read(self, trigger: str) -> bool:
+        """Whether a trigger of this name is there for it."""
+        return not self.triggers or trigger in self.triggers
 
 
 class ApiKeys:
@@ -47,7 +56,8 @@ class ApiKeys:
     def __init__(self, api_key: str, api_keys: Mapping[str, ApiKeySettings] | None = None) -> None:
         self._keys: KeyHashes[ApiKey] = KeyHashes()
         if api_key:
-            self._keys.add(digest_of("api_key", api_key), ApiKey(OWNER, "owner"))
+            digest = digest_of("api_key", api_key)
+            self._keys.add(digest, ApiKey(OWNER, "owner", fingerprint=_fingerprint(digest)))
         for name, said in (api_keys or {}).items():
             if not 1 <= len(name) <= NAME_CHARS_MAX or name == OWNER:
                 raise SettingsError(f"api_keys: a name has {len(name)} characters; 1 to "
@@ -55,8 +65,9 @@ class ApiKeys:
             if not 1 <= len(said.keys) <= KEYS_MAX:
                 raise SettingsError(f"api_keys: {name} has {len(said.keys)} keys; 1 or {KEYS_MAX}")
             for key in said.keys:
-                known = self._keys.add(digest_of(f"api_keys: a key of {name}", key),
-                                       ApiKey(name, said.role))
+                digest = digest_of(f"api_keys: a key of {name}", key)
+                known = self._keys.add(digest, ApiKey(
+                    name, said.role, frozenset(said.triggers), _fingerprint(digest)))
                 if known.name != name:
                     raise SettingsError(f"api_keys: {name} and {known.name} share a key")
 
@@ -68,3 +79,11 @@ class ApiKeys:
         """The key that an Authorization header shows as a bearer token; None: none known."""
         scheme, _, given = authorization.strip().partition(" ")
         return self._keys.get(given.strip()) if scheme.lower() == "bearer" else None
+
+    def holders(self) -> list[ApiKey]:
+        """All of them; once for each value."""
+        return self._keys.holders()
+
+
+def _fingerprint(digest: bytes) -> bytes:
+    return hashlib.blake2b(digest, digest_size=16, person=b"api key").digest()

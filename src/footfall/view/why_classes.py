@@ -40,13 +40,51 @@ class ExplanationMask:
                                         for one in shown["conditions"]]}
         if shown["ids"] and not is_cleared(IDS_CLASS, clearance):
             seen["ids"] = {kind: masked(IDS_CLASS) for kind in shown["ids"]}
-        table = self._by_trigger.get(shown["name"])
         for part in ("data", "evidence"):
-            classes = self._classes_of(table, part, shown["rule"] is not None)
-            seen[part] = {
-                name: value if is_cleared(said := classes(name), clearance) else masked(said)
-                for name, value in shown[part].items()}
+            seen[part] = self._part(shown["name"], part, shown[part], clearance,
+                                    shown["rule"] is not None)
         return seen
+
+    def trigger(self, shown: Document, clearance: Class) -> Document:
+        """A trigger with `data` and `evidence` taken apart, as this clearance may see it. Where
+        the evidence is of a rule its conditions are masked one by one.
+        """
+        if clearance == UNCLASSED:
+            return shown
+        seen = dict(shown)
+        if shown["ids"] and not is_cleared(IDS_CLASS, clearance):
+            seen["ids"] = {kind: masked(IDS_CLASS) for kind in shown["ids"]}
+        is_of_rule = is_rule(shown["evidence"])
+        for part in ("data", "evidence"):
+            seen[part] = self._part(shown["name"], part, shown[part], clearance, is_of_rule)
+        if is_of_rule:
+            on = shown["evidence"]["on"]
+            seen["evidence"]["on"] = {**on, **self._conditions(on, clearance)}
+            seen["evidence"] |= self._conditions(shown["evidence"], clearance)
+        return seen
+
+    def _conditions(self, holder: Mapping[str, Any], clearance: Class) -> Mapping[str, Any]:
+        """`conditions` of a rule's evidence as they were recorded; {} where there are none."""
+        found = holder.get("conditions")
+        if found is None:
+            return {}
+        if not isinstance(found, list):
+            return {"conditions": masked(UNCLASSED)}
+        return {"conditions": [self._recorded(one, clearance) for one in found]}
+
+    def _recorded(self, one: Any, clearance: Class) -> Any:
+        """One comparison: the definition is the configuration's, the value is classed by it."""
+        definition = one.get("condition") if isinstance(one, Mapping) else None
+        said = self._class_of(definition) if isinstance(definition, Mapping) else UNCLASSED
+        if is_cleared(said, clearance):
+            return one
+        return {**one, "value": masked(said)} if isinstance(definition, Mapping) else masked(said)
+
+    def _part(self, name: str, part: str, values: Mapping[str, Any], clearance: Class,
+              is_of_rule: bool) -> Document:
+        classes = self._classes_of(self._by_trigger.get(name), part, is_of_rule)
+        return {field: value if is_cleared(said := classes(field), clearance) else masked(said)
+                for field, value in values.items()}
 
     def why_not(self, shown: Document, clearance: Class) -> Document:
         """Why a rule did not fire, as this clearance may see it."""
@@ -93,6 +131,11 @@ class ExplanationMask:
             return lambda _name: UNCLASSED
         usual = _highest(said for path, said in table.classes.items() if "." not in path)
         return lambda name: table.classes.get(name, usual)
+
+
+def is_rule(evidence: Mapping[str, Any]) -> bool:
+    """Whether this is the evidence of a rule rather than of a table."""
+    return isinstance(evidence.get("rule"), str) and isinstance(evidence.get("on"), dict)
 
 
 def _longest(classes: Mapping[str, Class], path: str) -> Class | None:

@@ -160,6 +160,13 @@ async def test_a_record_that_no_broker_takes_is_dead(
     assert Outcome("sent") == await channel.send(message.Message("x" * 100), attempt())
 
 
+async def until_sent(channel: Any, body: str) -> None:
+    """On a machine that is busy a new broker may need longer than one attempt."""
+    async with asyncio.timeout(90):
+        while (await channel.send(message.Message(body), attempt())).result != "sent":
+            pass
+
+
 async def test_what_was_given_up_never_goes_out_later(
     own_kafka: Callable[..., KafkaNode], opened: Callable[..., Any]
 ) -> None:
@@ -169,18 +176,17 @@ async def test_what_was_given_up_never_goes_out_later(
     node = own_kafka()
     topic = new_topic(node.bootstrap)
     channel = await opened(node.bootstrap, destination(topic, timeout_s=3))
-    assert Outcome("sent") == await channel.send(message.Message("before"), attempt())
+    await until_sent(channel, "before")
     node.kill9()
 
     assert [Outcome("retry", "broker")] * 3 == await asyncio.gather(*(
         channel.send(message.Message("meanwhile"), attempt(number)) for number in IDS[:3]))
 
     await asyncio.to_thread(node.start)
-    async with asyncio.timeout(30):
-        while (await channel.send(message.Message("after"), attempt())).result != "sent":
-            pass
+    await until_sent(channel, "after")
     there = [one.value() for one in await asyncio.to_thread(records, node.bootstrap, topic)]
-    assert [b"before", b"after"] == there
+    # An attempt whose answer was late may be there besides the one that was sent.
+    assert [b"before", b"after"] == list(dict.fromkeys(there))
 
 
 async def test_a_producer_that_can_do_no_more_is_replaced(
@@ -207,7 +213,7 @@ async def test_a_cluster_that_is_away_costs_a_send_its_time_alone(
 ) -> None:
     """Also at the start, when it was never seen; and closing does not wait for it."""
     channel = await opened("127.0.0.1:1", destination("shop", timeout_s=0.5))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         assert Outcome("retry", "broker") == await channel.send(
             message.Message("x"), attempt())
 

@@ -1,0 +1,1 @@
+"""Subscriptions: triggers as they come to whoever listens, from where they left off."""
