@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from footfall.delivery import deliveries_account
 from footfall.delivery.deliveries_account import Account, Delivery, Place
-from footfall.delivery.deliveries_destination import switched
 from footfall.delivery.deliveries_filter import Filter, fits, instant
 from footfall.delivery.deliveries_summary import Summary, nearest_rank
+from footfall.delivery.record import About
 from footfall.errors import FootfallError
 from tests.events.records import AT, a_delivery
 
 ID = "0" * 32
+CRM, MAIL = (About(name, "webhook", "webhook", "necessary", "v") for name in ("crm", "mail"))
 
 
 def account(*steps: dict[str, Any]) -> Account:
@@ -67,11 +68,11 @@ def test_the_last_step_that_fits_is_the_state(steps: list[dict[str, Any]], statu
 def test_each_destination_has_its_own() -> None:
     """One trigger, two deliveries; the steps of destinations are none."""
     made = account(QUEUED, {"destination": "mail"}, {**SENT, "destination": "mail"})
-    made.take(switched("crm", "disabled", "gone", AT), Place(0, 9, AT))
+    made.take(CRM.of_itself("disabled", "gone", AT), Place(0, 9, AT))
     assert {(ID, "crm"): "queued", (ID, "mail"): "sent"} == {
         key: one.status for key, one in made.deliveries.items()}
     assert ["crm"] == [one.destination for one in made.disabled()]
-    made.take(switched("crm", "enabled", "", AT + 1), Place(0, 10, AT))
+    made.take(CRM.of_itself("enabled", "", AT + 1), Place(0, 10, AT))
     assert [] == made.disabled()
 
 
@@ -147,7 +148,7 @@ def test_a_summary_counts_each_delivery_once() -> None:
     made = account(QUEUED, SENDING, FAILED, SENT, {"trigger_id": other, "emitted_at": AT - 9000},
                    {**FAILED, "trigger_id": other, "emitted_at": AT - 9000},
                    {"destination": "mail"}, {**DEAD, "destination": "mail"})
-    made.take(switched("mail", "disabled", "failing", AT), Place(0, 99, AT))
+    made.take(MAIL.of_itself("disabled", "failing", AT), Place(0, 99, AT))
     found = Summary()
     found.take(3, made, made.deliveries.values())
     found.take(4, made, ())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +14,16 @@ from confluent_kafka import Producer
 from footfall.cli import footfall
 from footfall.delivery import deliveries_append
 from footfall.delivery.deliveries_append import Appender
-from footfall.delivery.deliveries_destination import key_of, switched
 from footfall.delivery.deliveries_filter import Filter
 from footfall.delivery.deliveries_log import DeliveriesLog
 from footfall.delivery.deliveries_redrive import carried_out, plan
+from footfall.delivery.record import About
 from footfall.errors import BrokerError
 from footfall.events.codec import Codecs, DeliveryRecord
 from footfall.events.topics import DELIVERIES
 from footfall.stream.partition import partition_of
 from footfall.up.ports import HOST, free_port
+from footfall.view.trigger import moment
 from tests import services
 from tests.events.records import AT, a_delivery
 from tests.system.topics import read_all
@@ -226,6 +229,20 @@ def test_what_is_not_begun_anew(shop: Shop) -> None:
     assert 1 == shop.json("redrive", "--yes")["done"]
 
 
+def test_one_that_was_disabled_long_ago_is_known(shop: Shop) -> None:
+    """Before what is read begins; enabled since then it is not left out."""
+    shop.run("disable", "crm")
+    shop.run("disable", "mail")
+    time.sleep(0.1)
+    since = moment(time.time_ns() // 1_000_000)
+    time.sleep(0.1)
+    shop.write(*of(ANNA, 1, "dead"), *of(ANNA, 2, "dead", destination="mail"))
+    shop.run("enable", "mail")
+    shown = shop.json("redrive", "--since", since, "--yes")
+    assert (1, ["crm"]) == (shown["done"], shown["disabled"])
+    assert {"records": 6, "is_cut": False, "unreadable": 0} == shown["read"]
+
+
 def test_what_happens_after_the_plan_leaves_a_delivery_out(shop: Shop) -> None:
     """Another administrator was quicker."""
     shop.write(*of(ANNA, 1, "dead"), *of(ANNA, 2, "dead"))
@@ -286,9 +303,25 @@ def test_a_destination_is_switched_on_every_partition(shop: Shop, command: str, 
     assert [(b"$destination|crm", n) for n in range(PARTITIONS)] == sorted(
         (key or b"", partition) for key, partition, _record in found)
     for _key, _partition, record in found:
-        assert switched("crm", record["status"], reason, record["at"]) == record  # type: ignore[arg-type]
-    assert key_of("crm") == found[0][0]
+        assert About("crm", "", "", "", "").of_itself(status, reason, record["at"]) == record
     shop.run(command, "No Name", code=2)
+
+
+def test_where_there_are_routes_a_destination_is_one_of_theirs(
+        shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record says what it is; broken routes are no reason not to switch it off."""
+    file = tmp_path / "routes.yaml"
+    monkeypatch.setenv("FOOTFALL_ROUTES", str(file))
+    file.write_text("destinations:\n  crm: {channel: kafka, purpose: marketing, topic: t, "
+                    "medium: push}\nroutes: []\n")
+    shop.run("disable", "crm")
+    (_key, _partition, record), *_others = shop.records("disabled")
+    assert ("kafka", "push", "marketing") == (
+        record["channel"], record["medium"], record["purpose"])
+    assert "it has crm" in str(shop.run("disable", "cmr", code=1).exception)
+    file.write_text("broken")
+    shop.run("enable", "crm")
+    assert PARTITIONS == len(shop.records("enabled"))
 
 
 def test_without_topics_it_says_what_to_do(kafka: str) -> None:

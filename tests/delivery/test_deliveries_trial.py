@@ -35,6 +35,7 @@ from footfall.delivery.message import (
 )
 from footfall.delivery.routes_row import AnyDestination, WebhookDestination
 from footfall.events.customer_key import is_customer_key
+from tests.delivery.channels.smtp_peer import peer_running
 from tests.delivery.peers import OK, answering, peer, saying
 from tests.events.records import AT
 
@@ -133,13 +134,26 @@ def test_a_body_is_cut(text: str, expected: str) -> None:
     assert expected == cut(text)
 
 
-async def run(folder: Path, url: str, *arguments: str, **environment: str
-              ) -> tuple[int, str, str]:
-    """The command as a process, with routes that lead to this address."""
+def to_webhook(folder: Path, url: str) -> None:
+    """Routes that lead to this address."""
     (folder / "routes.yaml").write_text(
         "destinations:\n  crm:\n    channel: webhook\n    purpose: marketing\n"
         f"    url: {url}\n    secret_env: CRM_SECRET\n    timeout_s: 5\n"
         "routes:\n  - triggers: [cart_*, win_back]\n    to: crm\n")
+
+
+def to_mail(folder: Path, port: int) -> None:
+    """Routes that lead to the mail server at this port."""
+    (folder / "cart.txt").write_text("{{ data.value }} EUR. {{ unsubscribe_url }}")
+    (folder / "routes.yaml").write_text(
+        "destinations:\n  mail:\n    channel: email\n    purpose: marketing\n"
+        f"    smtp: {{host: 127.0.0.1, port: {port}, tls: none}}\n"
+        "    from: news@shop.example\n    subject: Your cart\n    text: cart.txt\n"
+        "routes:\n  - triggers: [win_back]\n    to: mail\n")
+
+
+async def run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    """The command as a process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "footfall", "deliveries", "test", *arguments, cwd=folder,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -155,7 +169,8 @@ ALLOWED = {"FOOTFALL_DELIVERY_ALLOW": "127.0.0.1"}
 async def test_the_command_sends_once_and_shows_what_came_of_it(tmp_path: Path) -> None:
     """Signed as any request; no broker is needed."""
     async with peer(saying(OK)) as there:
-        code, out, err = await run(tmp_path, there.url, "crm", "--json", **ALLOWED)
+        to_webhook(tmp_path, there.url)
+        code, out, err = await run(tmp_path, "crm", "--json", **ALLOWED)
     assert (0, "") == (code, err)
     shown = json.loads(out)
     (request,) = there.requests
@@ -172,18 +187,39 @@ async def test_people_see_a_line(tmp_path: Path) -> None:
     """With a trigger of their own; exit code 1 where it did not get there."""
     (tmp_path / "trigger.json").write_text('{"name":"cart_abandoned","data":{"value":"9.90"}}')
     async with peer(answering("503 No", "Retry-After: 7", body=b"internal detail")) as there:
-        code, out, _err = await run(tmp_path, there.url, "crm", "--trigger", "trigger.json",
-                                    "--body", **ALLOWED)
+        to_webhook(tmp_path, there.url)
+        code, out, _err = await run(tmp_path, "crm", "--trigger", "trigger.json", "--body",
+                                    **ALLOWED)
     assert 1 == code
     for said in ("crm (webhook): retry", "503", "a pause of 7 s", '"value":"9.90"'):
         assert said in out
     assert "internal detail" not in out
 
 
+async def test_a_mail_goes_to_whom_is_named(tmp_path: Path) -> None:
+    """With a link by which nobody is unsubscribed; never to the customer whose trigger it was."""
+    (tmp_path / "trigger.json").write_text(
+        '{"name":"win_back","ids":{"email":"anna@shop.example"},"data":{"value":"9.90"}}')
+    arguments = ("mail", "--trigger", "trigger.json", "--json")
+    settings = {"FOOTFALL_HTTP_PUBLIC_URL": "https://c.example",
+                "FOOTFALL_CUSTOMER_KEY_SECRET": "a secret for tests only"}
+    async with peer_running() as server:
+        to_mail(tmp_path, server.port)
+        nobody = await run(tmp_path, *arguments, **settings)
+        code, out, err = await run(tmp_path, *arguments, "--to", "email:me@shop.example",
+                                   **settings)
+    assert (1, "no_address") == (nobody[0], json.loads(nobody[1])["reason"]), nobody
+    assert (0, ("sent", 250)) == (code, (json.loads(out)["result"], json.loads(out)["code"])), err
+    (mail,) = server.taken
+    assert ["me@shop.example"] == mail.rcpt_tos
+    assert b"9.90 EUR. https://c.example" in (mail.original_content or b"")
+
+
 async def test_a_private_address_is_not_called(tmp_path: Path) -> None:
     """As of any send."""
     async with peer(saying(OK)) as there:
-        code, out, err = await run(tmp_path, there.url, "crm")
+        to_webhook(tmp_path, there.url)
+        code, out, err = await run(tmp_path, "crm")
     assert (1, "") == (code, out)
     assert "FOOTFALL_DELIVERY_ALLOW" in err or "delivery_allow" in err
     assert [] == there.requests
@@ -200,6 +236,7 @@ async def test_what_is_wrong_is_said(tmp_path: Path, arguments: list[str],
                                      environment: dict[str, str], code: int, said: str) -> None:
     """And nothing is sent."""
     async with peer(saying(OK)) as there:
-        found, _out, err = await run(tmp_path, there.url, *arguments, **environment)
+        to_webhook(tmp_path, there.url)
+        found, _out, err = await run(tmp_path, *arguments, **environment)
     assert (code, True) == (found, said in err), err
     assert [] == there.requests

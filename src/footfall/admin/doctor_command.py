@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from footfall import options
-from footfall.admin import doctor_machine, doctor_probes, doctor_view
+from footfall.admin import doctor_delivery, doctor_machine, doctor_probes, doctor_view
 from footfall.admin.doctor import Finding, Probe, examine, is_well
 from footfall.errors import SettingsError
 from footfall.running import resolve, running
@@ -64,6 +64,7 @@ def _of(settings: Settings, up: str) -> list[Probe]:
         ("settings", lambda: list(doctor_machine.configured(settings, up))),
         ("kafka", lambda: list(doctor_probes.kafka(settings))),
         ("workers", lambda: list(doctor_probes.workers(settings))),
+        ("delivery", lambda: list(doctor_delivery.delivery(settings))),
         ("collector", lambda: list(doctor_probes.collector(settings))),
         ("registry", lambda: list(doctor_probes.registry(settings))),
         ("view", lambda: list(doctor_view.view(settings))),

@@ -108,7 +108,7 @@ def _lag(admin: AdminClient, bootstrap: str, partitions: int) -> Iterator[Findin
               for p in range(partitions)}
     ends = {tp.partition: future.result(timeout=ANSWER_S_MAX).offset for tp, future
             in admin.list_offsets(wanted, request_timeout=ANSWER_S_MAX).items()}
-    members, committed = _group(admin, bootstrap)
+    members, committed = group(admin, bootstrap, topics.APP_ID, topics.INTERACTIONS)
     lag = {p: max(0, ends[p] - committed.get(p, 0)) for p in sorted(ends)}
     if members:
         yield Finding("workers", "members", "ok", f"{members} in group {topics.APP_ID}")
@@ -124,30 +124,32 @@ def _lag(admin: AdminClient, bootstrap: str, partitions: int) -> Iterator[Findin
                   if many else "", {"partitions": {str(p): n for p, n in lag.items()}})
 
 
-def _group(admin: AdminClient, bootstrap: str) -> tuple[int, dict[int, int]]:
+def group(admin: AdminClient, bootstrap: str, group_id: str, topic: str
+          ) -> tuple[int, dict[int, int]]:
     """(members, partition -> offset committed). A new cluster first makes its coordinator."""
     deadline = time.monotonic() + ANSWER_S_MAX
     while True:
         try:
-            committed = asyncio.run(asyncio.wait_for(_committed(bootstrap), ANSWER_S_MAX))
-            group = admin.describe_consumer_groups([topics.APP_ID])[topics.APP_ID]
-            return len(group.result(timeout=ANSWER_S_MAX).members), committed
+            committed = asyncio.run(
+                asyncio.wait_for(_committed(bootstrap, group_id, topic), ANSWER_S_MAX))
+            described = admin.describe_consumer_groups([group_id])[group_id]
+            return len(described.result(timeout=ANSWER_S_MAX).members), committed
         except (KafkaError, KafkaException):
             if time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
 
 
-async def _committed(bootstrap: str) -> dict[int, int]:
+async def _committed(bootstrap: str, group_id: str, topic: str) -> dict[int, int]:
     # Not by confluent_kafka: it reads the metadata of a commit past its end.
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        found = await admin.list_consumer_group_offsets(topics.APP_ID)
+        found = await admin.list_consumer_group_offsets(group_id)
     finally:
         await admin.close()
     return {tp.partition: at.offset for tp, at in found.items()
-            if tp.topic == topics.INTERACTIONS and at.offset >= 0}
+            if tp.topic == topic and at.offset >= 0}
 
 
 # -- HTTP ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 from footfall.delivery import routes
 from footfall.delivery.decide import needs_person
 from footfall.delivery.engine import DeliveryEngine
-from footfall.delivery.message import Resources
+from footfall.delivery.resources import resources_of
 from footfall.errors import ConfigError, SettingsError
 from footfall.events import topics
 from footfall.settings import Settings
@@ -40,7 +40,7 @@ def create(settings: Settings, environment: Mapping[str, str] = os.environ) -> W
     if settings.redis_url:
         served = Served(Store(settings.redis_url), ALL, settings.partitions)
     _check_view(read, served)
-    engine = DeliveryEngine(settings, read, _resources(settings, read.folder, environment),
+    engine = DeliveryEngine(settings, read, resources_of(settings, read.folder, environment),
                             served=served, fail=die, **parts)
     app = assemble(engine, topics.DELIVERY_APP_ID, topics.DELIVERY_TABLE,
                    "Deliveries of each customer to each destination.")
@@ -56,10 +56,3 @@ def _check_view(read: routes.Routes, served: Served | None) -> None:
             raise SettingsError(
                 f"destination {name} needs to know customers (its purpose, caps or quiet hours), "
                 "and FOOTFALL_REDIS_URL is not set: set it to where workers serve the view")
-
-
-def _resources(settings: Settings, folder: Path, environment: Mapping[str, str]) -> Resources:
-    allow = tuple(filter(None, (part.strip() for part in settings.delivery_allow.split(","))))
-    return Resources(
-        folder, environment, allow, settings.kafka_bootstrap_servers, settings.redis_url,
-        settings.http_public_url, (settings.system_secret or "").encode())

@@ -14,14 +14,24 @@ import sys
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from footfall.delivery.reasons import (
+    DEAD,
+    DESTINATION_STATUSES,
+    DISABLED,
+    FAILED,
+    HELD,
+    QUEUED,
+    REDRIVEN,
+    SENDING,
+    SENT,
+    SUPPRESSED,
+)
 from footfall.errors import FootfallError
 from footfall.events.codec import DeliveryRecord
 
-REDRIVEN: Final = "redriven"
 #: It is not over yet: something is to come.
-PENDING: Final = ("queued", "sending", "failed", "held", REDRIVEN)
-OVER: Final = ("sent", "suppressed", "dead")
-OF_DESTINATION: Final = ("disabled", "enabled")
+PENDING: Final = (QUEUED, SENDING, FAILED, HELD, REDRIVEN)
+OVER: Final = (SENT, SUPPRESSED, DEAD)
 #: Of one partition, held in memory at a time.
 DELIVERIES_MAX: Final = 2_000_000
 
@@ -108,7 +118,7 @@ class Account:
         """One more step, in the order of the log; the delivery it is of."""
         name = record["destination"]
         if not record["trigger_id"]:
-            if record["status"] in OF_DESTINATION:
+            if record["status"] in DESTINATION_STATUSES:
                 self.switched[name] = Switched(name, record["status"], record["reason"],
                                                record["at"])
             return None
@@ -127,7 +137,7 @@ class Account:
 
     def disabled(self) -> list[Switched]:
         """The destinations that are disabled in this partition."""
-        return [one for one in self.switched.values() if one.status == "disabled"]
+        return [one for one in self.switched.values() if one.status == DISABLED]
 
 
 def _new(record: DeliveryRecord, place: Place) -> Delivery:

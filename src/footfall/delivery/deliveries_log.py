@@ -17,6 +17,8 @@ from footfall.admin.scan import Scanner, Span, newest
 from footfall.delivery.deliveries_account import Account, Place
 from footfall.delivery.deliveries_filter import Filter
 from footfall.delivery.deliveries_shown import Step
+from footfall.delivery.reasons import DISABLED
+from footfall.delivery.row import DESTINATION
 from footfall.errors import DecodeError
 from footfall.events.codec import Codecs
 from footfall.events.topics import DELIVERIES
@@ -29,11 +31,13 @@ _HEAD_BYTES = 512
 
 
 class Bounds(NamedTuple):
-    """What is to be read. `is_cut`: not all that was asked for. `partitions`: of the topic."""
+    """What is to be read. `is_cut`: not all that was asked for. `before`: what the same partitions
+    hold that is older.
+    """
 
     spans: dict[int, Span]
     is_cut: bool
-    partitions: int
+    before: dict[int, Span]
 
     @property
     def records(self) -> int:
@@ -61,14 +65,15 @@ class DeliveriesLog:
     def bounds(self, wanted: Filter, records_max: int = RECORDS_MAX) -> Bounds:
         """What has to be read for a filter; raises `BrokerError` where there is no topic."""
         spans = self._scanner.spans(DELIVERIES)
-        partitions = len(spans)
         if wanted.customer_key:
-            of = partition_of(wanted.customer_key.encode(), partitions)
+            of = partition_of(wanted.customer_key.encode(), len(spans))
             spans = {of: spans[of]}
+        asked = spans
         if wanted.since:
-            spans = self._scanner.since(DELIVERIES, spans, wanted.since)
-        read = newest(spans, records_max)
-        return Bounds(read, read != spans, partitions)
+            asked = self._scanner.since(DELIVERIES, spans, wanted.since)
+        read = newest(asked, records_max)
+        before = {p: Span(span.low, read[p].low) for p, span in spans.items()}
+        return Bounds(read, read != asked, newest(before, records_max))
 
     def ends(self) -> dict[int, Span]:
         """Where every partition begins and ends now."""
@@ -90,6 +95,21 @@ class DeliveriesLog:
                 continue
             if not record["trigger_id"] or wanted.concerns(record):
                 yield Step(record, _place(message))
+
+    def disabled_before(self, bounds: Bounds) -> set[tuple[int, str]]:
+        """Partition and destination of those that were disabled before what is read begins, and not
+        enabled before it either. Keys alone are looked at.
+        """
+        last: dict[tuple[int, str], str] = {}
+        for message in self._scanner.records(DELIVERIES, None, bounds.before):
+            self.progress(1)
+            if (message.key() or b"").startswith(DESTINATION):
+                try:
+                    record = self._decode(message.value())
+                except DecodeError:
+                    continue
+                last[message.partition() or 0, record["destination"]] = record["status"]
+        return {place for place, status in last.items() if status == DISABLED}
 
     def accounts(self, bounds: Bounds, wanted: Filter) -> Iterator[tuple[int, Account]]:
         """Partition by partition what became of the deliveries that a filter may mean."""

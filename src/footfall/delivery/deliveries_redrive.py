@@ -19,12 +19,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from footfall.admin.scan import Span
-from footfall.delivery.deliveries_account import REDRIVEN, Delivery
+from footfall.delivery.deliveries_account import Delivery
 from footfall.delivery.deliveries_filter import Filter
 from footfall.delivery.deliveries_log import Bounds, DeliveriesLog
+from footfall.delivery.reasons import REDRIVEN
 from footfall.errors import FootfallError
 from footfall.events.codec import Codec, DeliveryRecord
-from footfall.stream.partition import partition_of
 
 #: By one run.
 REDRIVEN_MAX: Final = 1_000_000
@@ -57,7 +57,6 @@ class Plan:
     """What a redrive would do. `ends`: of the partitions, where reading ended."""
 
     found: list[Planned]
-    partitions: int
     ends: dict[int, int]
     #: Left out: by destination that is disabled.
     disabled: Counter[str] = field(default_factory=Counter)
@@ -83,17 +82,21 @@ def plan(log: DeliveriesLog, bounds: Bounds, wanted: Filter, limit: int) -> Plan
     """What is to be begun anew, the oldest first where there is more than the limit."""
     found: list[Planned] = []
     disabled: set[str] = set()
+    known: set[tuple[int, str]] = set()
     for partition, account in log.accounts(bounds, wanted):
         disabled |= {one.destination for one in account.disabled()}
+        known |= {(partition, name) for name in account.switched}
         found += [_planned(partition, one) for one in account.deliveries.values()
                   if wanted.means(one)]
         if len(found) > 2 * REDRIVEN_MAX:
             raise FootfallError(f"more than {2 * REDRIVEN_MAX:,} deliveries are meant: ask for "
                                 "fewer, by --since or --destination")
+    if found:
+        disabled |= {name for _partition, name in log.disabled_before(bounds) - known}
     left = Counter(one.destination for one in found if one.destination in disabled)
     found = sorted(one for one in found if one.destination not in disabled)
-    return Plan(found[:limit], bounds.partitions,
-                {p: span.end for p, span in bounds.spans.items()}, left, len(found) > limit)
+    return Plan(found[:limit], {p: span.end for p, span in bounds.spans.items()}, left,
+                len(found) > limit)
 
 
 def carried_out(log: DeliveriesLog, wanted: Plan, codec: Codec[DeliveryRecord], now: int
@@ -118,8 +121,8 @@ def carried_out(log: DeliveriesLog, wanted: Plan, codec: Codec[DeliveryRecord], 
             if not rows.take(begun):
                 yield Begun(left_out="later")
                 continue
-            key = record["customer_key"].encode()
-            yield Begun(partition_of(key, wanted.partitions), key, codec.encode(begun))
+            # Where its steps are: what a destination tells of itself lies in each partition.
+            yield Begun(partition, record["customer_key"].encode(), codec.encode(begun))
 
 
 def redriven(record: DeliveryRecord, kept: Kept, now: int) -> DeliveryRecord | None:

@@ -19,7 +19,7 @@ from footfall.delivery import deliveries_options as shared
 from footfall.delivery.channels import open_channel
 from footfall.delivery.deliveries_reasons import text_of
 from footfall.delivery.deliveries_trial import Given, Trial, cut, sample, try_once
-from footfall.delivery.message import Resources
+from footfall.delivery.resources import resources_of
 from footfall.delivery.routes import Routes, channel_of, read
 from footfall.errors import FootfallError, SettingsError
 from footfall.running import secrets
@@ -81,7 +81,7 @@ def trial(ctx: click.Context, *, destination: str, routes_file: Path | None,
                             f"{known}")
     found = routes.destinations[destination]
     trigger = sample(_name(routes, destination), _read(trigger_file), dict(to), shared.now_ms())
-    resources = _resources(settings, routes, secrets(settings.data_dir, os.environ))
+    resources = resources_of(settings, routes.folder, secrets(settings.data_dir, os.environ))
     done = asyncio.run(try_once(destination, found, resources, trigger, open_channel))
     document = _document(destination, channel_of(found), done)
     if with_body:
@@ -117,14 +117,6 @@ def _read(file: Path | None) -> Given:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FootfallError(f"{file}: is no trigger as `footfall tail triggers --json` shows one: "
                             f"{error}") from None
-
-
-def _resources(settings: Settings, routes: Routes, environment: Mapping[str, str]) -> Resources:
-    """As delivery itself has them."""
-    allow = tuple(filter(None, (part.strip() for part in settings.delivery_allow.split(","))))
-    return Resources(
-        routes.folder, environment, allow, settings.kafka_bootstrap_servers, settings.redis_url,
-        settings.http_public_url, (settings.system_secret or "").encode())
 
 
 def _document(destination: str, channel: str, done: Trial) -> dict[str, Any]:
