@@ -81,7 +81,7 @@ _NAMES = {"http_200": "HTTP 200", "sent": "the request", "append": "the order's 
 
 
 def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own, on loopback
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own, on loopback
         text: str = answer.read().decode()
         return text
 

@@ -28,7 +28,7 @@ from lab import lab, machine
 from footfall.errors import FootfallError
 
 NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "view",
-         "soak", "sdk", "traits", "links", "rules", "webhook", "delivery")
+         "streams", "soak", "sdk", "traits", "links", "rules", "webhook", "delivery")
 
 
 def main() -> int:

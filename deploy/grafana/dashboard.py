@@ -1,7 +1,8 @@
 """The dashboard *Footfall*, as code: `python deploy/grafana/dashboard.py` writes its JSON.
 
 Decides what is shown and in which order: what comes in, what becomes of it, the customers, how long
-it takes, how the workers are. Every query adds up all processes, so scaled workers need no change.
+it takes, who listens to triggers, how the workers are. Every query adds up all processes, so scaled
+workers need no change.
 A test holds the JSON to this file, the names to `footfall.telemetry`, and evaluates every query on
 a real Prometheus. Panels use what Grafana 11.6 knows; later ones read it.
 """
@@ -131,6 +132,19 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               "came", PER_SECOND, rate("footfall_late_events_total", "type")),
         Panel("Checkpoint", "Time of one checkpoint", SECONDS,
               quantiles("footfall_checkpoint_seconds")),
+    )),
+    ("Subscriptions", (
+        Panel("Streams", "Streams of triggers that are open at all collectors", NUMBER,
+              (Query("sum(footfall_subscribers)", "streams"),)),
+        Panel("Sent to streams", "Triggers that were written to streams, and gaps that were told "
+              "in place of what retention had taken", PER_SECOND,
+              rate("footfall_subscription_events_total", "event")),
+        Panel("Streams that ended", "Within an hour: the client went, was too slow and cut, the "
+              "collector stopped. failed is an error of Footfall", NUMBER,
+              hour("footfall_subscription_ends_total", "reason")),
+        Panel("Kept from streams", "Records of triggers that no stream is sent: held out, a "
+              "repeat, unreadable", PER_SECOND,
+              moving("footfall_subscription_skipped_total", "reason")),
     )),
     ("Processes", (
         Panel("Up", "Collectors and workers that answer Prometheus", NUMBER,

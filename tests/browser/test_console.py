@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,6 +15,8 @@ from footfall.collector.tickets import TICKET_S
 from tests.browser.listening import OWNER, SCOPED, Listened
 from tests.browser.shop import KEPT
 from tests.collector.edge import KEYS
+from tests.test_docs import page as page_of
+from tests.test_docs import section
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -89,6 +92,22 @@ async def test_an_event_source_comes_back_without_gap_or_repeat(listened: Listen
     assert 1 == len(set(listened.streams()))
 
 
+async def test_the_recipe_for_a_page_is_run_as_it_stands(listened: Listened) -> None:
+    (recipe,) = re.findall(r"```js\n(.*?)```", section(page_of("subscriptions.md"),
+                                                      "In a browser"), re.DOTALL)
+    page = await listened.page("/healthz")
+    await page.evaluate(f"""async key => {{
+      window.shown = []
+      const show = (trigger, place) => shown.push([trigger.trigger_id, place.length > 0])
+      {recipe}
+      await new Promise(done => triggers.addEventListener("opened", done))
+    }}""", OWNER)
+    listened.topic.put(1, name="another")
+    sent = listened.topic.put(2, name="cart_abandoned")
+    await listened.until(lambda: page.evaluate("shown.length"))
+    assert [[sent, True]] == await page.evaluate("shown")
+
+
 async def test_a_ticket_that_is_over_ends_an_event_source(listened: Listened) -> None:
     """It is told so, and does not ask for ever."""
     page = await listened.page("/healthz")
@@ -112,6 +131,7 @@ async def test_the_console_shows_what_comes(listened: Listened) -> None:
     await listened.until(lambda: shown(page))
     assert [hostile] == await shown(page)
     await page.click("#events summary")
+    await page.wait_for_selector("#events pre")
     assert HOSTILE in await page.evaluate("document.querySelector('summary b').textContent")
     assert HOSTILE in await page.evaluate(
         "JSON.parse(document.querySelector('#events pre').textContent).data.value")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-
 HANGS_S = 3600
 
 

@@ -8,6 +8,7 @@ import random
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,6 @@ from footfall.delivery.addresses import Allow, allowed, kind_of
 from footfall.delivery.answers import Answer
 from footfall.delivery.endpoint import endpoint
 from footfall.delivery.http import (
-    DRAIN_S_MAX,
     AddressRefusedError,
     Failure,
     Guard,
@@ -30,6 +30,7 @@ from footfall.delivery.http import (
     addresses_of,
     is_own,
 )
+from footfall.delivery.message import ANSWER_BYTES_MAX
 from tests.delivery.peers import (
     OK,
     Peer,
@@ -164,28 +165,28 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_a_body_is_never_waited_for(script: Script) -> None:
     """What was said in the status holds; the connection is closed and its memory free."""
     began = time.monotonic()
-    async with peer(script) as there, sending(there.url) as sender:
-        assert Answer(200) == await sender.post({}, BODY)
-        assert time.monotonic() - began < DRAIN_S_MAX + 0.5
-        assert Answer(200) == await sender.post({}, BODY)
+    async with peer(script) as there, sending(there.url, timeout_s=60) as sender:
+        assert [Answer(200)] * 2 == [await sender.post({}, BODY) for _ in range(2)]
+    assert time.monotonic() - began < 20  # 2 s, on a machine that has the time
 
     assert 2 == there.connections
 
 
-async def test_a_short_body_leaves_the_connection_usable() -> None:
-    """Also where it comes in pieces."""
+@pytest.mark.parametrize(("size", "connections"), [(ANSWER_BYTES_MAX, 1), (2_000, 2)])
+async def test_a_short_body_leaves_the_connection_usable(size: int, connections: int) -> None:
+    """Also where it comes in pieces; of a longer one the rest is not waited for."""
 
     async def script(writer: asyncio.StreamWriter, _request: Request) -> None:
-        for piece in (b"HTTP/1.1 200 OK\r\n", b"Content-Length: 1024\r\n\r\n", bytes(1000),
-                      bytes(24)):
+        head = b"HTTP/1.1 200 OK\r\n", f"Content-Length: {size}\r\n\r\n".encode()
+        for piece in (*head, bytes(size - 10), bytes(10)):
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async with peer(script) as there, sending(there.url) as sender:
         assert [Answer(200)] * 2 == [await sender.post({}, BODY) for _ in range(2)]
 
-    assert 1 == there.connections
+    assert connections == there.connections
 
 
 async def test_an_answer_that_breaks_off_after_its_status_holds() -> None:
@@ -213,8 +214,8 @@ async def test_an_answer_that_breaks_off_after_its_status_holds() -> None:
 async def test_what_is_no_http_is_an_invalid_answer(answer: bytes) -> None:
     """At once, not after the timeout."""
     began = time.monotonic()
-    assert Failure("answer_invalid") == await sent(saying(answer))
-    assert time.monotonic() - began < 2
+    assert Failure("answer_invalid") == await sent(saying(answer), 60)
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("script", [
@@ -226,7 +227,7 @@ async def test_no_status_within_the_time_is_a_timeout(script: Script) -> None:
     """Of the whole attempt, however busy the other side looks."""
     began = time.monotonic()
     assert Failure("timeout") == await sent(script, 0.4)
-    assert 0.35 < time.monotonic() - began < 1.5
+    assert 0.35 < time.monotonic() - began < 20
 
 
 async def test_a_closed_or_reset_connection_is_said_to_be_one() -> None:
@@ -380,10 +381,11 @@ async def test_a_name_without_an_address_is_a_failure_of_dns(found: list[Any]) -
 async def test_a_name_server_that_hangs_holds_up_nobody_else() -> None:
     """One thread a destination waits for it, however many messages do; another's go out."""
     asked = []
+    given_up = threading.Event()
 
     def hang(host: str, _port: int) -> Sequence[str]:
         asked.append(host)
-        time.sleep(1.5)
+        given_up.wait(60)
         return []
 
     async with peer(saying(OK)) as there, sending(there.url) as good:
@@ -393,6 +395,7 @@ async def test_a_name_server_that_hangs_holds_up_nobody_else() -> None:
                 waiting = [asyncio.create_task(bad.post({}, BODY)) for _ in range(20)]
                 assert Answer(200) == await good.post({}, BODY)
                 assert [Failure("timeout")] * 20 == await asyncio.gather(*waiting)
+    given_up.set()
 
     assert ["hook.example"] == asked
 
@@ -413,8 +416,10 @@ def test_an_address_of_this_machine_is_known() -> None:
     assert not is_own(socket.AF_INET6, ("2001:db8::1", 80, 0, 0))
 
 
-def test_an_address_of_this_machine_is_refused_though_it_looks_public() -> None:
-    """A service that listens on it is not there for those who plan."""
+def test_the_socket_is_the_last_place_to_refuse() -> None:
+    """An address of this machine too, though it looks public: a service that listens on it is not
+    there for those who plan.
+    """
 
     class Public(Allow):
         def refusal(self, *_: Any) -> str:
@@ -425,6 +430,9 @@ def test_an_address_of_this_machine_is_refused_though_it_looks_public() -> None:
     with pytest.raises(AddressRefusedError, match="own"):
         guard.open(loopback)
     guard.open((*loopback[:4], ("192.0.2.1", 80))).close()
+    with pytest.raises(AddressRefusedError, match="private"):
+        Guard(endpoint("http://hook.example/"), Allow()).open(
+            (*loopback[:4], ("10.255.255.1", 80)))
     allowed_guard = Guard(endpoint("http://hook.example/"), allowed(["127.0.0.1"]))
     allowed_guard.open(loopback).close()
 

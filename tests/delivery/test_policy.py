@@ -211,3 +211,16 @@ def test_what_is_too_late_is_not_sent() -> None:
         assert desk.told()[-1] == (reasons.SUPPRESSED, "expired")
         assert all(s.at <= START + HOUR_MS for s in desk.sent)
     run(main())
+
+
+def test_what_is_too_late_does_not_wait_for_the_view() -> None:
+    """A view that stays away keeps nothing alive."""
+    async def main() -> None:
+        def people(_key: str, _emitted_at: int) -> Person:
+            raise Stale("unavailable")
+
+        desk = Desk(routes("expires_s: 60"), people=people)
+        desk.tell(KEYS[0], "c1")
+        await desk.run_until(START + 70_000)
+        assert desk.told()[-1] == (reasons.SUPPRESSED, "expired")
+    run(main())

@@ -6,25 +6,30 @@ All are processes with the same commands and settings; interactions go in over H
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import socket
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Producer
 from ruamel.yaml import YAML
 
 from footfall.admin import config
+from footfall.events import topics
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
 from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Worker, Workers
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
 WRITE_KEY = "wk_of_the_tests"
+API_KEY = "ak_of_the_tests"
 BATCH_ITEMS = 500
 READY_S_MAX = 30.0
 #: Carts are left, and late deadlines settled, within a second or two.
@@ -38,6 +43,7 @@ class Installation:
 
     def __init__(self, bootstrap: str, workers: Workers, folder: Path) -> None:
         config.apply(bootstrap, SYSTEM_SECRET.encode(), CONFIGURATION)
+        self._bootstrap = bootstrap
         self._workers = workers
         self._http, ports = free_port(), (free_port(), free_port())
         self.targets = {"collector": [f"{HOST}:{self._http}"],
@@ -49,6 +55,7 @@ class Installation:
             "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
             "FOOTFALL_WRITE_KEYS": f"web:{WRITE_KEY}",
+            "FOOTFALL_API_KEY": API_KEY,
             "FOOTFALL_HTTP_PORT": str(self._http),
         })
         self._first: Worker | None = None
@@ -82,6 +89,21 @@ class Installation:
         for at in range(0, len(items), BATCH_ITEMS):
             assert 200 == self.status("POST", "/v1/batch",
                                       {"batch": list(items[at : at + BATCH_ITEMS])})
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Within, a stream of triggers is open; the kernel takes what comes."""
+        with socket.create_connection((HOST, self._http), READY_S_MAX) as client:
+            client.sendall(f"GET /v1/triggers/stream HTTP/1.1\r\nHost: {HOST}\r\n"
+                           f"Authorization: Bearer {API_KEY}\r\n\r\n".encode())
+            assert b" 200 " in client.recv(64 * 1024)[:15]
+            yield
+
+    def put_broken_trigger(self) -> None:
+        """A record that nobody can read, in the topic of triggers."""
+        producer = Producer({"bootstrap.servers": self._bootstrap})
+        producer.produce(topics.TRIGGERS, b"no trigger")
+        producer.flush()
 
     def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY) -> int:
         """The status of one HTTP call; 0 when nobody answers."""

@@ -110,6 +110,14 @@ def _a_phone_was_offline(footfall: Installation, number: str) -> None:
     footfall.send([_added(u, age_s=3 * HOUR_S) for u in users("offline", number, 30)])
 
 
+def _somebody_listens(footfall: Installation, number: str) -> None:
+    """While carts are left, and something that is no trigger gets into their topic."""
+    with footfall.listening():
+        footfall.send([_added(u) for u in users("listened", number, 30)])
+        footfall.put_broken_trigger()
+        time.sleep(4)
+
+
 def _a_worker_joins(footfall: Installation, _number: str) -> None:
     footfall.second_worker()
 
@@ -140,6 +148,7 @@ SCENARIOS: dict[str, Scenario] = {
     "accounts are tried out": _accounts_are_tried_out,
     "customers come every day": _customers_come_every_day,
     "a phone was offline": _a_phone_was_offline,
+    "somebody listens": _somebody_listens,
     "newcomers rush in": _newcomers_rush_in,
     "a worker joins": _a_worker_joins,
     "a worker is killed": _a_worker_is_killed,
@@ -177,6 +186,10 @@ CASES = (
     Case("Age on arrival", "a phone was offline", by=HOUR_S),
     Case("Late events", "a phone was offline", {"type": "track"}, by=1),
     Case("Ticks and settling", "a phone was offline", {"table": "cart"}),
+    Case("Streams", "somebody listens", by=1),
+    Case("Sent to streams", "somebody listens", {"event": "trigger"}, by=1),
+    Case("Streams that ended", "somebody listens", {"reason": "client"}, by=0.9),
+    Case("Kept from streams", "somebody listens", {"reason": "unreadable"}),
     Case("Lag", "newcomers rush in", by=100),
     Case("Memory", "newcomers rush in", {"job": "worker"}, by=2_000_000),
     Case("Up", "a worker joins", {"job": "worker"}, by=1),
@@ -186,4 +199,5 @@ CASES = (
 )
 #: Panels that must not move while people only look around: a change is its scenario's.
 UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Carts", "Money in carts", "Orders",
-           "Risk", "Up", "Rebalances", "Recovered")
+           "Risk", "Up", "Rebalances", "Recovered", "Streams", "Streams that ended",
+           "Kept from streams")

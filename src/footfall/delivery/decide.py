@@ -31,6 +31,7 @@ class Verdict(NamedTuple):
 
 
 GO = Verdict(reasons.SENDING)
+EXPIRED = Verdict(reasons.SUPPRESSED, "expired")
 
 
 def needs_person(destination: Destination) -> bool:
@@ -50,8 +51,8 @@ def may_go(destination: Destination, medium: str, person: Person | None, *, emit
     """The verdict at an instant. `sent_at`: what this customer got by this medium for this purpose,
     and what is on its way to them.
     """
-    if destination.expires_s and now - emitted_at > destination.expires_s * 1000:
-        return Verdict(reasons.SUPPRESSED, "expired")
+    if is_expired(destination, emitted_at, now):
+        return EXPIRED
     gpc = person.gpc_denies if person is not None else ()
     refused = refusal(person, destination.purpose, medium, now, gpc)
     if refused:
@@ -65,6 +66,11 @@ def may_go(destination: Destination, medium: str, person: Person | None, *, emit
     if over is not None:
         return _put_off(over.cap.then, "frequency_cap", over.until)
     return GO
+
+
+def is_expired(destination: Destination, emitted_at: int, now: int) -> bool:
+    """Whether it is too late, whatever else there is to ask."""
+    return bool(destination.expires_s) and now - emitted_at > destination.expires_s * 1000
 
 
 def _put_off(then: str, reason: str, until: int) -> Verdict:

@@ -16,11 +16,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from faust.types import TP
 
 from footfall import telemetry
 from footfall.delivery import reasons, row
@@ -167,12 +166,9 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             partition.fold.read(topics.TRIGGERS, max(known, first))
             partition.moved = True
 
-    def start_offsets(self) -> dict[TP, int]:
-        """Where log and triggers go on."""
-        starts = super().start_offsets()
-        for number, partition in self.partitions.items():
-            starts[TP(topics.TRIGGERS, number)] = partition.fold.positions[topics.TRIGGERS]
-        return starts
+    def positions(self, partition: DeliveryPartition) -> Mapping[str, int]:
+        """Where triggers go on."""
+        return partition.fold.positions
 
     def assigned(self) -> None:
         """From here on something may be sent, once each partition is caught up."""
@@ -204,9 +200,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         while True:
             behind = [p for p in self.partitions.values() if not p.is_caught_up]
             for partition in behind:
-                tp = TP(self.log_topic, partition.number)
-                if (self.consumer.at_end(tp)
-                        and self.consumer.delivered.get(tp) == partition.fold.next_offset):
+                if self.has_applied_all(partition):
                     partition.is_caught_up = True
                     self._adopt(partition)
             await asyncio.sleep(LOOK_S if behind else LOOK_SELDOM_S)

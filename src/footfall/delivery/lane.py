@@ -22,7 +22,7 @@ import msgspec
 
 from footfall import telemetry
 from footfall.delivery import decide, health, reasons, row
-from footfall.delivery.decide import Verdict
+from footfall.delivery.decide import EXPIRED, Verdict
 from footfall.delivery.health import Health
 from footfall.delivery.message import Attempt, Channel, Message, Outcome, Person, RenderError
 from footfall.delivery.people import Stale
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 #: Decided in one go, before others get the event loop.
 TURN_MAX = 100
 #: How soon a customer is looked at again of whom the view knew less than their trigger.
-STALE_MS = 200
+STALE_MS = 50
 #: What a channel may take beyond its own time-out.
 GRACE_S = 2.0
 NOBODY = Person()
@@ -163,6 +163,9 @@ class Lane:
                 self._offer(case.partition, case.key)
                 continue
             if isinstance(person, Stale):
+                if decide.is_expired(self.destination, case.pending.emitted_at, engine.now()):
+                    self.carry_out(case, EXPIRED)
+                    continue
                 telemetry.DELIVERY_STALE.labels(self.name).inc()
                 heapq.heappush(self._later, (engine.now() + STALE_MS, case.partition.number,
                                              case.key, case.partition))

@@ -12,8 +12,6 @@ import asyncio
 import time
 from typing import Any
 
-from faust.types import TP
-
 from footfall import telemetry
 from footfall.events.interaction import TICK
 from footfall.stream.log_engine import LogEngine, LogPartition
@@ -40,14 +38,8 @@ async def keep_time(engine: LogEngine[Any]) -> None:
 
 
 def _due(engine: LogEngine[Any], partition: LogPartition[Any], now: int) -> bool:
-    tp = TP(engine.log_topic, partition.number)
-    consumer = engine.consumer
-    return (
-        not partition.fold.open
-        and partition.fold.timer_before(now)
-        and consumer.at_end(tp)
-        and consumer.delivered.get(tp) == partition.fold.next_offset
-    )
+    return (not partition.fold.open and partition.fold.timer_before(now)
+            and engine.has_applied_all(partition))
 
 
 def _append(engine: LogEngine[Any], partition: LogPartition[Any], now: int) -> None:

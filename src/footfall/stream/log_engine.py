@@ -200,8 +200,23 @@ class LogEngine(ABC, Generic[P]):
             del self.partitions[number]
 
     def start_offsets(self) -> dict[TP, int]:
-        """Where each owned partition of the log goes on."""
-        return {TP(self.log_topic, n): p.fold.next_offset for n, p in self.partitions.items()}
+        """Where each owned partition goes on, of the log and of the topics beside it."""
+        starts = {}
+        for number, partition in self.partitions.items():
+            starts[TP(self.log_topic, number)] = partition.fold.next_offset
+            for topic, offset in self.positions(partition).items():
+                starts[TP(topic, number)] = offset
+        return starts
+
+    def positions(self, _partition: P) -> Mapping[str, int]:
+        """Where a partition of each other topic in `inputs` goes on."""
+        return {}
+
+    def has_applied_all(self, partition: P) -> bool:
+        """Whether all that the log is known to hold of a partition was applied."""
+        tp = TP(self.log_topic, partition.number)
+        return bool(self.consumer.at_end(tp)
+                    and self.consumer.delivered.get(tp) == partition.fold.next_offset)
 
     def revoked(self, is_member: bool) -> None:
         """The assignment has ended; what did not get its last checkpoint is dropped."""

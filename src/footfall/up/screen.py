@@ -82,6 +82,8 @@ class Screen:
         self._print("Watch what follows, in another terminal:")
         self._print(f"  footfall tail triggers{here}\n  footfall tail interactions{here}",
                             markup=False)
+        self._print(f"or in a browser, with the API key:\n  {running.http_url}/console",
+                    markup=False)
         self._print()
 
     def trigger(self, shown: Shown) -> None:

@@ -222,6 +222,8 @@ async def test_a_necessary_mail_has_no_link(tmp_path: Path) -> None:
     ({}, {}, {"public_url": "http://c.example"}, "needs FOOTFALL_HTTP_PUBLIC_URL"),
     ({}, {}, {"public_url": "https://c.example/" + "x" * 100}, "needs FOOTFALL_HTTP_PUBLIC_URL"),
     ({}, {}, {"customer_key_secret": b""}, "needs FOOTFALL_CUSTOMER_KEY_SECRET"),
+    *(({}, {"host": host}, {}, "destinations.cart_mail.smtp.host is no name or address")
+      for host in ("", "a b", "mail.example\r\n", "http://mail.example", "x" * 254)),
     ({}, {"user": "u"}, {}, "destinations.cart_mail.smtp.password_env is absent"),
     ({}, {"user": "u", "password_env": "SMTP_PASSWORD"}, {},
      "destinations.cart_mail.smtp.password_env names SMTP_PASSWORD, which is not set"),

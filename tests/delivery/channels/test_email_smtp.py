@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import re
 import ssl
 from dataclasses import replace
@@ -139,6 +141,43 @@ async def test_what_a_greeting_means(tmp_path: Path, greeting: bytes,
 
     assert expected == (await channel.send(rendered(channel), ATTEMPT))[:3]
     server.close()
+
+
+#: What a broken or hostile server might send, in any order.
+PIECES = (b"250 OK\r\n", b"220 hello\r\n", b"354 go\r\n", b"250-SIZE 10\r\n", b"250-AUTH PLAIN\r\n",
+          b"250 STARTTLS\r\n", b"-12 x\r\n", b"999\r\n", b"25\r\n", b"\xff\xfe\r\n", b"\r\n", b"\n",
+          b"2 5 0\r\n", b"+25 x\r\n", b"334 !\r\n", b"\0" * 99, b"250-" + b"x" * 9_000, b"421\r\n",
+          b"550 " + "ü".encode() + b"\r\n", b"250", b"250\x00OK\r\n", b"")
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_no_server_breaks_delivery(tmp_path: Path, seed: int) -> None:
+    """Whatever it sends and when: an outcome, within the time, and `sent` only for a mail that it
+    let come."""
+    choose, went_in = random.Random(seed), []
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            for n in range(choose.randint(2, 12)):
+                pieces = choose.choices(PIECES, weights=[40, 1, 6] + [1] * 19,
+                                        k=choose.choice((1, 1, 1, 2)))
+                writer.write(b"".join(pieces if n else PIECES[1:2]))
+                await writer.drain()
+                went_in.append(await reader.read(65_536))
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    smtp = choose.choice(({}, {"tls": "starttls"}, {"user": "u", "password_env": "P"}))
+    channel = await email.open_channel(
+        "m", destination(server.sockets[0].getsockname()[1], smtp, timeout_s=0.2),
+        resources(tmp_path, environment={"P": "p"}))
+    outcome = await channel.send(rendered(channel), ATTEMPT)
+    await channel.close()
+    server.close()
+
+    assert outcome.result in ("sent", "retry", "dead")
+    assert outcome.result == "retry" or b"RCPT" in b"".join(went_in)
+    assert outcome.result != "sent" or b"Message-ID" in b"".join(went_in)
 
 
 @pytest.mark.parametrize(("host", "reason"), [

@@ -9,6 +9,7 @@ Servers are the administrator's: private addresses are allowed.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,6 +39,7 @@ from footfall.events.unsubscribe import Ask, Links, highest
 EMAIL = "email"
 UNSUBSCRIBE_URL = "unsubscribe_url"
 PUBLIC_URL_CHARS_MAX = 100
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -175,6 +177,8 @@ def _leaving(name: str, destination: EmailDestination, resources: Resources) -> 
 
 
 def _server(name: str, smtp: Smtp, resources: Resources, hello: str) -> Server:
+    if _HOST.fullmatch(smtp.host) is None:
+        raise _wrong(name, "smtp.host", "is no name or address of a server")
     password = ""
     if smtp.user:
         variable = smtp.password_env
