@@ -27,7 +27,7 @@ routes:
 """
 TROUBLE = Outcome("retry", "status", 500)
 #: 64 customers, over both partitions.
-CUSTOMERS = [f"user_id:{n:032x}" for n in range(64)]
+CUSTOMERS = [f"user_id:{n:022x}" for n in range(64)]
 
 
 def run(what: Coroutine[Any, Any, None]) -> None:
@@ -241,6 +241,40 @@ def test_what_is_held_out_is_never_sent() -> None:
         desk.tell(KEYS[0], "c1", held_out=True)
         await desk.flow()
         assert (desk.sent, desk.told()) == ([], [(reasons.SUPPRESSED, "held_out")])
+    run(main())
+
+
+@pytest.mark.parametrize(("more", "reason"), [
+    ({"depth": 5}, "too_deep"),
+    ({"integrations": b'{"All":false}'}, "integrations"),
+    ({"integrations": b'{"crm":false}'}, "integrations"),
+    ({"integrations": b'{"webhook":false}'}, "integrations"),
+    ({"integrations": b'{"All":false,"crm":true}'}, ""), ({"depth": 4}, "")])
+def test_what_its_cause_forbids_is_not_sent(more: dict[str, Any], reason: str) -> None:
+    """`integrations` of the causing event, and rings of deliveries that cause each other."""
+    async def main() -> None:
+        desk = Desk(ONE)
+        desk.tell(KEYS[0], "c1", **more)
+        await desk.flow()
+        assert len(desk.sent) == (reason == "")
+        assert desk.told()[-1] == ((reasons.SUPPRESSED, reason) if reason else (reasons.SENT, ""))
+    run(main())
+
+
+def test_outcomes_enter_the_log_of_interactions() -> None:
+    """What has ended, once; what goes on, and what is held out, does not."""
+    async def main() -> None:
+        desk = Desk(ONE.replace("purpose", "retry: {delays_s: [1]}, purpose"), lambda *_: TROUBLE)
+        desk.tell(KEYS[0], "c1")
+        desk.tell(KEYS[0], "c2", held_out=True)
+        await desk.run_until(START + HOUR_MS)
+        desk.answer = lambda *_: SENT
+        desk.tell(KEYS[0], "c3")
+        desk.tell(KEYS[0], "c4", depth=5)
+        await desk.flow()
+        assert sorted(desk.fed_back()) == [
+            ("delivery_dead", "retries_exhausted"), ("delivery_sent", ""),
+            ("delivery_suppressed", "too_deep")]
     run(main())
 
 

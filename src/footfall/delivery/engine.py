@@ -29,7 +29,7 @@ from footfall.delivery.fold import DeliveryFold
 from footfall.delivery.health import Health, disabled
 from footfall.delivery.lane import Lane
 from footfall.delivery.message import Person, Resources
-from footfall.delivery.outputs import Outputs
+from footfall.delivery.outputs import OUTCOME, Outputs
 from footfall.delivery.partition import DeliveryPartition
 from footfall.delivery.people import People, Stale
 from footfall.delivery.planner import Planner
@@ -101,7 +101,10 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             except FootfallError as error:
                 self.fail(error)
                 raise
-            self.lanes[name] = Lane(self, name, destination, channel)
+            lane = self.lanes[name] = Lane(self, name, destination, channel)
+            if lane.needs_person and self._people is None:
+                logger.error("destination %s needs to know customers, and FOOTFALL_REDIS_URL is "
+                             "not set: what is for it waits", name)
         await super().start()
 
     async def stop(self) -> None:
@@ -314,7 +317,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             elif kind == REJECTED:
                 self.outbox.lane(topics.REJECTED, partition.number).put([(None, value)])
                 partition.limit.rejected(int(key))
-            else:
+            elif kind == OUTCOME:
                 self.outbox.lane(topics.INTERACTIONS, partition.number).put([(key, value)])
 
     def disable(self, lane: Lane, reason: str) -> None:

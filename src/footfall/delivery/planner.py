@@ -17,6 +17,8 @@ from footfall.delivery.decide import Verdict
 from footfall.delivery.lane import NOBODY, Case, Lane
 from footfall.delivery.row import Pending
 from footfall.events.codec import TriggerRecord
+from footfall.events.integrations import allows
+from footfall.events.outcomes import DEPTH_MAX
 from footfall.view.trigger import trigger as document_of
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Planner:
             telemetry.DELIVERY_REPEATS.inc()
             return
         pending = Pending(trigger_id, trigger["name"], row.WAITS, 0, now, now,
-                          trigger["emitted_at"], 0, document)
+                          trigger["emitted_at"], trigger["depth"], document)
         case = Case(partition, key, pending, offset)
         never = self._never(partition, lane, trigger, pending, held)
         if never is not None:
@@ -71,6 +73,10 @@ class Planner:
         """Why it does not even wait; None: it does."""
         if trigger["held_out"]:
             return Verdict(reasons.SUPPRESSED, "held_out")
+        if trigger["depth"] >= DEPTH_MAX:
+            return Verdict(reasons.SUPPRESSED, "too_deep")
+        if not allows(trigger["integrations"], lane.name, lane.about.channel):
+            return Verdict(reasons.SUPPRESSED, "integrations")
         if lane.health.disabled_at:
             return Verdict(reasons.DEAD, "destination_disabled")
         rows = partition.fold.rows
