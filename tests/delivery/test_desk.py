@@ -198,7 +198,7 @@ def test_an_administrator_enables_it_again() -> None:
         await desk.flow()
         desk.tell(KEYS[1], "c2")
         await desk.flow()
-        assert desk.told()[-1] == (reasons.SENT, "")
+        assert desk.told().count((reasons.SENT, "")) == 1
     run(main())
 
 
