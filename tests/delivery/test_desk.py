@@ -185,6 +185,38 @@ def test_one_that_is_gone_is_disabled_at_once() -> None:
     run(main())
 
 
+def test_that_it_was_disabled_is_delivered_once() -> None:
+    """All partitions say so; whoever a route names for it hears it once."""
+    text = ONE.replace("routes:", """
+  ops: {channel: webhook, url: https://o.example/x, purpose: necessary}
+routes:
+  - {triggers: [destination_disabled], to: [ops]}""")
+
+    async def main() -> None:
+        desk = Desk(text, lambda name, _: SENT if name == "ops" else Outcome("gone", "gone", 410))
+        desk.tell(KEYS[0], "c1")
+        await desk.flow()
+        assert desk.told().count((reasons.DISABLED, "gone")) == PARTITIONS
+        assert [s.destination for s in desk.sent] == ["crm", "ops"]
+    run(main())
+
+
+def test_a_fault_in_a_channel_is_one_failed_attempt() -> None:
+    """The process goes on, and the delivery is tried again."""
+    async def main() -> None:
+        def answer(_name: str, attempt: Attempt) -> Outcome:
+            if attempt.number == 1:
+                raise KeyError("a fault")
+            return SENT
+
+        desk = Desk(ONE, answer)
+        desk.tell(KEYS[0], "c1")
+        await desk.run_until(START + HOUR_MS)
+        assert (reasons.FAILED, "internal") in desk.told()
+        assert desk.told()[-1] == (reasons.SENT, "")
+    run(main())
+
+
 def test_an_administrator_enables_it_again() -> None:
     """What comes from then on is sent."""
     async def main() -> None:

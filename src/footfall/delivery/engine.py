@@ -42,6 +42,7 @@ from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.log_engine import LogEngine
 from footfall.stream.outbox import Message
+from footfall.stream.partition import partition_of
 from footfall.stream.poison import PoisonLimit
 from footfall.stream.reader import Reader
 from footfall.stream.transport import Batch
@@ -313,7 +314,9 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         partition.fold.applied.clear()
         for kind, key, value, _name in outputs:
             if kind == TRIGGER:
-                self.outbox.lane(topics.TRIGGERS, partition.number).put([(key, value)])
+                # All partitions tell it to one, where it is recognised when it comes again.
+                to = partition_of(key, self.settings.partitions)
+                self.outbox.lane(topics.TRIGGERS, to).put([(key, value)])
             elif kind == REJECTED:
                 self.outbox.lane(topics.REJECTED, partition.number).put([(None, value)])
                 partition.limit.rejected(int(key))

@@ -241,6 +241,9 @@ class Lane:
             logger.warning("destination %s: %s", self.name, error)
             status = reasons.SUPPRESSED if error.is_suppression else reasons.DEAD
             return Verdict(status, error.reason), b""
+        except Exception as error:  # only its kind: the text may hold what is sent
+            logger.error("destination %s: rendering failed: %s", self.name, type(error).__name__)
+            return Verdict(reasons.DEAD, "render_failed"), b""
 
     def carry_out(self, case: Case, verdict: Verdict, message: bytes = b"") -> None:
         """Record a verdict; where it goes, send once the record is acknowledged."""
@@ -277,6 +280,9 @@ class Lane:
                 self.destination.timeout_s + GRACE_S)
         except TimeoutError:
             outcome = Outcome("retry", "timeout")
+        except Exception as error:  # a fault of ours, or of a library, in one destination
+            logger.error("destination %s: sending failed: %s", self.name, type(error).__name__)
+            outcome = Outcome("retry", "internal")
         finally:
             self.in_flight -= 1
             partition.end(key, pending.trigger_id)
