@@ -231,8 +231,8 @@ class Desk:
         """Let time pass, from one instant at which something is due to the next."""
         await self.flow()
         while True:
-            due = [later[0] for lane in self.engine.lanes.values() for later in lane._later]
-            due += [lane.health.open_until for lane in self.engine.lanes.values() if lane._ready]
+            due = [lane.queue.next_at for lane in self.engine.lanes.values()]
+            due += [lane.health.open_until for lane in self.engine.lanes.values() if lane.queue]
             coming = [d for d in due if d > self.at]
             if not coming or min(coming) > at:
                 break
