@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from footfall.admin.cluster import admin_client, answers
 from footfall.admin.doctor import Finding
-from footfall.admin.doctor_probes import ANSWER_S_MAX, group
+from footfall.admin.doctor_probes import ANSWER_S_MAX, behind, group, lag_of
 from footfall.events import topics
 from footfall.settings import Settings
 
@@ -23,8 +23,8 @@ def delivery(settings: Settings) -> Iterator[Finding]:
     bootstrap = settings.kafka_bootstrap_servers
     if not bootstrap or not answers(bootstrap, seconds_max=ANSWER_S_MAX):
         return  # said of the brokers
-    members, _committed = group(admin_client(bootstrap), bootstrap, topics.DELIVERY_APP_ID,
-                                topics.DELIVERIES)
+    admin = admin_client(bootstrap)
+    members, committed = group(admin, bootstrap, topics.DELIVERY_APP_ID, topics.DELIVERIES)
     if members:
         yield Finding("delivery", "members", "ok",
                       f"{members} in group {topics.DELIVERY_APP_ID}")
@@ -32,3 +32,7 @@ def delivery(settings: Settings) -> Iterator[Finding]:
         yield Finding("delivery", "members", "warning",
                       f"group {topics.DELIVERY_APP_ID} has none: no trigger is sent, though "
                       f"{settings.routes} says where to", "start `footfall delivery`")
+    there = admin.list_topics(topics.DELIVERIES, timeout=ANSWER_S_MAX).topics[topics.DELIVERIES]
+    if there.partitions:  # what is wrong with topics is said of them
+        yield behind("delivery", lag_of(admin, topics.DELIVERIES, len(there.partitions), committed),
+                     "run more of them, or look at their logs")

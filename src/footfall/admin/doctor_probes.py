@@ -13,7 +13,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -103,25 +103,34 @@ async def _fetch_version(host: str, port: int) -> int:
 
 
 def _lag(admin: AdminClient, bootstrap: str, partitions: int) -> Iterator[Finding]:
-    """Per partition: the log's end less what the workers' group has committed."""
-    wanted = {TopicPartition(topics.INTERACTIONS, p): OffsetSpec.latest()
-              for p in range(partitions)}
-    ends = {tp.partition: future.result(timeout=ANSWER_S_MAX).offset for tp, future
-            in admin.list_offsets(wanted, request_timeout=ANSWER_S_MAX).items()}
     members, committed = group(admin, bootstrap, topics.APP_ID, topics.INTERACTIONS)
-    lag = {p: max(0, ends[p] - committed.get(p, 0)) for p in sorted(ends)}
     if members:
         yield Finding("workers", "members", "ok", f"{members} in group {topics.APP_ID}")
     else:
         yield Finding("workers", "members", "warning", f"group {topics.APP_ID} has none: nothing "
                       "is processed", "start `footfall worker`")
+    yield behind("workers", lag_of(admin, topics.INTERACTIONS, partitions, committed),
+                 "run more workers or look at their logs")
+
+
+def lag_of(admin: AdminClient, topic: str, partitions: int, committed: Mapping[int, int]
+           ) -> dict[int, int]:
+    """Per partition: the end of a log less what its group has committed."""
+    wanted = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
+    ends = {tp.partition: future.result(timeout=ANSWER_S_MAX).offset for tp, future
+            in admin.list_offsets(wanted, request_timeout=ANSWER_S_MAX).items()}
+    return {p: max(0, ends[p] - committed.get(p, 0)) for p in sorted(ends)}
+
+
+def behind(area: str, lag: Mapping[int, int], change: str) -> Finding:
+    """What is to be said of a group's lag; `change`: what to do where it grows."""
     most = sorted(lag, key=lambda p: (-lag[p], p))[:SHOWN_MAX]
     text = ", ".join(f"{p}: {lag[p]}" for p in sorted(most))
     many = max(lag.values()) > LAG_RECORDS_MANY
-    yield Finding("workers", "lag", "warning" if many else "ok",
-                  f"log records not committed, by partition: {text}",
-                  "it should fall; if it grows, run more workers or look at their logs"
-                  if many else "", {"partitions": {str(p): n for p, n in lag.items()}})
+    return Finding(area, "lag", "warning" if many else "ok",
+                   f"log records not committed, by partition: {text}",
+                   f"it should fall; if it grows, {change}" if many else "",
+                   {"partitions": {str(p): n for p, n in lag.items()}})
 
 
 def group(admin: AdminClient, bootstrap: str, group_id: str, topic: str
