@@ -23,6 +23,7 @@ COMPILED = (
     "src/footfall/events/customer_key.py",
     "src/footfall/events/fields.py",
     "src/footfall/events/identifiers.py",
+    "src/footfall/events/outcomes.py",
     "src/footfall/events/personal.py",
     "src/footfall/events/reserved.py",
     "src/footfall/events/times.py",

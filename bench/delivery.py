@@ -72,7 +72,7 @@ def _tell(lab: Lab, n: int, number: int) -> None:
     outputs = Outputs(made, Reserved(SYSTEM_SECRET.encode()), topics.INTERACTIONS, 0)
     lines = [{"product_id": f"sku-{i}", "quantity": "1", "price": "19.90"} for i in range(4)]
     for i in range(n):
-        key = f"user_id:{i:032x}".encode()
+        key = f"user_id:{i:022x}".encode()
         at = time.time_ns() // 1_000_000
         trigger = Trigger("cart_abandoned", (number, i), at,
                           {"cart_id": f"cart-{i}", "value": {"EUR": "79.60"}, "lines": lines},

@@ -167,11 +167,11 @@ class Desk:
     # -- what happens ----------------------------------------------------------------------------
 
     def tell(self, customer: str, cause: str, name: str = "cart_abandoned", *,
-             data: Mapping[str, Any] | None = None, held_out: bool = False) -> str:
-        """A trigger; its id."""
+             data: Mapping[str, Any] | None = None, **more: Any) -> str:
+        """A trigger; its id. `more`: what else it is."""
         from footfall.tables.outputs import Outputs
 
-        trigger = Trigger(name, (cause,), self.at, data or {"value": {"EUR": "1"}}, {}, held_out)
+        trigger = Trigger(name, (cause,), self.at, data or {"value": {"EUR": "1"}}, {}, **more)
         number = partition_of(customer.encode(), PARTITIONS)
         output = Outputs(CODECS, RESERVED, "log", number).trigger(
             customer.encode(), trigger, {"user_id": "u"}, self.at, "1:x")
@@ -231,8 +231,8 @@ class Desk:
         """Let time pass, from one instant at which something is due to the next."""
         await self.flow()
         while True:
-            due = [later[0] for lane in self.engine.lanes.values() for later in lane._later]
-            due += [lane.health.open_until for lane in self.engine.lanes.values() if lane._ready]
+            due = [lane.queue.next_at for lane in self.engine.lanes.values()]
+            due += [lane.health.open_until for lane in self.engine.lanes.values() if lane.queue]
             coming = [d for d in due if d > self.at]
             if not coming or min(coming) > at:
                 break
@@ -251,6 +251,17 @@ class Desk:
     def told(self) -> list[tuple[str, str]]:
         """(status, reason) of each record."""
         return [(r["status"], r["reason"]) for r in self.records()]
+
+    def fed_back(self) -> list[tuple[str, str]]:
+        """(outcome, reason) that entered the log of interactions, with the MAC they need."""
+        found = []
+        for number in range(PARTITIONS):
+            for entry in self.topics[topics.INTERACTIONS, number]:
+                assert entry.key is not None
+                event = RESERVED.read_delivery(CODECS.interaction.decode(entry.value), entry.key)
+                properties = msgspec.json.decode(event["personal"])["properties"]
+                found.append((event["event"], properties["reason"]))
+        return found
 
     def said(self, n: int) -> dict[str, Any]:
         """`personal` of a record."""

@@ -22,7 +22,7 @@ from footfall.tables.stored import PartitionState
 
 CODECS = Codecs()
 START = 1_790_000_000_000
-KEYS = ("user_id:" + "a" * 32, "user_id:" + "b" * 32)
+KEYS = ("user_id:" + "A" * 22, "user_id:" + "B" * 22)
 
 
 class Entry(NamedTuple):

@@ -14,7 +14,7 @@ from footfall.delivery.deliveries_account import OVER, PENDING, Place
 from footfall.delivery.deliveries_reasons import TEXTS, text_of
 from footfall.delivery.deliveries_redrive import kept_in, redriven
 from footfall.delivery.deliveries_shown import Step, in_full
-from footfall.delivery.deliveries_text import list_text, show_text
+from footfall.delivery.deliveries_text import age_text, list_text, show_text
 from footfall.events.codec import DeliveryRecord
 from tests.events.records import AT, a_delivery
 
@@ -68,6 +68,25 @@ def test_personal_content_is_shown_on_request_alone() -> None:
             assert ["Hello\\x1b[2J", "you"] == [
                 line.strip() for line in text.splitlines() if "Hello" in line or "you" in line]
             assert '"n":1.10' in text, "no number changes"
+
+
+def test_steps_are_shown_in_full_on_a_narrow_terminal() -> None:
+    """Also when something goes on."""
+    shown = full({"status": "failed", "reason": "smtp_temporary", "attempt": 7, "code": 451,
+                  "took_ms": 15_000})
+    console = Console(record=True, width=60)
+    console.print(show_text({"trigger": "t", "trigger_id": "i", "customer_key": "k",
+                             "emitted_at": None, "deliveries": [shown]}))
+    text = " ".join(console.export_text().split())
+    assert "attempt 7 451 15000 ms smtp_temporary goes on at 2026-09-21T14:13:20.133Z" in text
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [
+    (0, "0 s"), (119, "119 s"), (120, "2 min"), (7_199, "119 min"), (7_200, "2 h"),
+    (172_799, "47 h"), (172_800, "2 d")])
+def test_ages(seconds: int, expected: str) -> None:
+    """As people say them."""
+    assert expected == age_text(seconds)
 
 
 def test_text_of_records_is_no_markup() -> None:

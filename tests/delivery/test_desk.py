@@ -27,7 +27,7 @@ routes:
 """
 TROUBLE = Outcome("retry", "status", 500)
 #: 64 customers, over both partitions.
-CUSTOMERS = [f"user_id:{n:032x}" for n in range(64)]
+CUSTOMERS = [f"user_id:{n:022x}" for n in range(64)]
 
 
 def run(what: Coroutine[Any, Any, None]) -> None:
@@ -185,6 +185,38 @@ def test_one_that_is_gone_is_disabled_at_once() -> None:
     run(main())
 
 
+def test_that_it_was_disabled_is_delivered_once() -> None:
+    """All partitions say so; whoever a route names for it hears it once."""
+    text = ONE.replace("routes:", """
+  ops: {channel: webhook, url: https://o.example/x, purpose: necessary}
+routes:
+  - {triggers: [destination_disabled], to: [ops]}""")
+
+    async def main() -> None:
+        desk = Desk(text, lambda name, _: SENT if name == "ops" else Outcome("gone", "gone", 410))
+        desk.tell(KEYS[0], "c1")
+        await desk.flow()
+        assert desk.told().count((reasons.DISABLED, "gone")) == PARTITIONS
+        assert [s.destination for s in desk.sent] == ["crm", "ops"]
+    run(main())
+
+
+def test_a_fault_in_a_channel_is_one_failed_attempt() -> None:
+    """The process goes on, and the delivery is tried again."""
+    async def main() -> None:
+        def answer(_name: str, attempt: Attempt) -> Outcome:
+            if attempt.number == 1:
+                raise KeyError("a fault")
+            return SENT
+
+        desk = Desk(ONE, answer)
+        desk.tell(KEYS[0], "c1")
+        await desk.run_until(START + HOUR_MS)
+        assert (reasons.FAILED, "internal") in desk.told()
+        assert desk.told()[-1] == (reasons.SENT, "")
+    run(main())
+
+
 def test_an_administrator_enables_it_again() -> None:
     """What comes from then on is sent."""
     async def main() -> None:
@@ -198,7 +230,7 @@ def test_an_administrator_enables_it_again() -> None:
         await desk.flow()
         desk.tell(KEYS[1], "c2")
         await desk.flow()
-        assert desk.told()[-1] == (reasons.SENT, "")
+        assert desk.told().count((reasons.SENT, "")) == 1
     run(main())
 
 
@@ -241,6 +273,40 @@ def test_what_is_held_out_is_never_sent() -> None:
         desk.tell(KEYS[0], "c1", held_out=True)
         await desk.flow()
         assert (desk.sent, desk.told()) == ([], [(reasons.SUPPRESSED, "held_out")])
+    run(main())
+
+
+@pytest.mark.parametrize(("more", "reason"), [
+    ({"depth": 5}, "too_deep"),
+    ({"integrations": b'{"All":false}'}, "integrations"),
+    ({"integrations": b'{"crm":false}'}, "integrations"),
+    ({"integrations": b'{"webhook":false}'}, "integrations"),
+    ({"integrations": b'{"All":false,"crm":true}'}, ""), ({"depth": 4}, "")])
+def test_what_its_cause_forbids_is_not_sent(more: dict[str, Any], reason: str) -> None:
+    """`integrations` of the causing event, and rings of deliveries that cause each other."""
+    async def main() -> None:
+        desk = Desk(ONE)
+        desk.tell(KEYS[0], "c1", **more)
+        await desk.flow()
+        assert len(desk.sent) == (reason == "")
+        assert desk.told()[-1] == ((reasons.SUPPRESSED, reason) if reason else (reasons.SENT, ""))
+    run(main())
+
+
+def test_outcomes_enter_the_log_of_interactions() -> None:
+    """What has ended, once; what goes on, and what is held out, does not."""
+    async def main() -> None:
+        desk = Desk(ONE.replace("purpose", "retry: {delays_s: [1]}, purpose"), lambda *_: TROUBLE)
+        desk.tell(KEYS[0], "c1")
+        desk.tell(KEYS[0], "c2", held_out=True)
+        await desk.run_until(START + HOUR_MS)
+        desk.answer = lambda *_: SENT
+        desk.tell(KEYS[0], "c3")
+        desk.tell(KEYS[0], "c4", depth=5)
+        await desk.flow()
+        assert sorted(desk.fed_back()) == [
+            ("delivery_dead", "retries_exhausted"), ("delivery_sent", ""),
+            ("delivery_suppressed", "too_deep")]
     run(main())
 
 

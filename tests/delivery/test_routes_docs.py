@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from footfall.admin import config_yaml
-from footfall.delivery import routes_row
+from footfall.delivery import reasons, routes_row, templates
+from footfall.delivery.channels.email import UNSUBSCRIBE_URL
+from footfall.delivery.message import Person
 from footfall.delivery.routes import BYTES_MAX, parse, read
 from footfall.delivery.routes_keys import KEYS
 from footfall.delivery.routes_reading import CHANNELS, WHERE_VALUES_MAX, Code
@@ -92,3 +94,38 @@ def test_the_second_example_can_be_used() -> None:
     assert read(ROOT / "docs/routes.yaml").destinations["cart_mail"] == \
         found.destinations["cart_mail"]
     assert ["cart_mail"] == found.targets("cart_abandoned", {})
+
+
+def test_statuses_and_reasons_are_those_of_the_code() -> None:
+    """Every one with the statuses that it may have, and no other."""
+    statuses = section(PAGE, "From trigger to message")
+    reached: dict[str, set[str]] = {}
+    for status, of_it in reasons.REASONS.items():
+        for reason in of_it:
+            reached.setdefault(reason, set()).add(status)
+
+    assert list(reasons.STATUSES) == [spans(row[0])[0] for row in rows(statuses)]
+    assert reached == {spans(row[0])[0]: set(row[1].split(", "))
+                       for row in rows(section(PAGE, "Reasons"))}
+
+
+@pytest.mark.parametrize("file", ["templates/cart.txt", "templates/cart.html"])
+def test_the_templates_of_the_example_can_be_filled(file: str) -> None:
+    """With a name and without one; what a customer typed is no markup."""
+    is_html = file.endswith("html")
+    template = templates.load(ROOT / "docs", file, escape_html=is_html,
+                              names=templates.NAMES | {UNSUBSCRIBE_URL})
+    document = msgspec.json.encode({"data": {"lines": [
+        {"product_id": "p1", "name": "Shoe <b>", "quantity": "2"},
+        {"product_id": "p2", "quantity": "1"}]}})
+    link = {UNSUBSCRIBE_URL: "https://events.shop.example/v1/unsubscribe/t"}
+
+    known = template.render(templates.variables(
+        document, Person(traits={"first_name": "Anna"}), **link))
+    unknown = template.render(templates.variables(document, Person(), **link))
+
+    assert "Hello Anna," in known
+    assert "Hello," in unknown
+    assert ("Shoe &lt;b&gt;" if is_html else "2 x Shoe <b>") in known
+    assert "p2" in known
+    assert link[UNSUBSCRIBE_URL] in known

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from footfall.delivery import template_filters, templates
 from footfall.delivery.message import Person, RenderError
@@ -242,6 +244,37 @@ def test_json_is_valid_whatever_is_in_it() -> None:
 
         assert {"name": hostile, "value": 1.1} == json.loads(body)
         assert body.endswith('"value":1.10}')
+
+
+_MADE = templates._Environment(None, is_html=False)
+PIECES = ("{{", "}}", "{%", "%}", "{%-", "-%}", " ", "\n", "|", ":", ",", ".", "[", "]", "(", ")",
+          "..", "==", "<", "'", '"', "data", "data.x", "customer", "trigger", "'x'", "1", "-1",
+          "1.5", "nil", "empty", "blank", "in", "and", "contains", "(1..3)", "x", "ü", "\0", "#",
+          "end", "when", "else", "elsif", "with", "as", "limit:", "reversed", "offset: continue",
+          *sorted(_MADE.tags), *(f"end{tag}" for tag in sorted(_MADE.tags)), *sorted(_MADE.filters))
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join) | st.lists(
+    st.sampled_from(sorted(_MADE.filters)), min_size=1, max_size=4).flatmap(
+        lambda chain: st.lists(st.sampled_from(("", ": data.x", ": 1, 'x'", ": nil", ": data")),
+                               min_size=len(chain), max_size=len(chain)).map(
+            lambda given: "{{ data.x" + "".join(f" | {one}{argument}" for one, argument in zip(
+                chain, given, strict=True)) + " }}")),
+       st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+                        st.text(max_size=3), inner, max_size=3), max_leaves=6))
+def test_any_template_and_value_is_a_text_or_told(source: str, value: Any) -> None:
+    """No source makes anything but a template or `ConfigError`, no value anything but a text or
+    `RenderError`."""
+    try:
+        made = Template(source, "t")
+    except ConfigError:
+        return
+    try:
+        assert isinstance(made.render({"trigger": {}, "data": {"x": value}, "customer": {}}), str)
+    except RenderError as error:
+        assert "render_failed" == error.reason
 
 
 def test_results_of_filters_are_bounded() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall.events.codec import Codec, Codecs, released_versions
-from tests.events.records import a_rejected, a_trigger, an_interaction
+from tests.events.records import a_delivery, a_rejected, a_trigger, an_interaction
 
 FOLDER = Path(__file__).parents[1] / "golden"
 
@@ -20,7 +20,7 @@ def write() -> None:
     codecs = Codecs()
     samples: tuple[tuple[Codec[Any], Any], ...] = (
         (codecs.interaction, an_interaction()), (codecs.trigger, a_trigger()),
-        (codecs.rejected, a_rejected()))
+        (codecs.rejected, a_rejected()), (codecs.delivery, a_delivery()))
     for codec, record in samples:
         file = FOLDER / f"{codec.subject}-{released_versions(codec.subject)[-1]}.json"
         if not file.exists():

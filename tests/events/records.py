@@ -37,6 +37,7 @@ def a_trigger(**changed: Any) -> TriggerRecord:
         "customer_key": "user_id:AAAAAAAAAAAAAAAAAAAAAA", "occurred_at": AT, "emitted_at": AT + 1,
         "config_version": "1:abcd", "data": b'{"value":"12.50"}', "evidence": b'{"deadline":1}',
         "key_id": None, "personal": b'{"ids":{"user_id":"u1"}}', "held_out": False,
+        "depth": 0, "integrations": b"",
     }
     return {**record, **changed}
 

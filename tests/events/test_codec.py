@@ -22,13 +22,14 @@ from footfall.events.codec import (
     released_versions,
 )
 from footfall.events.commerce import LINES_MAX
-from tests.events.records import a_rejected, a_trigger, an_interaction
+from tests.events.records import a_delivery, a_rejected, a_trigger, an_interaction
 
 CODECS = Codecs()
 ALL: dict[str, tuple[Codec[Any], Any]] = {
     "interaction": (CODECS.interaction, an_interaction()),
     "trigger": (CODECS.trigger, a_trigger()),
     "rejected": (CODECS.rejected, a_rejected()),
+    "delivery": (CODECS.delivery, a_delivery()),
 }
 each = pytest.mark.parametrize("subject", SUBJECTS)
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -13,7 +13,7 @@ from footfall.errors import DecodeError, SchemaError
 from footfall.events import registry
 from footfall.events.codec import SUBJECTS, Codecs, folder_id, released_text, released_versions
 from footfall.events.registry import REGISTRY_SUBJECTS, Registry, codecs_for
-from tests.events.records import a_rejected, a_trigger, an_interaction
+from tests.events.records import a_delivery, a_rejected, a_trigger, an_interaction
 
 pytestmark = pytest.mark.kafka  # needs Java, as the broker does
 
@@ -35,7 +35,7 @@ def test_without_a_url_the_folder_is_used_and_no_client_imported() -> None:
     program = ("import sys; from footfall.events.registry import codecs_for; codecs_for('');"
                "sys.exit('confluent_kafka' in sys.modules)")
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
-    assert folder_id("trigger", 2) == codecs_for("").trigger.schema_id
+    assert folder_id("trigger", 3) == codecs_for("").trigger.schema_id
 
 
 def test_round_trip_under_the_registrys_ids(registry_url: str) -> None:
@@ -44,6 +44,7 @@ def test_round_trip_under_the_registrys_ids(registry_url: str) -> None:
     assert an_interaction() == two.interaction.decode(one.interaction.encode(an_interaction()))
     assert a_trigger() == two.trigger.decode(one.trigger.encode(a_trigger()))
     assert a_rejected() == two.rejected.decode(one.rejected.encode(a_rejected()))
+    assert a_delivery() == two.delivery.decode(one.delivery.encode(a_delivery()))
 
 
 def test_the_registered_text_is_the_documented_schema(registry_url: str) -> None:
@@ -52,8 +53,8 @@ def test_the_registered_text_is_the_documented_schema(registry_url: str) -> None
 
     codecs = codecs_for(registry_url)
     client = SchemaRegistryClient({"url": registry_url})
-    for subject, codec in zip(SUBJECTS, (codecs.interaction, codecs.trigger, codecs.rejected),
-                              strict=True):
+    every = (codecs.interaction, codecs.trigger, codecs.rejected, codecs.delivery)
+    for subject, codec in zip(SUBJECTS, every, strict=True):
         found = client.get_latest_version(REGISTRY_SUBJECTS[subject])
         assert codec.schema_id == found.schema_id
         newest = released_versions(subject)[-1]

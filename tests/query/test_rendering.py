@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from footfall.events.codec import Codecs
 from footfall.events.reserved import Reserved
-from footfall.events.reserved_row import ConfigPayload, Handoff
+from footfall.events.reserved_row import ConfigPayload, DeliveryPayload, Handoff
 from footfall.query.lines import text_of
 from footfall.query.rendering import Source, line, renderer
 from footfall.view.trigger import moment
@@ -81,6 +81,16 @@ def test_reserved_records_show_their_type_alone(event: Any) -> None:
     assert {"partition", "offset", "appended_at", "customer_key", "type", "event_time"} == set(
         document)
     assert event["type"] == document["type"]
+
+
+def test_what_became_of_a_delivery_shows_its_name_and_place() -> None:
+    """As its envelope says, whoever wrote it."""
+    payload = DeliveryPayload("dead", "crm", "webhook", "webhook", "ads", "cart_abandoned", "t1")
+    event = Reserved(b"x" * 16).delivery(KEY, payload, AT)
+    document = shown("interactions", CODECS.interaction.encode(event))
+    assert ("$delivery", "delivery_dead", "crm", "webhook") == tuple(
+        document[name] for name in ("type", "event", "source", "channel"))
+    assert not {"personal", "system"} & set(document)
 
 
 def test_rejected_shows_the_original_bytes() -> None:

@@ -46,8 +46,16 @@ def test_whatever_was_recorded_is_shown(evidence: Any, data: Any, held_out: bool
     msgspec.json.encode(seen)
     text = printed(why_text(seen))
     assert "cart_abandoned" in text
-    assert held_out == ("held out" in text)
+    assert held_out == ("nobody: the customer is in the held-out part" in text)
     assert all(c.isprintable() or c == "\n" for c in text)
+
+
+@pytest.mark.parametrize(("held_out", "headline"), [
+    (True, "cart_abandoned  held out"), (False, "cart_abandoned")])
+def test_the_headline_says_who_was_held_out(held_out: bool, headline: str) -> None:
+    """Asked of a trigger that carries nothing: its data could say "held out" as well."""
+    shown = why(a_trigger(evidence=b"{}", held_out=held_out, data=b"{}"))
+    assert headline == printed(why_text(shown)).splitlines()[0].rstrip()
 
 
 @given(rules(), tolds(), INSTANTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -11,6 +12,8 @@ import pytest
 from footfall.admin import config_yaml
 from footfall.admin.config import checked
 from footfall.admin.config_document import TESTS
+from footfall.events import outcomes
+from footfall.events.reserved_row import DeliveryPayload
 from footfall.rules.check_command import REFUSED
 from footfall.rules.keys import KEYS
 from footfall.rules.lint import Code
@@ -56,12 +59,22 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"at most {rules_row.SPAN_MS_MAX // 86_400_000} days" in PAGE
 
 
-def test_the_first_example_can_be_applied() -> None:
-    (first,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    document = config_yaml.load(first)
-    assert document.pop(TESTS)
-    rules = checked(document).sections["rules"].definitions
-    assert ["big_cart_left"] == [one.name for one in rules]
+def test_the_examples_can_be_applied() -> None:
+    first, second = map(config_yaml.load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+    assert first.pop(TESTS)
+    assert [["big_cart_left"], ["unreachable", "remind_again"]] == [
+        [one.name for one in checked(document).sections["rules"].definitions]
+        for document in (first, second)]
+
+
+def test_the_outcomes_and_their_properties_are_documented() -> None:
+    """Where the page on rules sends those who ask."""
+    text = section(page("events.md"), "Deliveries")
+    for name in (*outcomes.NAMES, *outcomes.PASSIVE):
+        assert f"`{name}`" in text, name
+    payload = DeliveryPayload("sent", "", "", "", "", "", "")
+    said = json.loads(outcomes.seen(payload, "m")["personal"])["properties"]
+    assert set() == {name for name in said if f"`{name}`" not in text}
 
 
 def test_the_schema_lies_beside_the_examples() -> None:

@@ -231,3 +231,14 @@ def test_an_event_that_is_misspelt() -> None:
     one, = found(rule(on={"call": "track", "event": "Boat Rentd"}),
                  known=["Boat Rented", "boat_rented"])
     assert "'Boat Rented'" in one.message
+
+
+def test_what_becomes_of_a_delivery_is_no_event_of_customers() -> None:
+    """`{}` does not end a wait for it; its names are known."""
+    sent = {"call": "delivery", "event": "delivery_sent"}
+    assert [] == found(rule(on=sent, wait="2d", unless={}))
+    assert [] == found(rule(on=sent, wait="2d", unless={**sent, "event": "delivery_opened"}))
+    one, = found(rule(on=sent, wait="2d", unless={"call": "delivery"}))
+    assert ("error", "never_fires", "unless") == (one.level, one.code, one.path[-1])
+    one, = found(rule(on=sent, **{"if": {"field": "event.type", "equals": "track"}}))
+    assert ("error", "always_false") == (one.level, one.code)

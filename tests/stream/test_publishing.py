@@ -173,12 +173,13 @@ def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
     """Before anything happens: `increase()` does not see the step with which a series appears."""
     kinds = {"track", "page", "screen", "identify", "group", "alias"}
     known = {
-        telemetry.PROCESSED: {*kinds, "violation", "$tick", "$config", "$handoff",
+        telemetry.PROCESSED: {*kinds, "$delivery", "violation", "$tick", "$config", "$handoff",
                               "$unmerge"},
-        telemetry.LATE: kinds,
+        telemetry.LATE: {*kinds, "$delivery"},
         telemetry.TRIGGERS: {name for t in tables.ALL for name in t.triggers},
         telemetry.SETTLED: {t.name for t in tables.ALL},
-        telemetry.LIMITED: {t.name for t in tables.ALL if t.limited is not None},
+        telemetry.LIMITED: {"integrations", *(
+            t.name for t in tables.ALL if t.limited is not None)},
         telemetry.DUPLICATES: set(publishing.REPEATS),
         telemetry.REJECTED: set(reasons.WORKER),
     }

@@ -107,7 +107,8 @@ class Shop:
             record: TriggerRecord = {
                 "trigger_id": f"t{n}", "name": "made_up", "customer_key": "", "occurred_at": 0,
                 "emitted_at": 0, "config_version": "", "data": b"{}", "evidence": b"{}",
-                "key_id": None, "personal": b"{}"}
+                "key_id": None, "personal": b"{}", "held_out": False, "depth": 0,
+                "integrations": b""}
             self._producer.produce(TRIGGERS, self._codecs.trigger.encode(record), str(n))
         assert 0 == self._producer.flush(10)
         return {f"t{n}" for n in numbers}

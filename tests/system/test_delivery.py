@@ -26,7 +26,7 @@ from tests.tables.logs import RESERVED
 pytestmark = pytest.mark.kafka
 
 DELIVERY = ("-m", "footfall", "delivery")
-CUSTOMERS = [f"user_id:{n:032x}" for n in range(40)]
+CUSTOMERS = [f"user_id:{n:022x}" for n in range(40)]
 CODECS = Codecs()
 ALL_SENT_S_MAX = 120.0
 

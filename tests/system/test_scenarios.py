@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from footfall.events.admit import admit
 from footfall.events.arrival import Arrival
 from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
 from footfall.query.rendering import readable, trigger
+from footfall.testing.delivered import Delivered
 from footfall.testing.expectation import TriggerDocument, differences
 from footfall.testing.harness import (
     CUSTOMER_KEY_SECRET,
@@ -63,6 +65,17 @@ class Broker:
         """Wait for it, and until what the log holds is applied."""
         time.sleep(ms_of(span) / 1000)
         until(self._state.covered, SOON_S_MAX, "covered")
+
+    def deliver(self, said: Delivered, /) -> None:
+        """As delivery does, of the newest such trigger in the topic."""
+        until(self._state.covered, SOON_S_MAX, "covered")
+        found = [one for one in told(self._bootstrap, Counter()) if one["name"] == said.trigger]
+        newest = max(found, key=lambda one: str(one["emitted_at"]))
+        key = newest["customer_key"].encode()
+        event = installation().reserved.delivery(
+            key, said.payload(newest), time.time_ns() // 1_000_000)
+        self._loader.put(key, installation().codecs.interaction.encode(event))
+        self._loader.flush()
 
     def configure(self, document: Mapping[str, Any], /, *, keep: bool) -> None:
         """As `footfall config apply` does."""

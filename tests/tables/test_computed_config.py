@@ -71,7 +71,7 @@ ONE = {"path": "channel", "equals": "web"}
     ({**TRAIT, "over": {"event": "x"}}, ("over", "event"), ["track, page, screen"]),
     ({**TRAIT, "over": {"call": "identify", "event": "x"}}, ("over", "event"), ["needs a call"]),
     ({**TRAIT, "over": {"call": "track", "event": ""}}, ("over", "event"), ["length >= 1"]),
-    ({**TRAIT, "over": {"call": "buy"}}, ("over", "call"), ["'buy'", "one of alias, group"]),
+    ({**TRAIT, "over": {"call": "buy"}}, ("over", "call"), ["'buy'", "alias, delivery, group"]),
     (where({}), ("over", "where"), ["one of equals", "says 0"]),
     (where({**ONE, "less": 1}), ("over", "where"), ["says 2"]),
     (where({"equals": 1}), ("over", "where", "path"), ["needs a path"]),

@@ -89,11 +89,12 @@ def test_personal_leaves_the_envelope() -> None:
 
 def test_whom_an_event_names_is_forgotten_with_the_rest() -> None:
     """Also where somebody who sees all has asked before."""
-    gate = consent_gate.gate_of(log({"personal": "analytics"}).fold_of(ANNA)._steps)
+    steps = log({"personal": "analytics"}).fold_of(ANNA)._steps
+    gate = consent_gate.gate_of(steps)
     assert gate is not None
     event = paid(1, "a")
     assert "user_id" in identifiers(event)
-    _steps, cut, _kept_out = gate.passed(event, {}, START, START)
+    _steps, cut, _kept_out = gate.passed(event, steps, {}, START, START)
     assert ({}, True) == (identifiers(cut), "user_id" in identifiers(event))
 
 

@@ -64,9 +64,10 @@ def test_the_newest_is_shown_first_with_its_type_name_and_place() -> None:
 
 
 def test_every_call_has_its_type() -> None:
-    assert CALLS == set(TYPES) - {""}
+    assert {*CALLS, "delivery"} == set(TYPES) - {""}
     for kind in CALLS:
         assert kind == view(facts_of(Raw(1, "m", kind)))[0]["type"]
+    assert "delivery" == view(facts_of(Raw(1, "m", "$delivery")))[0]["type"]
     assert "" == view(facts_of(Raw(1, "m", "other")))[0]["type"]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from footfall import tables
@@ -242,3 +243,19 @@ def test_folding_the_log_again_tells_the_same() -> None:
     again = Log(log.specs, 0, log.installation, 0, entries=log.entries)
     again.run()
     assert sorted(again.sent) == sorted(log.sent)
+
+
+def test_what_becomes_of_a_delivery_is_said_by_the_test() -> None:
+    """Of the newest such trigger; its depth goes along."""
+    on = {"call": "delivery", "event": "delivery_dead"}
+    shop = Harness({"rules": {"definitions": [
+        {"name": "alarm", "version": 1, "on": on, "data": {"why": "event.properties.reason"}}]}})
+    with pytest.raises(LookupError, match="no session_started was told"):
+        shop.deliver(trigger="session_started", outcome="dead")
+    shop.send(type="page", userId="anna")
+    alarm, = shop.deliver(trigger="session_started", outcome="dead", reason="gone",
+                          customer="user_id:anna")
+    assert ({"why": "gone"}, 1) == (alarm["data"], alarm["depth"])
+    assert 2 == shop.deliver(trigger="alarm", outcome="dead")[0]["depth"]
+    with pytest.raises(msgspec.ValidationError, match="outcome"):
+        shop.deliver(trigger="alarm", outcome="held")

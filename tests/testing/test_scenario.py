@@ -141,9 +141,10 @@ def test_configuration_is_read_without_the_tests(tmp_path: Path) -> None:
     (("tests:", "test:"), "a.yaml: has no section 'tests'"),
     (("at: 10m", "at: ten"), "a.yaml:11: [tests] [0].expect[0].at: 'ten' is no length of time"),
     (("wait: 11m", "wait: 11m\n        send: {}"),
-     "a.yaml:7: [tests] [0].steps[1]: a step says one of send, wait, configure; this one says 2"),
+     "a.yaml:7: [tests] [0].steps[1]: a step says one of send, wait, deliver, "
+     "configure; this one says 2"),
     (("wait: 11m", "pause: 11m"), "a.yaml:7: [tests] [0].steps[1] Object contains unknown field "
-                                  "`pause`; known keys: send, wait, configure"),
+                                  "`pause`; known keys: send, wait, deliver, configure"),
     (("user_id:anna", "anna"), "a.yaml:10: [tests] [0].expect[0].customer: expected KIND:VALUE"),
     (("trigger: cart_abandoned", "trigger: cart_abandond"),
      "a.yaml:9: [tests] [0].expect[0].trigger: no table and no rule here tells 'cart_abandond'"),

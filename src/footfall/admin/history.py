@@ -21,7 +21,7 @@ from footfall import tables
 from footfall.errors import DecodeError, FootfallError
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import HANDOFF, UNMERGE, VIOLATION, Interaction
+from footfall.events.interaction import DELIVERY, HANDOFF, UNMERGE, VIOLATION, Interaction
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import Handoff
 from footfall.events.topics import INTERACTIONS
@@ -294,7 +294,8 @@ class History:
 
     def event(self, place: Place) -> Interaction:
         """An event as a step sees it."""
-        return self._codecs.interaction.decode(self.events[place].value)
+        event = self._codecs.interaction.decode(self.events[place].value)
+        return self._reserved.passed_delivery(event) if event["type"] == DELIVERY else event
 
     def _row(self, key: bytes, name: str) -> Any:
         for fold in self._folds.values():

@@ -23,6 +23,7 @@ from footfall.errors import FootfallError
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys, order
 from footfall.events.interaction import Interaction
+from footfall.events.outcomes import is_activity
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import Unmerge
 from footfall.tables import consent, links
@@ -210,11 +211,14 @@ def _rows(history: History, places: Iterable[Place], codec: RecordCodec,
         now = max(now, kept.timestamp)
         steps: Sequence[Step]
         steps, gate = under[kept.config]
+        if not is_activity(event):
+            steps = [step for step in steps if not step.table.activity]
         cut = event
         if gate is not None:
             said = codec.rows[consent.TABLE.name].make(facts[consent.TABLE.name],
                                                        consent.TABLE.told())
-            steps, cut, _kept_out = gate.passed(event, {consent.TABLE.name: said}, when, now)
+            steps, cut, _kept_out = gate.passed(
+                event, steps, {consent.TABLE.name: said}, when, now)
         for step in steps:
             seen = event if step.sees_all else cut
             if step.wants is None or step.wants(seen):

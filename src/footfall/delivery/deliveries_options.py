@@ -168,7 +168,7 @@ def warn(bounds: Bounds, unreadable: int) -> None:
         click.echo(f"only the newest {bounds.records:,} records were read: --records-max reads "
                    "more, --since asks for less", err=True)
     if unreadable:
-        click.echo(f"{unreadable:,} records are none of deliveries and were passed over", err=True)
+        click.echo(f"passed over, for they are no steps of deliveries: {unreadable:,}", err=True)
 
 
 def print_json(shown: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ TEXTS: Final = {
     "throttled": "the receiver asks for a pause",
     "redirect": "the receiver answered that it is elsewhere, and that is not followed",
     "answer_invalid": "the receiver's answer is none",
+    "internal": "a fault of Footfall while it was sent",
     "smtp_temporary": "the mail server puts it off",
     "broker": "the Kafka cluster did not take it",
     "redis": "Redis did not take it",

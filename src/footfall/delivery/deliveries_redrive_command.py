@@ -129,9 +129,9 @@ def _run(ctx: click.Context, data_dir: Path | None, asked: shared.Asked, how: _H
                                         **{why: left[why] for why in LEFT}}})
         return
     if made.found:
-        click.echo(f"{done:,} begun anew; delivery sends them as soon as they may go")
+        click.echo(f"begun anew: {done:,}; delivery sends them as soon as they may go")
     for why, count in left.items():
-        click.echo(f"{count:,} left out: {LEFT[why]}")
+        click.echo(f"left out: {count:,}, {LEFT[why]}")
 
 
 def _carry_out(log: DeliveriesLog, place: shared.Access, made: Plan, how: _How
@@ -166,12 +166,12 @@ def _shown(made: Plan) -> dict[str, Any]:
 
 
 def _show(made: Plan) -> None:
-    click.echo(f"{len(made.found):,} deliveries to begin anew" if made.found
+    click.echo(f"to begin anew: {len(made.found):,}" if made.found
                else "nothing to begin anew")
     for destination, reason, count in made.counts():
         click.echo(f"  {safe(destination)}  {safe(reason) or '-'}  {count:,}")
     if made.is_cut:
         click.echo("there are more of them: run it again afterwards")
     for destination, count in sorted(made.disabled.items()):
-        click.echo(f"{count:,} left out: {safe(destination)} is disabled; first `footfall "
+        click.echo(f"left out: {count:,}, {safe(destination)} is disabled; first `footfall "
                    f"deliveries enable {safe(destination)}`")

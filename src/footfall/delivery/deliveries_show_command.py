@@ -65,7 +65,7 @@ def show(ctx: click.Context, *, trigger_id: str, destination: tuple[str, ...], s
     if as_json:
         shared.print_json({**document, "read": shared.read_of(bounds, log.unreadable)})
         return
-    Console(highlight=False, soft_wrap=True).print(show_text(document))
+    Console(highlight=False).print(show_text(document))
     shared.warn(bounds, log.unreadable)
 
 

@@ -51,7 +51,7 @@ def summary_text(shown: Mapping[str, Any]) -> RenderableType:
                                                                if reasons else "")))
         if backlog["deliveries"]:
             _pair(grid, "backlog", f"{backlog['deliveries']:,}, the oldest for "
-                                   f"{backlog['oldest_age_s']:,} s")
+                                   f"{age_text(backlog['oldest_age_s'])}")
         if sent["p50"] is not None:
             _pair(grid, "time to sent", f"p50 {sent['p50']:,} ms, p95 {sent['p95']:,} ms")
         if attempts["max"] is not None:
@@ -81,6 +81,14 @@ def show_text(shown: Mapping[str, Any]) -> RenderableType:
         parts += [part for step in one["steps"] if step.get("personal")
                   for part in _personal(step)]
     return Group(*parts)
+
+
+def age_text(seconds: int) -> str:
+    """In the largest unit of which there are two or more."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _personal(step: Mapping[str, Any]) -> Parts:
@@ -122,8 +130,8 @@ def _attempt(row: Mapping[str, Any]) -> str:
 
 
 def _line(*cells: Text | str) -> Text:
-    """What there is, on one line however long."""
-    line = Text(no_wrap=True, overflow="ignore")
+    """What there is, one after the other."""
+    line = Text()
     for cell in cells:
         if cell:
             line.append("  " if line else "")

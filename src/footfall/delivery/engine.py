@@ -19,17 +19,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from footfall import telemetry
-from footfall.delivery import reasons, row
+from footfall.delivery import positions, reasons, row
 from footfall.delivery.channels import open_channel
 from footfall.delivery.decide import Verdict
 from footfall.delivery.fold import DeliveryFold
 from footfall.delivery.health import Health, disabled
 from footfall.delivery.lane import Lane
 from footfall.delivery.message import Person, Resources
-from footfall.delivery.outputs import Outputs
+from footfall.delivery.outputs import OUTCOME, Outputs
 from footfall.delivery.partition import DeliveryPartition
 from footfall.delivery.people import People, Stale
 from footfall.delivery.planner import Planner
@@ -37,13 +35,13 @@ from footfall.delivery.publishing import begin, publish, publish_all
 from footfall.delivery.record import About, whole
 from footfall.delivery.routes import Routes
 from footfall.delivery.routes_row import Breaker
-from footfall.errors import DecodeError, FootfallError, StateRefused
+from footfall.errors import FootfallError
 from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.log_engine import LogEngine
 from footfall.stream.outbox import Message
+from footfall.stream.partition import partition_of
 from footfall.stream.poison import PoisonLimit
-from footfall.stream.reader import Reader
 from footfall.stream.transport import Batch
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.records import Best
@@ -52,10 +50,6 @@ from footfall.view.served import Served
 
 logger = logging.getLogger(__name__)
 
-#: Triggers planned before others get the event loop.
-SLICE = 100
-#: Records that may wait for the broker before the next trigger is planned.
-UNSENT_MAX = 5_000
 LOOK_S = 0.005
 LOOK_SELDOM_S = 0.05
 #: Share of the session timeout for which a process that gives partitions up waits for attempts that
@@ -101,7 +95,10 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             except FootfallError as error:
                 self.fail(error)
                 raise
-            self.lanes[name] = Lane(self, name, destination, channel)
+            lane = self.lanes[name] = Lane(self, name, destination, channel)
+            if lane.needs_person and self._people is None:
+                logger.error("destination %s needs to know customers, and FOOTFALL_REDIS_URL is "
+                             "not set: what is for it waits", name)
         await super().start()
 
     async def stop(self) -> None:
@@ -111,7 +108,7 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             await lane.channel.close()
 
     async def _run_lanes(self) -> None:
-        await self._until(lambda: bool(self.lanes))
+        await self.until(lambda: bool(self.lanes))
         async with contextlib.AsyncExitStack() as stack:
             if self._served is not None:
                 await stack.enter_async_context(self._served.while_running())
@@ -120,7 +117,8 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
             except Exception as error:
                 self.fail(error)
 
-    async def _until(self, what: Callable[[], bool]) -> None:
+    async def until(self, what: Callable[[], bool]) -> None:
+        """Wait for something that nobody announces."""
         while not what():
             self.alive()
             await asyncio.sleep(LOOK_S)
@@ -144,27 +142,8 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
 
     async def recovered(self, numbers: Sequence[int]) -> None:
         """Find out where triggers go on."""
-        tps = [TopicPartition(topics.TRIGGERS, number) for number in numbers]
-        async with Reader(self.settings.kafka_bootstrap_servers) as reader:
-            bounds = await reader.bounds(tps)
-        for tp in tps:
-            first, end = bounds[tp]
-            partition = self.partitions[tp.partition]
-            known = partition.fold.positions.get(topics.TRIGGERS)
-            if known is None:
-                known = first if self.settings.delivery_from == "earliest" else end
-            elif known > end:
-                raise StateRefused(
-                    f"partition {tp.partition}: {topics.TRIGGERS} ends at offset {end}, delivery "
-                    f"knows offset {known - 1}: the broker forgot triggers. Restore the topic, or "
-                    f"delete {topics.DELIVERIES} and {topics.DELIVERY_CHANGELOG} to begin anew")
-            elif known < first:
-                logger.error("partition %d: %d triggers are gone by retention and were never "
-                             "delivered: offsets %d to %d", tp.partition, first - known, known,
-                             first - 1)
-                telemetry.DELIVERY_MISSED.inc(first - known)
-            partition.fold.read(topics.TRIGGERS, max(known, first))
-            partition.moved = True
+        await positions.find([self.partitions[number] for number in numbers],
+                             self.settings.kafka_bootstrap_servers, self.settings.delivery_from)
 
     def positions(self, partition: DeliveryPartition) -> Mapping[str, int]:
         """Where triggers go on."""
@@ -224,29 +203,9 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         batch: Batch = event.value
         partition = self.partitions.get(event.message.partition)
         if partition is not None and batch.epoch == self.consumer.epoch:
-            await self._until(lambda: partition.is_caught_up or batch.epoch != self.consumer.epoch)
-            await self._plan(partition, batch)
+            await self.until(lambda: partition.is_caught_up or batch.epoch != self.consumer.epoch)
+            await self._planner.take(partition, batch)
         event.ack()
-
-    async def _plan(self, partition: DeliveryPartition, batch: Batch) -> None:
-        begin = partition.fold.positions.get(topics.TRIGGERS, 0)
-        for n, record in enumerate(batch.records, 1):
-            if batch.epoch != self.consumer.epoch:
-                return
-            if record.offset < begin:
-                continue
-            try:
-                trigger = self.codecs.trigger.decode(record.value)
-                self._planner.plan(partition, trigger, record.offset)
-            except DecodeError as error:
-                telemetry.REJECTED.labels("delivery", error.reason).inc()
-                logger.error("partition %d of %s, offset %d: %s", partition.number,
-                             topics.TRIGGERS, record.offset, error)
-            partition.fold.read(topics.TRIGGERS, record.offset + 1)
-            partition.moved = True
-            if n % SLICE == 0:
-                await asyncio.sleep(0)
-                await self._until(lambda: self.outbox.waiting() <= UNSENT_MAX)
 
     def applied(self, partition: DeliveryPartition, records: Sequence[Any]) -> None:
         """Look at what the log has just said."""
@@ -310,11 +269,13 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         partition.fold.applied.clear()
         for kind, key, value, _name in outputs:
             if kind == TRIGGER:
-                self.outbox.lane(topics.TRIGGERS, partition.number).put([(key, value)])
+                # All partitions tell it to one, where it is recognised when it comes again.
+                to = partition_of(key, self.settings.partitions)
+                self.outbox.lane(topics.TRIGGERS, to).put([(key, value)])
             elif kind == REJECTED:
                 self.outbox.lane(topics.REJECTED, partition.number).put([(None, value)])
                 partition.limit.rejected(int(key))
-            else:
+            elif kind == OUTCOME:
                 self.outbox.lane(topics.INTERACTIONS, partition.number).put([(key, value)])
 
     def disable(self, lane: Lane, reason: str) -> None:

@@ -3,8 +3,8 @@
 Everything comes from that log: what was queued, which attempts began, what became of them. Decides
 nothing about a delivery; it is told. A step that does not fit what is there (an outcome that came
 twice, of a process that had been replaced) changes nothing and is counted. Each row has a watermark
-of its own, so a record that was applied to one row before a crash is applied to the others after
-it. Must never read a clock or send anything.
+of its own, and that of the delivery says whether a record was applied: it is written last. Must
+never read a clock or send anything.
 """
 
 from __future__ import annotations
@@ -114,11 +114,11 @@ class DeliveryFold:
         fit = self._apply_delivery(record, personal, entry.offset)
         if fit == "unfit":
             self.counts[record["destination"], "repeat", ""] += 1
+        if fit != "fits":
             return
         if record["status"] in (reasons.SENT, reasons.FAILED):
             self._apply_attempt(record, entry.offset)
-        if fit == "fits":
-            self.outputs += self._encode.outcome(record)
+        self.outputs += self._encode.outcome(record)
 
     def _read(self, entry: LogRecord) -> tuple[DeliveryRecord, PersonalPart]:
         record = self._encode.decode(entry.value)

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +24,7 @@ from footfall.delivery.decide import EXPIRED, Verdict
 from footfall.delivery.health import Health
 from footfall.delivery.message import Attempt, Channel, Message, Outcome, Person, RenderError
 from footfall.delivery.people import Stale
+from footfall.delivery.queue import Place, Queue
 from footfall.delivery.rate import Rate
 from footfall.delivery.record import About, whole
 from footfall.delivery.routes_row import AnyDestination
@@ -86,9 +85,7 @@ class Lane:
         self.in_flight = 0
         self._engine = engine
         self._rate = Rate(destination.rate_per_s)
-        self._ready: deque[tuple[DeliveryPartition, bytes]] = deque()
-        self._in_ready: set[tuple[int, bytes]] = set()
-        self._later: list[tuple[int, int, bytes, DeliveryPartition]] = []
+        self.queue = Queue()
         self._wake = asyncio.Event()
 
     # -- whose turn it is ------------------------------------------------------------------------
@@ -97,15 +94,10 @@ class Lane:
         """Something of a customer's deliveries to here has changed."""
         one, look_at = self._next(partition, key)
         if one is not None:
-            self._offer(partition, key)
+            self.queue.offer(Place(partition, key))
         elif look_at:
-            heapq.heappush(self._later, (look_at, partition.number, key, partition))
-            self._wake.set()
-
-    @property
-    def has_waiting(self) -> bool:
-        """Whether others are before whoever comes now."""
-        return bool(self._ready)
+            self.queue.put_off(Place(partition, key), look_at)
+        self._wake.set()
 
     def changed(self, found: Health, partitions: Iterable[DeliveryPartition]) -> None:
         """It was disabled or enabled: everything that waits for it is looked at."""
@@ -116,27 +108,15 @@ class Lane:
                     self.look(partition, key)
         self._wake.set()
 
-    def _offer(self, partition: DeliveryPartition, key: bytes) -> None:
-        if (partition.number, key) not in self._in_ready:
-            self._in_ready.add((partition.number, key))
-            self._ready.append((partition, key))
-            self._wake.set()
-
     async def run(self) -> None:
         """Runs as long as the process."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._until_next(self._engine.now()))
+                await asyncio.wait_for(self._wake.wait(), self.queue.wait_s(self._engine.now()))
             self._wake.clear()
             while await self.turn():
                 self._engine.alive()
                 await asyncio.sleep(0)
-
-    def _until_next(self, now: int) -> float:
-        wait_ms = self._later[0][0] - now if self._later else 1_000
-        if self._ready:
-            wait_ms = min(wait_ms, 50)
-        return min(max(wait_ms, 1), 1_000) / 1_000
 
     def room(self) -> int:
         """How many may begin now."""
@@ -150,38 +130,34 @@ class Lane:
     async def turn(self) -> bool:
         """Decide about those whose turn it is; whether there may be more."""
         engine, now = self._engine, self._engine.now()
-        while self._later and self._later[0][0] <= now:
-            _at, _number, key, partition = heapq.heappop(self._later)
-            self._offer(partition, key)
+        self.queue.take_up(now)
         room = TURN_MAX if self.health.disabled_at and not engine.is_stopping else self.room()
         cases = self._cases(room)
         if not cases:
             return False
         people = await asyncio.gather(*map(self._person, cases), return_exceptions=True)
         for case, person in zip(cases, people, strict=True):
+            place = Place(case.partition, case.key)
             if not self._is_so_still(case):
-                self._offer(case.partition, case.key)
-                continue
-            if isinstance(person, Stale):
+                self.queue.offer(place)
+            elif isinstance(person, Stale):
                 if decide.is_expired(self.destination, case.pending.emitted_at, engine.now()):
                     self.carry_out(case, EXPIRED)
-                    continue
-                telemetry.DELIVERY_STALE.labels(self.name).inc()
-                heapq.heappush(self._later, (engine.now() + STALE_MS, case.partition.number,
-                                             case.key, case.partition))
+                else:
+                    telemetry.DELIVERY_STALE.labels(self.name).inc()
+                    self.queue.put_off(place, engine.now() + STALE_MS)
             elif isinstance(person, BaseException):
                 raise person
             else:
                 self.decide(case, person)
-        return bool(self._ready) and (bool(self.health.disabled_at) or self.room() > 0)
+        return bool(self.queue) and (bool(self.health.disabled_at) or self.room() > 0)
 
     def _cases(self, room: int) -> list[Case]:
         cases: list[Case] = []
-        for _ in range(len(self._ready)):
+        for _ in range(len(self.queue)):
             if len(cases) >= room:
                 break
-            partition, key = self._ready.popleft()
-            self._in_ready.discard((partition.number, key))
+            partition, key = place = self.queue.pop()
             if not self._engine.holds(partition):
                 continue
             customer_key = row.parts(key)[0]
@@ -192,7 +168,7 @@ class Lane:
             if one is not None:
                 cases.append(Case(partition, key, one))
             elif look_at:
-                heapq.heappush(self._later, (look_at, partition.number, key, partition))
+                self.queue.put_off(place, look_at)
         return cases
 
     def _next(self, partition: DeliveryPartition, key: bytes) -> tuple[Pending | None, int]:
@@ -241,6 +217,9 @@ class Lane:
             logger.warning("destination %s: %s", self.name, error)
             status = reasons.SUPPRESSED if error.is_suppression else reasons.DEAD
             return Verdict(status, error.reason), b""
+        except Exception as error:  # only its kind: the text may hold what is sent
+            logger.error("destination %s: rendering failed: %s", self.name, type(error).__name__)
+            return Verdict(reasons.DEAD, "render_failed"), b""
 
     def carry_out(self, case: Case, verdict: Verdict, message: bytes = b"") -> None:
         """Record a verdict; where it goes, send once the record is acknowledged."""
@@ -277,6 +256,9 @@ class Lane:
                 self.destination.timeout_s + GRACE_S)
         except TimeoutError:
             outcome = Outcome("retry", "timeout")
+        except Exception as error:  # a fault of ours, or of a library, in one destination
+            logger.error("destination %s: sending failed: %s", self.name, type(error).__name__)
+            outcome = Outcome("retry", "internal")
         finally:
             self.in_flight -= 1
             partition.end(key, pending.trigger_id)

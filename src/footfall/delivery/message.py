@@ -96,7 +96,6 @@ class Resources:
     redis_url: str = ""
     #: How customers reach the collector, for links in messages; "": they cannot.
     public_url: str = ""
-    system_secret: bytes = b""
     #: Links by which customers unsubscribe are made and read under it.
     customer_key_secret: bytes = b""
 

@@ -7,6 +7,8 @@ trigger that a route names without a record of it.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,13 +18,24 @@ from footfall.delivery import reasons, row
 from footfall.delivery.decide import Verdict
 from footfall.delivery.lane import NOBODY, Case, Lane
 from footfall.delivery.row import Pending
+from footfall.errors import DecodeError
+from footfall.events import topics
 from footfall.events.codec import TriggerRecord
+from footfall.events.integrations import allows
+from footfall.events.outcomes import DEPTH_MAX
+from footfall.stream.transport import Batch
 from footfall.view.trigger import trigger as document_of
 
 if TYPE_CHECKING:
     from footfall.delivery.engine import DeliveryEngine
     from footfall.delivery.partition import DeliveryPartition
 
+logger = logging.getLogger(__name__)
+
+#: Triggers planned before others get the event loop.
+SLICE = 100
+#: Records that may wait for the broker before the next trigger is planned.
+UNSENT_MAX = 5_000
 #: Of one customer to one destination; of one destination in one partition.
 ROW_PENDING_MAX = 100
 ROW_BYTES_MAX = 200_000
@@ -36,7 +49,28 @@ class Planner:
     def __init__(self, engine: DeliveryEngine) -> None:
         self._engine = engine
 
-    def plan(self, partition: DeliveryPartition, trigger: TriggerRecord, offset: int) -> None:
+    async def take(self, partition: DeliveryPartition, batch: Batch) -> None:
+        """Plan a batch of triggers, as far as it is still ours to plan."""
+        engine = self._engine
+        begin = partition.fold.positions.get(topics.TRIGGERS, 0)
+        for n, record in enumerate(batch.records, 1):
+            if batch.epoch != engine.consumer.epoch:
+                return
+            if record.offset < begin:
+                continue
+            try:
+                self._plan(partition, engine.codecs.trigger.decode(record.value), record.offset)
+            except DecodeError as error:
+                telemetry.REJECTED.labels("delivery", error.reason).inc()
+                logger.error("partition %d of %s, offset %d: %s", partition.number,
+                             topics.TRIGGERS, record.offset, error)
+            partition.fold.read(topics.TRIGGERS, record.offset + 1)
+            partition.moved = True
+            if n % SLICE == 0:
+                await asyncio.sleep(0)
+                await engine.until(lambda: engine.outbox.waiting() <= UNSENT_MAX)
+
+    def _plan(self, partition: DeliveryPartition, trigger: TriggerRecord, offset: int) -> None:
         """Record what becomes of one trigger, at its offset."""
         data = msgspec.json.decode(trigger["data"])
         names = self._engine.routes.targets(trigger["name"], data)
@@ -56,7 +90,7 @@ class Planner:
             telemetry.DELIVERY_REPEATS.inc()
             return
         pending = Pending(trigger_id, trigger["name"], row.WAITS, 0, now, now,
-                          trigger["emitted_at"], 0, document)
+                          trigger["emitted_at"], trigger["depth"], document)
         case = Case(partition, key, pending, offset)
         never = self._never(partition, lane, trigger, pending, held)
         if never is not None:
@@ -71,6 +105,10 @@ class Planner:
         """Why it does not even wait; None: it does."""
         if trigger["held_out"]:
             return Verdict(reasons.SUPPRESSED, "held_out")
+        if trigger["depth"] >= DEPTH_MAX:
+            return Verdict(reasons.SUPPRESSED, "too_deep")
+        if not allows(trigger["integrations"], lane.name, lane.about.channel):
+            return Verdict(reasons.SUPPRESSED, "integrations")
         if lane.health.disabled_at:
             return Verdict(reasons.DEAD, "destination_disabled")
         rows = partition.fold.rows
@@ -83,5 +121,5 @@ class Planner:
 
     def _may_go_at_once(self, partition: DeliveryPartition, lane: Lane, customer_key: str,
                         held: row.DestinationRow) -> bool:
-        return (not lane.needs_person and not held.pending and not lane.has_waiting
+        return (not lane.needs_person and not held.pending and not lane.queue
                 and not partition.unfolded(customer_key) and lane.room() > 0)

@@ -14,5 +14,5 @@ def resources_of(settings: Settings, folder: Path, environment: Mapping[str, str
     allow = tuple(filter(None, (part.strip() for part in settings.delivery_allow.split(","))))
     return Resources(
         folder, environment, allow, settings.kafka_bootstrap_servers, settings.redis_url,
-        settings.http_public_url, system_secret=(settings.system_secret or "").encode(),
+        settings.http_public_url,
         customer_key_secret=(settings.customer_key_secret or "").encode())

@@ -102,10 +102,12 @@ class Rows:
 
     def snapshot(self, now: int) -> list[tuple[bytes, bytes | None]]:
         """Encode what changed into the store; gives (key, value) of each, None for one that is
-        forgotten. Runs without pause. `now`: the log's clock.
+        forgotten. Runs without pause. `now`: the log's clock. Rows of deliveries come last: whether
+        a record fitted is known from them alone, so where one is in the changelog, what else the
+        same records changed is there before it.
         """
         changed: list[tuple[bytes, bytes | None]] = []
-        for key in self._dirty:
+        for key in sorted(self._dirty, key=rows_of.is_row_key):
             data = self.store[key] = rows_of.encode(self._hot[key])
             changed.append((key, data))
         self._dirty = set()

@@ -52,6 +52,8 @@ class TriggerRecord(TypedDict):
     key_id: str | None
     personal: bytes
     held_out: bool
+    depth: int
+    integrations: bytes
 
 
 class RejectedRecord(TypedDict):
@@ -145,6 +147,9 @@ class Codec(Generic[R]):
         self._write = avro.writer(self._schema)
         self._header = _HEADER.pack(0, schema_id)
         self._older: dict[int, Any] = {}
+        #: Of what an older record does not have fastavro gives the default as it is written: text.
+        self._added_bytes = [f["name"] for f in self._schema["fields"]
+                             if f["type"] == "bytes" and "default" in f]
 
     def encode(self, record: R) -> bytes:
         """Wire format of a record; the record must fit the schema (a programmer's error if not)."""
@@ -185,6 +190,7 @@ class Codec(Generic[R]):
                 record: AvroMessage = fastavro.schemaless_reader(stream, self._schema, None)
             else:
                 record = fastavro.schemaless_reader(stream, self._writer(header), self._schema)
+                self._complete(record)
         except (DecodeError, SchemaError):
             raise
         except Exception as error:  # fastavro raises a dozen kinds on bad bytes
@@ -193,6 +199,11 @@ class Codec(Generic[R]):
             left = len(data) - stream.tell()
             raise DecodeError("avro_trailing", f"{left} bytes after the record")
         return cast(R, record)
+
+    def _complete(self, record: Any) -> None:
+        for name in self._added_bytes:
+            if isinstance(record[name], str):
+                record[name] = record[name].encode("latin-1")
 
     def _writer(self, header: bytes) -> Any:
         if len(header) < _HEADER.size or header[0] != 0:

@@ -17,6 +17,8 @@ TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
 UNMERGE = "$unmerge"
+#: What became of a delivery: the one reserved record that is stepped like an interaction.
+DELIVERY = "$delivery"
 #: What a collector found wrong with interactions by its tracking plan. It is nobody's: it has a key
 #: of its own and steps no customer, so it needs no MAC.
 VIOLATION = "violation"
@@ -76,3 +78,5 @@ class Interaction(TypedDict):
     read: NotRequired[Personal]
     #: Whom it names, once it was asked for: `identifiers.identifiers`. Not on the wire.
     named: NotRequired[dict[str, str]]
+    #: How deep a trigger is that this causes; absent: 0. Not on the wire.
+    depth: NotRequired[int]

@@ -1,8 +1,8 @@
-"""Reserved log records ($tick, $handoff, $config, $unmerge), and the MAC that says who wrote them.
+"""Reserved log records ($tick, $handoff, $config, ...), and the MAC that says who wrote them.
 
-Whoever may write the log could otherwise inject any row into any customer. Only workers and the
-administrator hold the key (`FOOTFALL_SYSTEM_SECRET`); a reserved record without a valid MAC is
-poison (law 5). Must never be given personal data outside `personal`.
+Whoever may write the log could otherwise inject any row into any customer. Only workers, delivery
+and the administrator hold the key (`FOOTFALL_SYSTEM_SECRET`); a reserved record without a valid MAC
+is poison (law 5). Must never be given personal data outside `personal`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from footfall.errors import DecodeError
+from footfall.events import outcomes
 from footfall.events.customer_key import SECRET_BYTES_MIN
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, Interaction
-from footfall.events.reserved_row import ConfigPayload, Handoff, Unmerge
+from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, TICK, UNMERGE, Interaction
+from footfall.events.reserved_row import ConfigPayload, DeliveryPayload, Handoff, Unmerge
 
 _MAC_BYTES: Final = 16
 #: Each part is preceded by its length.
@@ -27,6 +28,9 @@ _T = TypeVar("_T")
 _handoff = msgspec.msgpack.Decoder(Handoff)
 _unmerge = msgspec.msgpack.Decoder(Unmerge)
 _config = msgspec.msgpack.Decoder(ConfigPayload)
+_delivery = msgspec.msgpack.Decoder(DeliveryPayload)
+#: No type of a record: what is hashed under it is the MAC of none.
+_DELIVERY_ID: Final = "delivery_id"
 
 
 class Reserved:
@@ -63,6 +67,28 @@ class Reserved:
         """What an $unmerge asks for; raises `DecodeError` if it is forged or broken."""
         return self._open(event, key, _unmerge)
 
+    def delivery(self, key: bytes, payload: DeliveryPayload, now: int) -> Interaction:
+        """What became of a delivery to the customer `key`, at `now` (ms of the sender's clock).
+        The same outcome of the same trigger at the same destination has the same messageId, by
+        which a repeat is recognised; nobody without the secret can tell it beforehand.
+        """
+        payload = msgspec.structs.replace(payload, at=now)
+        record = self._record(DELIVERY, key, msgspec.msgpack.encode(payload), b"", now)
+        seen = self._seen(payload)  # in the envelope it is for those who read the log
+        record["event"], record["message_id"] = seen["event"], seen["message_id"]
+        record["source"], record["channel"] = seen["source"], seen["channel"]
+        return record
+
+    def read_delivery(self, event: Interaction, key: bytes) -> Interaction:
+        """A $delivery as tables see it; raises `DecodeError` if it is forged or broken."""
+        return self._seen(self._open(event, key, _delivery))
+
+    def passed_delivery(self, event: Interaction) -> Interaction:
+        """The same of one that was read before, at another key: it came in a $handoff."""
+        system = event["system"]
+        assert system is not None
+        return self._seen(_delivery.decode(system["payload"]))
+
     def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
         """The content of a $config; raises `DecodeError` if it is forged or broken."""
         return self._open(event, key, _config)
@@ -82,6 +108,11 @@ class Reserved:
             return decoder.decode(payload)
         except msgspec.MsgspecError:
             raise DecodeError("reserved_unreadable", f"payload of {event['type']}") from None
+
+    def _seen(self, payload: DeliveryPayload) -> Interaction:
+        cause = msgspec.msgpack.encode((payload.trigger_id, payload.destination, payload.outcome))
+        return outcomes.seen(
+            payload, f"delivery-{self._mac(_DELIVERY_ID, b'', cause, b'').hex()}")
 
     def _record(
         self, kind: str, key: bytes, payload: bytes, personal: bytes, now: int

@@ -6,9 +6,13 @@ checks the records. Stays interpreted (setup.py).
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+
+Outcome = Literal["sent", "dead", "suppressed", "delivered", "opened", "clicked", "bounced",
+                  "complained"]
+Label = Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class Handoff(msgspec.Struct, array_like=True, frozen=True):
@@ -42,3 +46,21 @@ class Unmerge(msgspec.Struct, array_like=True, frozen=True):
     watermark: int
     named: bytes
     leaving: Annotated[tuple[bytes, ...], msgspec.Meta(min_length=1)]
+
+
+class DeliveryPayload(msgspec.Struct, array_like=True, frozen=True):
+    """What became of a trigger at a destination. `dead`: failed for good; what is tried again is no
+    outcome yet. `reason`: a code of docs/delivery.md. `depth`: the trigger's. `at` (ms): when it
+    came out; `Reserved.delivery` sets it.
+    """
+
+    outcome: Outcome
+    destination: Label
+    channel: Label
+    medium: Label
+    purpose: Label
+    trigger: Label
+    trigger_id: Label
+    reason: Label = ""
+    depth: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
+    at: Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)] = 0

@@ -18,7 +18,7 @@ from footfall.errors import DecodeError
 from footfall.events import amount
 from footfall.events.codec import TIME_MAX, Codecs, RejectedRecord
 from footfall.events.customer_key import is_customer_key
-from footfall.events.interaction import Commerce, Interaction
+from footfall.events.interaction import DELIVERY, Commerce, Interaction
 from footfall.view.trigger import Document, moment, sent, trigger
 
 _free = msgspec.json.Decoder(dict[str, Any])
@@ -62,7 +62,11 @@ def interaction(source: Source, event: Interaction) -> Document:
         "type": event["type"],
     }
     if event["type"].startswith("$"):
-        return {**shown, "event_time": moment(event["event_time"])}
+        shown["event_time"] = moment(event["event_time"])
+        if event["type"] == DELIVERY:
+            shown |= {"event": event["event"], "source": event["source"],
+                      "channel": event["channel"]}
+        return shown
     clear = event["key_id"] is None
     return {
         **shown,

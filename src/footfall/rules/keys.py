@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from footfall.tables import computed_row, rules_row, segments_row
+from footfall.testing.delivered import Delivered
 from footfall.testing.scenario import Expected, Scenario, Step
 
 
@@ -65,8 +66,10 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
         "description": _DESCRIPTION,
     }),
     "What a rule acts on": (rules_row.On, {
-        "call": "An interaction: track, page, screen, identify, group or alias",
-        "event": "Its name, of track, page and screen; capitals, blanks and _ make no difference",
+        "call": "An interaction: track, page, screen, identify, group or alias; or delivery: what "
+                "became of one",
+        "event": "Its name, of track, page, screen and delivery; capitals, blanks and _ make no "
+                 "difference, but of delivery",
         "trigger": "A trigger of a table (docs/triggers.md) or of another rule",
         "when": "A condition of tables, segments and counted events that becomes true",
         "becomes": "Of `when`: false for the condition that becomes false",
@@ -105,8 +108,9 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
         "none": "Not one of them holds",
     }),
     "Which events": (computed_row.Over, {
-        "call": "track, page, screen, identify, group or alias; of any where absent",
-        "event": "The name, of track, page and screen",
+        "call": "track, page, screen, identify, group or alias; of any of these where absent; or "
+                "delivery",
+        "event": "The name, of track, page, screen and delivery",
         "where": "A condition on the event itself",
     }),
     "A condition on an event": (computed_row.Condition, {
@@ -143,7 +147,18 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
     "A step of a test": (Step, {
         "send": "An item, as an SDK sends it: {type: track, userId: anna, event: Order Completed}",
         "wait": "A time that passes: 31m, 24h, 1h30m",
+        "deliver": "What became of a delivery: {trigger: cart_abandoned, outcome: dead, "
+                   "destination: crm}",
         "configure": "A change of the configuration",
+    }),
+    "What became of a delivery in a test": (Delivered, {
+        "trigger": "The name of the trigger; the newest one is meant",
+        "outcome": "sent, dead, suppressed, delivered, opened, clicked, bounced or complained",
+        "customer": "Of which customer it is: user_id:anna; of any where absent",
+        "destination": "Its name; test where absent",
+        "channel": "The destination's channel; webhook where absent",
+        "purpose": "The destination's purpose; necessary where absent",
+        "reason": "Why it was suppressed, or failed for good",
     }),
     "What a test expects": (Expected, {
         "trigger": "Its name",

@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from footfall.events import outcomes
 from footfall.events.commerce import ACTIONS, squeeze
 from footfall.rules.truth import ALWAYS, NEVER, Part, Path, Truth
 from footfall.tables.computed_filter import named
@@ -204,7 +205,7 @@ class _Lint:
         usual = [key for key, events in often.items() if len(events) > 1]
         for name, path, event in mentioned:
             key = squeeze(event)
-            if key in ACTIONS or len(often[key]) > 1:
+            if key in ACTIONS or event in outcomes.NAMES or len(often[key]) > 1:
                 continue
             alike = get_close_matches(key, [*ACTIONS, *usual], 1, _ALIKE)
             if alike:
@@ -258,7 +259,8 @@ def _is_free(rule: Rule) -> bool:
 def _is_begun_by(rule: Rule, over: Over) -> bool:
     """Whether every event that begins a wait would also end it."""
     on = rule.on
-    if on.call is None or over.where is not None or over.call not in (None, on.call):
+    if on.call is None or over.where is not None or (
+            over.call != on.call and (over.call is not None or on.call == outcomes.CALL)):
         return False
     return over.event is None or (on.event is not None and named(on.event) == named(over.event))
 

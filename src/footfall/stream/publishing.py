@@ -22,7 +22,15 @@ from footfall.errors import DecodeError
 from footfall.events import reasons, topics
 from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
+from footfall.events.interaction import (
+    CONFIG,
+    DELIVERY,
+    HANDOFF,
+    TICK,
+    UNMERGE,
+    VIOLATION,
+    Interaction,
+)
 from footfall.stream.trigger_sending import TRIGGER_OUTCOMES
 from footfall.stream.view_sending import REASONS
 from footfall.tables import consent_gate, consent_signals
@@ -89,12 +97,14 @@ def begin(engine: Engine) -> None:
     send.
     """
     tables = engine.tables
-    telemetry.at_zero(telemetry.PROCESSED, (*CALLS, VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE))
-    telemetry.at_zero(telemetry.LATE, CALLS)
+    telemetry.at_zero(telemetry.PROCESSED, (
+        *CALLS, DELIVERY, VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE))
+    telemetry.at_zero(telemetry.LATE, (*CALLS, DELIVERY))
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
     telemetry.at_zero(telemetry.SETTLED, [t.name for t in tables])
-    telemetry.at_zero(telemetry.LIMITED, [t.name for t in tables if t.limited is not None])
+    telemetry.at_zero(telemetry.LIMITED, [
+        *(t.name for t in tables if t.limited is not None), "integrations"])
     telemetry.at_zero(telemetry.GATED, [*consent_gate.CLASSES,
                                         *(t.name for t in tables if not t.sees_all)])
     telemetry.at_zero(telemetry.UNREADABLE_CONSENTS, consent_signals.UNREADABLE)

@@ -90,6 +90,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.gate = False
         self.epoch = 0
         self.delivered: dict[TP, int] = {}
+        #: Where aiokafka stood when all it had given was handed out: while a fetch is on its way to
+        #: us its position is already behind records that nobody has seen.
+        self._handed_out: dict[TP, int] = {}
         self.held: set[TP] = set()
         #: What the engine's last checkpoint allows to commit, and what has been committed.
         self.safe: dict[TP, int] = {}
@@ -115,6 +118,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if self.gate and self.flow_active and wanted:
                 fetched = await self._getmany(wanted, FETCH_TIMEOUT_S)
         if not fetched:
+            self._note_handed_out()
             if not (self.gate and wanted):
                 await asyncio.sleep(CLOSED_SLEEP_S)
             return
@@ -142,6 +146,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     tp.topic, tp.partition, last, 0.0, 0, [], None, Batch(epoch, chunk),
                     None, 0, 0, tp, generation_id=generation,
                 )
+        if epoch == self.epoch:
+            self._note_handed_out()
+
+    def _note_handed_out(self) -> None:
+        for tp in self.delivered:
+            state = self._state(tp)
+            if state is not None and state.has_valid_position:
+                self._handed_out[tp] = state.position
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         key, value = record.key, record.value
@@ -174,16 +186,19 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def at_end(self, tp: TP) -> bool:
         """Whether all that the log is known to hold of a partition has been handed out."""
-        consumer = self._thread._consumer
-        assignment = consumer._subscription.subscription.assignment
-        if assignment is None or not self.gate:
-            return False
+        state = self._state(tp)
+        return bool(self.gate and state is not None and state.has_valid_position
+                    and state.highwater is not None and state.position >= state.highwater
+                    and state.position == self._handed_out.get(tp))
+
+    def _state(self, tp: TP) -> Any:
+        """What aiokafka knows of a partition; None where it is not ours."""
+        subscription = self._thread._consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
         try:
-            state = assignment.state_value(TopicPartition(*tp))
+            return None if assignment is None else assignment.state_value(TopicPartition(*tp))
         except KeyError:
-            return False
-        return bool(state is not None and state.has_valid_position
-                    and state.highwater is not None and state.position >= state.highwater)
+            return None
 
     # -- acknowledging and committing ------------------------------------------------------------
 
@@ -234,6 +249,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.gate = False
         self.epoch += 1
         self.held.clear()
+        self._handed_out.clear()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """The engine's last checkpoint runs inside (`wait_empty`), then nothing more is ours."""

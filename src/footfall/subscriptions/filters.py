@@ -11,8 +11,9 @@ filter could be asked what it holds. Must never put a value that was sent into a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
+
+from footfall.view.trigger_fields import DEPTH_MAX, VALUE_CHARS_MAX, fits, path_of
 
 NAME = "name"
 CUSTOMER = "customer"
@@ -21,8 +22,6 @@ NAMES_MAX = 100
 NAME_CHARS_MAX = 200
 FIELDS_MAX = 20
 FIELD_CHARS_MAX = 200
-VALUE_CHARS_MAX = 1_000
-DEPTH_MAX = 8
 
 
 class FilterError(ValueError):
@@ -54,7 +53,7 @@ class Filter(NamedTuple):
 
     def fits(self, data: Mapping[str, Any]) -> bool:
         """Whether all fields have what is asked for."""
-        return all(_is_any_of(_at(data, path), texts) for path, texts in self.fields.items())
+        return fits(data, self.fields)
 
 
 def parse(query: Iterable[tuple[str, str]]) -> Filter:
@@ -77,8 +76,8 @@ def parse(query: Iterable[tuple[str, str]]) -> Filter:
 
 
 def _path(parameter: str) -> tuple[str, ...]:
-    path = tuple(parameter.removeprefix(DATA).split("."))
-    if len(parameter) > FIELD_CHARS_MAX or len(path) > DEPTH_MAX or not all(path):
+    path = path_of(parameter.removeprefix(DATA))
+    if len(parameter) > FIELD_CHARS_MAX or path is None:
         raise FilterError(f"a field is data. and at most {DEPTH_MAX} names with a point between, "
                           f"{FIELD_CHARS_MAX} characters in all")
     return path
@@ -88,33 +87,3 @@ def _text(value: str) -> str:
     if len(value) > VALUE_CHARS_MAX:
         raise FilterError(f"a field's value has more than {VALUE_CHARS_MAX} characters")
     return value
-
-
-_ABSENT = object()
-
-
-def _at(data: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        if not isinstance(data, Mapping) or name not in data:
-            return _ABSENT
-        data = data[name]
-    return data
-
-
-def _is_any_of(value: Any, texts: frozenset[str]) -> bool:
-    """A text is itself, a number whatever spells it, truth and nothing as JSON writes them."""
-    if isinstance(value, str):
-        return value in texts
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value] in texts
-    if isinstance(value, int | float):
-        return any(_number(text) == Decimal(str(value)) for text in texts)
-    return False
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None

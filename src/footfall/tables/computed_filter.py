@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import msgspec
 
-from footfall.events import amount
+from footfall.events import amount, outcomes
 from footfall.events.admit import CALLS, DEPTH_MAX
 from footfall.events.commerce import ACTIONS, NUMERAL, squeeze
-from footfall.events.interaction import Interaction
+from footfall.events.interaction import DELIVERY, Interaction
 from footfall.tables.computed_limits import VALUE_BYTES_MAX
 from footfall.tables.computed_row import Condition, Definition, Over
 
@@ -31,6 +31,9 @@ _REMEMBERED: Final = 16_384
 #: Of a whole number that is kept as text: it has at most `VALUE_BYTES_MAX` digits.
 _INTEGER_BITS_MAX: Final = 300
 _WHOLE_MAX: Final = 10**amount.DIGITS_MAX
+
+#: Type of an event -> the call that definitions and rules name it by.
+TYPES: Final = {**{call: call for call in CALLS}, DELIVERY: outcomes.CALL}
 
 Test = Callable[["Values"], bool]
 
@@ -130,11 +133,11 @@ class Filter:
         tests = [None if said.over.where is None else compiled(said.over.where)
                  for said in definitions]
         names = {named(said.over.event) for said in definitions if said.over.event is not None}
-        #: Call -> name of an event (matched) -> what may concern it; "" for all other names.
+        #: Type -> name of an event (matched) -> what may concern it; "" for all other names.
         self._by_call = {
-            call: {name: [(n, tests[n]) for n, said in enumerate(definitions)
+            kind: {name: [(n, tests[n]) for n, said in enumerate(definitions)
                           if _may_concern(said.over, call, name)] for name in {"", *names}}
-            for call in CALLS}
+            for kind, call in TYPES.items()}
 
     def candidates(self, event: Interaction) -> list[tuple[int, Test | None]]:
         """Numbers of the definitions whose call and name fit, each with what else must hold."""
@@ -260,7 +263,7 @@ def _has(values: Values, path: str, other: Any) -> bool:
 
 def _may_concern(over: Over, call: str, name: str) -> bool:
     if over.call is None:
-        return True
+        return call != outcomes.CALL
     return over.call == call and (over.event is None or (bool(name) and named(over.event) == name))
 
 

@@ -16,13 +16,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from footfall.errors import MisfitError
-from footfall.events import amount
+from footfall.events import amount, outcomes
 from footfall.tables import computed_limits
 
 Aggregate = Literal["count", "sum", "average", "min", "max", "first", "last", "most_frequent",
                     "unique_list", "distinct_count", "time_since_first", "time_since_last"]
 Window = Literal["ever", "1h", "24h", "7d", "30d"]
-Call = Literal["track", "page", "screen", "identify", "group", "alias"]
+#: `delivery`: what became of deliveries, where it is named and not else.
+Call = Literal["track", "page", "screen", "identify", "group", "alias", "delivery"]
 #: What a condition compares with.
 Scalar = bool | int | float | str
 
@@ -43,7 +44,7 @@ OF_VALUES = frozenset({"sum", "average", "min", "max", "first", "last", "most_fr
                        "unique_list", "distinct_count"})
 #: Those that keep values, each with when or how often it was seen.
 OF_CANDIDATES = frozenset({"most_frequent", "unique_list"})
-_NAMED_CALLS = ("track", "page", "screen")
+_NAMED_CALLS = ("track", "page", "screen", outcomes.CALL)
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
@@ -96,8 +97,7 @@ class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     where: Condition | None = None
 
     def __post_init__(self) -> None:
-        if self.event is not None and self.call not in _NAMED_CALLS:
-            raise MisfitError(f"needs a call that has names: {', '.join(_NAMED_CALLS)}", "event")
+        check_event(self.call, self.event)
         if self.where is not None:
             count, depth = _measured(self.where)
             if count > CONDITIONS_MAX:
@@ -158,6 +158,17 @@ class ComputedFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 class ComputedTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Nothing is told."""
+
+
+def check_event(call: str | None, event: str | None) -> None:
+    """Refuses the name of an event whose call has none, or of an outcome that there is not."""
+    if event is None:
+        return
+    if call not in _NAMED_CALLS:
+        raise MisfitError(f"needs a call that has names: {', '.join(_NAMED_CALLS)}", "event")
+    if call == outcomes.CALL and event not in outcomes.NAMES:
+        raise MisfitError(f"{event[:60]!r} is nothing that becomes of a delivery; there are "
+                          f"{', '.join(outcomes.NAMES)}", "event")
 
 
 def check_path(path: str, key: str) -> None:

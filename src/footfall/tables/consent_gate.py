@@ -17,7 +17,7 @@ import msgspec
 
 from footfall.errors import ConfigError
 from footfall.events.consent import NECESSARY
-from footfall.events.interaction import Interaction
+from footfall.events.interaction import DELIVERY, Interaction
 from footfall.events.personal import read as read_personal
 from footfall.events.personal_row import Personal
 from footfall.tables import consent_reading, consent_signals
@@ -62,17 +62,16 @@ def gate_of(steps: Sequence[Step]) -> Gate | None:
     """The gate that the configuration in force asks for; None: everything is seen."""
     for step in steps:
         if step.name == "consent" and step.config.gate:
-            return Gate(step, steps)
+            return Gate(step)
     return None
 
 
 class Gate:
     """The purposes that tables and field classes need, under one configuration."""
 
-    def __init__(self, consent: Step, steps: Sequence[Step]) -> None:
+    def __init__(self, consent: Step) -> None:
         config: ConsentConfig = consent.config
         self._consent = consent
-        self._steps = steps
         self._gpc_denies = config.gpc_denies
         self._of_tables = {name: purpose for name, purpose in config.gate.items()
                            if name not in CLASSES}
@@ -80,10 +79,12 @@ class Gate:
         self._of_sensitive = config.gate.get(SENSITIVE, NECESSARY)
         self._purposes = sorted(set(config.gate.values()))
 
-    def passed(self, event: Interaction, rows: Mapping[str, Kept], when: int, now: int) -> Passed:
-        """What is seen of an event that happened at `when`, at the log's clock `now`."""
+    def passed(self, event: Interaction, steps: Sequence[Step], rows: Mapping[str, Kept],
+               when: int, now: int) -> Passed:
+        """What is seen, of these steps, of an event that happened at `when`, at the log's clock
+        `now`. Nothing that became of a delivery is personal.
+        """
         held = self._held(event, rows, when, now)
-        steps = self._steps
         kept_out: list[str] = []
         if self._of_tables:
             seen = []
@@ -94,7 +95,7 @@ class Gate:
                 elif step.wants is None or step.wants(event):
                     kept_out.append(step.name)
             steps = seen
-        if self._of_personal not in held:
+        if self._of_personal not in held and event["type"] != DELIVERY:
             kept_out.append(PERSONAL)
             return steps, _without_item(event), kept_out
         if self._of_sensitive not in held:

@@ -133,6 +133,7 @@ TABLE = TableSpec(
     reads=(Reads(engagement_facts.READ),),
     fields=engagement_fields.FIELDS,
     slot=1,
+    activity=True,
     levels=LEVELS,
     level=lambda told: LEVELS[told.level],
     personal=True,

@@ -30,7 +30,8 @@ def view(facts: EngagementFacts, level: str, now: int) -> dict[str, Any]:
         "last_seen": instant(facts.last),
         "tenure_days": (now - facts.first) // DAY_MS,
         "interactions": [
-            {"type": kind.type, "channel": kind.channel, **counts(kind, now)._asdict()}
+            {"type": kind.type.removeprefix("$"), "channel": kind.channel,
+             **counts(kind, now)._asdict()}
             for kind in facts.kinds],
         "sessions": {
             "count": facts.closed + len(sessions),

@@ -14,7 +14,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from footfall.errors import ConfigError, DecodeError, StateRefused
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, UNMERGE, VIOLATION, Interaction
+from footfall.events.interaction import (
+    CONFIG,
+    DELIVERY,
+    HANDOFF,
+    TICK,
+    UNMERGE,
+    VIOLATION,
+    Interaction,
+)
 from footfall.tables import timers
 from footfall.tables.config import config_of, version_of
 from footfall.tables.fold_handoffs import FoldHandoffs
@@ -144,6 +152,11 @@ class Fold(FoldHandoffs):
             move = self._reserved.read_handoff(event, key)
             if not self._receive(move, event["personal"], key, offset):
                 return
+        elif kind == DELIVERY:  # applied, and counted, as what customers do
+            assert self._last is not None
+            seen = self._reserved.read_delivery(event, key)
+            self._apply_interaction(seen, offset, self._last.timestamp, key)
+            return
         elif kind == UNMERGE:
             asked = self._reserved.read_unmerge(event, key)
             if not self._unmerge(asked, event["personal"], key, offset):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from footfall.errors import DecodeError, StateRefused
+from footfall.events.interaction import DELIVERY
 from footfall.events.reserved_row import Handoff, Unmerge
 from footfall.tables import timers
 from footfall.tables.fold_steps import NOTHING, Stepped
@@ -74,6 +75,8 @@ class FoldHandoffs(FoldTimers):
         if linking is not None and part is not None:
             when, value = linking.passed_event(part)
             event = self._decode(value)
+            if event["type"] == DELIVERY:
+                event = self._reserved.passed_delivery(event)
             waiting = record.timers
             if when < self.clock - self._late_ms and waiting:
                 waiting = dict(waiting)

@@ -120,6 +120,8 @@ class FoldState:
         # They take no events: they are looked at after all others.
         self._last_steps = [one for one in self._steps if one.name in (SEGMENTS, RULES)]
         self._steps = [one for one in self._steps if one not in self._last_steps]
+        #: Those of an event in which the customer did nothing.
+        self._passive_steps = [one for one in self._steps if not one.table.activity]
         self._ruling = ruling_of(self._by_name, self.config.book)
         ruling = self._ruling
         self._schedules = None if ruling is None else ruling.schedules(self.clock)

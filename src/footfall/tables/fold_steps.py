@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from footfall.errors import DecodeError, StateRefused
-from footfall.events.interaction import Interaction
+from footfall.events import integrations
+from footfall.events.interaction import DELIVERY, Interaction
+from footfall.events.outcomes import is_activity
 from footfall.events.reserved_row import Handoff
 from footfall.tables import links, timers
 from footfall.tables.fold_state import FoldState
@@ -40,12 +42,12 @@ class FoldSteps(FoldState):
         rows = record.rows
         staged: list[Staged] = []
         told: list[Output] | None = None
-        steps: Sequence[Step] = self._steps
+        steps: Sequence[Step] = self._steps if is_activity(event) else self._passive_steps
         cut, kept_out, unreadable = event, NOTHING, NOTHING
         name = "consent"
         try:
             if self._gate is not None:
-                steps, cut, kept_out = self._gate.passed(event, rows, when, clock)
+                steps, cut, kept_out = self._gate.passed(event, steps, rows, when, clock)
             for step in steps:
                 seen = event if step.sees_all else cut
                 wants = step.wants
@@ -67,8 +69,8 @@ class FoldSteps(FoldState):
                     if step.unreadable is not None:
                         unreadable = step.unreadable(event)
             # An alias call links also where a newer one is shown.
-            if linking is not None and (names_new or letters or linking.is_alert(record)
-                                        or event["type"] == "alias"):
+            if linking is not None and (names_new or letters or event["type"] == "alias" or (
+                    linking.is_alert(record) and event["type"] != DELIVERY)):
                 name = links.NAME
                 linked = linking.of_event(key, record, event, letters, clock)
                 if linked is not None:
@@ -81,7 +83,7 @@ class FoldSteps(FoldState):
                     if one[3].triggers:
                         told = []
             if told is not None:
-                told = self._told(key, record, staged, clock)
+                told = self._told(key, record, staged, clock, event)
         except (DecodeError, StateRefused):
             raise
         except Exception as error:  # a step that cannot take this event must not stop the others
@@ -123,23 +125,36 @@ class FoldSteps(FoldState):
             elif waiting:
                 waiting.pop(name, None)
 
-    def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], now: int
-              ) -> list[Output]:
-        """The triggers of staged steps. Before anything changes: one that cannot be encoded is its
-        table's fault, like a step that raises.
+    def _told(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], now: int,
+              event: Interaction | None = None) -> list[Output]:
+        """The triggers of staged steps, with what they have of the event that caused them. Before
+        anything changes: one that cannot be encoded is its table's fault, like a step that raises.
         """
         told: list[Output] = []
         if not any(said.triggers for _step, _row, _facts, said in steps):
             return told
         ids = self._ids_of(record, steps)
+        depth, allowed = (0, b"") if event is None else self._caused_by(event)
         for step, _row, _facts, said in steps:
-            for trigger in said.triggers:
+            for said_trigger in said.triggers:
+                trigger = said_trigger
+                if depth > trigger.depth or allowed:
+                    trigger = trigger._replace(depth=max(depth, trigger.depth),
+                                               integrations=allowed)
                 try:
                     told.append(self._encode.trigger(key, trigger, ids, now, self.config.label))
                 except Exception as error:
                     detail = f"{step.name}: {type(error).__name__}"
                     raise DecodeError("step_failed", detail) from error
         return told
+
+    def _caused_by(self, event: Interaction) -> tuple[int, bytes]:
+        """Depth and `integrations` of the triggers that an event causes at once."""
+        depth = event.get("depth", 0)
+        allowed, is_cut = integrations.carried(event["personal"])
+        if is_cut:
+            self._counts["limited", "integrations"] += 1
+        return depth, allowed
 
     def _ids_of(self, record: CustomerRecord, steps: Sequence[Staged]) -> Mapping[str, str]:
         table = self._ids

@@ -50,6 +50,8 @@ class Outputs:
             "key_id": None,
             "personal": _json({"ids": ids}),
             "held_out": trigger.held_out,
+            "depth": trigger.depth,
+            "integrations": trigger.integrations,
         }), trigger.name)
 
     def handoff(self, to: bytes, move: Handoff, rows: bytes) -> Output:

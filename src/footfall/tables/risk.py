@@ -151,6 +151,7 @@ TABLE = TableSpec(
          "limited"), "personal"),
     reads=risk_signals.READ,
     slot=4,
+    activity=True,
     levels=LEVELS,
     level=lambda told: LEVELS[told.level],
     #: A hash of a network's 24 bits is that network to whoever tries them all.

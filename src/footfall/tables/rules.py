@@ -53,9 +53,15 @@ def _unchanged(facts: RulesFacts, _event: Interaction, _when: int) -> RulesFacts
     return facts
 
 
+def _upgrade(_version: int, facts: bytes, told: bytes) -> tuple[RulesFacts, RulesTold]:
+    """In version 1 waits had no depth."""
+    return (msgspec.msgpack.decode(facts, type=RulesFacts),
+            msgspec.msgpack.decode(told, type=RulesTold))
+
+
 TABLE: TableSpec[RulesFacts, RulesTold, RulesConfig] = TableSpec(
     name=RULES,
-    version=1,
+    version=2,
     slot=10,
     facts=RulesFacts,
     told=RulesTold,
@@ -66,6 +72,7 @@ TABLE: TableSpec[RulesFacts, RulesTold, RulesConfig] = TableSpec(
     merge_facts=lambda mine, _theirs: mine,
     merge_told=rules_hand.merge,
     view=view,
+    upgrade=_upgrade,
     classes={"fired": "internal", "waits": "internal", "waits.key": "personal",
              "not_fired": "internal", "not_fired.found": "personal"},
     personal=True,

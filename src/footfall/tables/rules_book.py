@@ -12,9 +12,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from footfall.errors import MisfitError
-from footfall.events.admit import CALLS
+from footfall.events import outcomes
 from footfall.events.interaction import Interaction
-from footfall.tables.computed_filter import Paths, Values, compiled, named, paths_of_condition
+from footfall.tables.computed_filter import (
+    TYPES,
+    Paths,
+    Values,
+    compiled,
+    named,
+    paths_of_condition,
+)
 from footfall.tables.computed_row import Over
 from footfall.tables.rules_conditions import SEGMENT, Compiled, Compiler, code_of, placed
 from footfall.tables.rules_fields import EVENT, TRIGGER, Catalogue, Source
@@ -130,7 +137,7 @@ class Book:
                       for n, said in enumerate(rules.definitions)]
         self.by_code = {rule.code: rule for rule in self.rules}
         self._check(tables)
-        self._by_call = {call: self._entries(call) for call in CALLS}
+        self._by_type = {kind: self._entries(call) for kind, call in TYPES.items()}
         self.by_trigger: dict[str, list[CompiledRule]] = {}
         for rule in self.rules:
             if rule.acts_on:
@@ -145,7 +152,7 @@ class Book:
 
     def entry(self, event: Interaction) -> Entry | None:
         """What an event concerns; None: nothing."""
-        by_name = self._by_call.get(event["type"])
+        by_name = self._by_type.get(event["type"])
         if by_name is None:
             return None
         name = event["event"]
@@ -163,7 +170,8 @@ class Book:
         """Matched name -> what it concerns; "" for all other names."""
         starting = [rule for rule in self.rules if rule.said.on.call == call]
         ending = [(rule, rule.said.unless) for rule in self.rules
-                  if rule.said.unless is not None and rule.said.unless.call in (None, call)]
+                  if rule.said.unless is not None and (rule.said.unless.call or (
+                      call if call != outcomes.CALL else None)) == call]
         names = {named(rule.said.on.event) for rule in starting if rule.said.on.event is not None}
         names |= {named(over.event) for _rule, over in ending if over.event is not None}
         made = {}

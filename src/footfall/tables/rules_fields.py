@@ -16,7 +16,7 @@ from footfall.errors import MisfitError
 from footfall.events import amount
 from footfall.events.interaction import Interaction
 from footfall.tables.cart_triggers import instant
-from footfall.tables.computed_filter import Paths, Values, cut, text_of, units_of
+from footfall.tables.computed_filter import TYPES, Paths, Values, cut, text_of, units_of
 from footfall.tables.computed_row import check_path
 from footfall.tables.record import CustomerRecord
 from footfall.tables.spec import AnyTable, Trigger
@@ -234,7 +234,9 @@ def _of_event(name: str, rest: str) -> Source:
 
 def _envelope(seen: Seen, member: str) -> list[Any]:
     event: Any = seen.event
-    return [event[member]] if event is not None and event[member] else []
+    if event is None or not event[member]:
+        return []
+    return [TYPES.get(event[member], event[member]) if member == "type" else event[member]]
 
 
 def _of_trigger(name: str, rest: str) -> Source:

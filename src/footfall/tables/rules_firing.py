@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
+from footfall.events.outcomes import DEPTH_MAX
 from footfall.tables import rules_outcomes as outcomes
 from footfall.tables.cart_triggers import instant
+from footfall.tables.computed_filter import TYPES
 from footfall.tables.outputs import trigger_id
 from footfall.tables.rules_book import ENTERED, LEFT, RULES, Book, CompiledRule, Entry
 from footfall.tables.rules_conditions import HOLDS, Compiled
@@ -85,6 +87,8 @@ class _Asked:
         self._key = key
         self._seen = seen
         self._now = seen.now
+        #: Of what the event of this step causes.
+        self._depth = 0 if seen.event is None else seen.event.get("depth", 0)
         self._groups: set[str] = set()
         #: Rules that began to wait in this step.
         self._begun: set[int] = set()
@@ -162,7 +166,8 @@ class _Asked:
                     hand.came_out(rule, outcomes.CONDITION, number, condition.found(seen, place),
                                   message_id)
                 continue
-            on = {"call": event["type"], "event": event["event"], "message_id": message_id}
+            on = {"call": TYPES.get(event["type"], event["type"]), "event": event["event"],
+                  "message_id": message_id}
             one = self._considered(rule, at, (message_id,), on, None)
             if one is not None:
                 found.append(one)
@@ -237,7 +242,8 @@ class _Asked:
             on = {"waited_for": rule.said.wait, "since": instant(wait.started),
                   "deadline": instant(deadline), "cause": wait.cause,
                   "conditions": rule.still.evidence(self._seen)}
-            found.append(Firing(rule, deadline, (wait.key, deadline), wait.key, on, None))
+            found.append(Firing(rule, deadline, (wait.key, deadline), wait.key, on, None,
+                                wait.depth))
         return found
 
     def _considered(self, rule: CompiledRule, at: int, cause: Cause, on: dict[str, Any],
@@ -253,14 +259,16 @@ class _Asked:
         if place != HOLDS:
             self._failed(rule, outcomes.CONDITION, rule.condition, place, str(cause[0]))
             return None
+        depth = self._depth if trigger is None else max(self._depth, trigger.depth)
         key = ""
         if rule.key is not None:
             key = next((text for text in rule.key.texts(seen) if text), "")
         if rule.wait_ms:
             self._begun.add(rule.code)
-            hand.begin(rule, key, at, str(on.get("message_id") or on.get("trigger_id") or ""))
+            hand.begin(rule, key, at, str(on.get("message_id") or on.get("trigger_id") or ""),
+                       depth)
             return None
-        return Firing(rule, at, cause, key, on, trigger)
+        return Firing(rule, at, cause, key, on, trigger, depth)
 
     def _is_on(self, rule: CompiledRule) -> bool:
         return rule.starts_at <= self._now and (not rule.ends_at or self._now < rule.ends_at)
@@ -280,7 +288,9 @@ class _Asked:
         said = rule.said
         standing = hand.standing(rule)
         why = outcomes.FIRED
-        if rule.ends_at and now >= rule.ends_at:  # it may have waited meanwhile
+        if firing.depth > DEPTH_MAX:
+            why = outcomes.TOO_DEEP
+        elif rule.ends_at and now >= rule.ends_at:  # it may have waited meanwhile
             why = outcomes.ENDED
         elif rule.expires_ms and now - firing.at > rule.expires_ms:
             why = outcomes.EXPIRED
@@ -302,7 +312,7 @@ class _Asked:
         if is_held_out:
             hand.came_out(rule, outcomes.HELD_OUT)
         trigger = Trigger(said.name, firing.cause, firing.at, self._data(firing),
-                          self._evidence(firing, standing, bucket), is_held_out)
+                          self._evidence(firing, standing, bucket), is_held_out, firing.depth)
         self.fired.append(trigger)
         return None if is_held_out else trigger
 

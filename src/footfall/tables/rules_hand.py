@@ -60,14 +60,14 @@ class Hand:
 
     # -- waits ---------------------------------------------------------------------------------
 
-    def begin(self, rule: CompiledRule, key: str, at: int, cause: str) -> None:
+    def begin(self, rule: CompiledRule, key: str, at: int, cause: str, depth: int) -> None:
         """A wait begins with what happened at `at`, or begins anew."""
         wait = self._wait(rule, key)
         if rule.said.on.when is not None:  # it is off before it is on, also within one ms
             at = max(at, 1 + max((one.stopped for one in self.waits_of(rule)), default=0))
         if at > wait.started and at > wait.told:
             self._put(Wait(rule.code, wait.key, at, wait.stopped, wait.told,
-                           cut(cause, CAUSE_BYTES_MAX)))
+                           cut(cause, CAUSE_BYTES_MAX), depth))
 
     def end(self, rule: CompiledRule, key: str, at: int) -> bool:
         """What happened at `at` ends a wait; key "" ends those of every key. Whether one waited."""
@@ -75,7 +75,8 @@ class Hand:
         waited = any(self._is_active(one) and one.started <= at for one in self.waits_of(rule)
                      if one.key == wait.key or not wait.key)
         if at > wait.stopped:
-            self._put(Wait(rule.code, wait.key, wait.started, at, wait.told, wait.cause))
+            self._put(Wait(rule.code, wait.key, wait.started, at, wait.told, wait.cause,
+                           wait.depth))
         return waited
 
     def turn_off(self, rule: CompiledRule, at: int) -> None:
@@ -86,7 +87,8 @@ class Hand:
 
     def over(self, wait: Wait, deadline: int) -> None:
         """The wait was told, or nothing is to be told of it."""
-        self._put(Wait(wait.rule, wait.key, wait.started, wait.stopped, deadline, wait.cause))
+        self._put(Wait(wait.rule, wait.key, wait.started, wait.stopped, deadline, wait.cause,
+                       wait.depth))
 
     def waits_of(self, rule: CompiledRule) -> list[Wait]:
         """What is known of a rule's waits, those that are over too."""
@@ -217,10 +219,10 @@ def merge(mine: RulesTold, theirs: RulesTold) -> RulesTold:
         if ours is None:
             waits[wait.rule, wait.key] = wait
             continue
-        newer = max(ours, wait, key=lambda one: (one.started, one.cause))
+        newer = max(ours, wait, key=lambda one: (one.started, one.cause, one.depth))
         waits[wait.rule, wait.key] = Wait(
             wait.rule, wait.key, newer.started, max(ours.stopped, wait.stopped),
-            max(ours.told, wait.told), newer.cause)
+            max(ours.told, wait.told), newer.cause, newer.depth)
     once = [one for one in theirs.once if one not in set(mine.once)]
     outcomes_of = {one.rule: one for one in mine.outcomes}
     for said in theirs.outcomes:

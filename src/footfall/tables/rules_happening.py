@@ -60,3 +60,4 @@ class Firing(NamedTuple):
     key: str
     on: dict[str, Any]
     trigger: Trigger | None
+    depth: int

@@ -28,6 +28,7 @@ LIMIT: Final = 13
 CONSENT: Final = 14
 REPEATED: Final = 15
 WHEN: Final = 16
+TOO_DEEP: Final = 17
 
 #: code -> (reason, what it means). The reason is what programs read.
 OUTCOMES: Final[dict[int, tuple[str, str]]] = {
@@ -47,5 +48,6 @@ OUTCOMES: Final[dict[int, tuple[str, str]]] = {
     LIMIT: ("limit", "a limit on what is kept of one customer dropped what it waited for"),
     CONSENT: ("consent", "the consent of the customer keeps rules from seeing the event"),
     REPEATED: ("repeated", "it had fired for this very cause already"),
+    TOO_DEEP: ("too_deep", "too many deliveries led to it, each by the outcome of the one before"),
     WHEN: ("when", "the condition it acts on has not become what `becomes` asks for"),
 }

@@ -22,6 +22,7 @@ from footfall.tables.computed_row import (
     Over,
     Scalar,
     Window,
+    check_event,
     check_number,
     check_operands,
     check_value,
@@ -172,9 +173,9 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class On(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a rule acts on: an interaction (`call`, of a name where `event` is given), a trigger of
-    a table or of another rule, a condition that becomes true or false, a segment that a customer
-    enters or leaves, or a schedule.
+    """What a rule acts on: an interaction or what became of a delivery (`call`, of a name where
+    `event` is given), a trigger of a table or of another rule, a condition that becomes true or
+    false, a segment that a customer enters or leaves, or a schedule.
     """
 
     call: Call | None = None
@@ -193,8 +194,7 @@ class On(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
             raise MisfitError(f"a rule acts on one of {', '.join(kinds)}; this one on {len(said)}")
         if not self.becomes and self.when is None:
             raise MisfitError("goes with when", "becomes")
-        if self.event is not None and self.call not in ("track", "page", "screen"):
-            raise MisfitError("needs a call that has names: track, page, screen", "event")
+        check_event(self.call, self.event)
         if self.when is not None:
             check_size(self.when, "when")
 

@@ -36,7 +36,8 @@ class Standing(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 class Wait(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A wait of a rule for one value of its key: the event time (ms) of what began it last, of what
-    ended it last, and the deadline told last. `cause` names what began it.
+    ended it last, and the deadline told last. `cause` names what began it, `depth` is that of the
+    trigger that comes of it.
     """
 
     rule: int
@@ -45,6 +46,7 @@ class Wait(msgspec.Struct, array_like=True, frozen=True, gc=False):
     stopped: int = 0
     told: int = 0
     cause: str = ""
+    depth: int = 0
 
 
 class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -32,7 +32,8 @@ class Trigger(NamedTuple):
     """Something to act on. `cause` names what must not be told twice (a cart and its deadline):
     with the name and the customer it makes the trigger's id. `data` is what a receiver needs,
     `evidence` why it fired; both must be JSON without floats (amounts as text). `held_out`: it is
-    recorded for comparison, and nobody is told.
+    recorded for comparison, and nobody is told. `depth`: how many deliveries led to it, as far as
+    the table knows; `integrations`: the fold's to say.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Trigger(NamedTuple):
     data: Mapping[str, Any]
     evidence: Mapping[str, Any]
     held_out: bool = False
+    depth: int = 0
+    integrations: bytes = b""
 
 
 class Move(NamedTuple):
@@ -146,6 +149,8 @@ class TableSpec(Generic[F, T, C]):
     classes: path of the view -> class. Names are joined with dots (`carts.lines.name`), lists are
     passed through, `*` is any name of a map. A path speaks for all beneath it that has none of its
     own; where names themselves are data, it ends at the map. What has no class counts as sensitive.
+    activity: the row says what the customer did: it sees no event in which they did nothing
+    (`events/outcomes.py`).
     personal: the row holds personal data and travels in the record's `personal` bytes.
     fields: what conditions of rules may ask, by name (docs/rules.md lists them).
     field_of(name, config): the same for names that are data (`profile.traits.plan`); raises
@@ -180,6 +185,7 @@ class TableSpec(Generic[F, T, C]):
     levels: tuple[str, ...] = ()
     level: Callable[[T], str] | None = None
     upgrade: Callable[[int, bytes, bytes], tuple[F, T]] | None = None
+    activity: bool = False
     personal: bool = False
     kept_decoded: bool = False
     #: Of the table that knows who the customer is: identifier kind -> value, for triggers.

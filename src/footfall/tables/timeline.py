@@ -17,7 +17,8 @@ from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
-from footfall.events.interaction import Interaction
+from footfall.events import outcomes
+from footfall.events.interaction import DELIVERY, Interaction
 from footfall.tables.cart_triggers import instant
 from footfall.tables.spec import NoConfig, TableSpec, keeps_own, says_nothing, wants_all
 from footfall.tables.timeline_row import Interacted, TimelineFacts, TimelineTold
@@ -26,8 +27,9 @@ KEPT_MAX: Final = 20
 NAME_CHARS_MAX: Final = 60
 #: Of a channel or a source.
 PLACE_CHARS_MAX: Final = 50
-#: Calls, as their place here says; what is none of them is a type without a name.
-TYPES = ("", "identify", "track", "page", "screen", "group", "alias")
+#: Calls, as their place here says, and what became of deliveries; what is none of them is a type
+#: without a name.
+TYPES = ("", "identify", "track", "page", "screen", "group", "alias", outcomes.CALL)
 
 _TIME_BYTES: Final = 6
 _HASH_BYTES: Final = 3
@@ -40,7 +42,7 @@ _TIME_MAX: Final = 2 ** (8 * _TIME_BYTES) - 1
 #: Kinds of interactions that the process remembers.
 _REMEMBERED: Final = 16_384
 
-_CODES = {name: code for code, name in enumerate(TYPES)}
+_CODES = {name: code for code, name in enumerate((*TYPES[:-1], DELIVERY))}
 
 
 def observe(facts: TimelineFacts, event: Interaction, when: int) -> TimelineFacts:

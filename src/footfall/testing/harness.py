@@ -34,6 +34,7 @@ from footfall.tables.config import check_changes
 from footfall.tables.outputs import REJECTED, TRIGGER
 from footfall.tables.rules_row import instant_ms
 from footfall.tables.spec import AnyTable
+from footfall.testing.delivered import Delivered
 from footfall.testing.expectation import (
     Customer,
     Expectation,
@@ -115,6 +116,20 @@ class Harness:
         if isinstance(admitted, Rejected):
             raise ItemRejected(admitted.reason, admitted.detail)
         self._log.append(admitted.key, admitted.event, self._now)
+        return self._run()
+
+    def deliver(self, said: Delivered | None = None, **of: str) -> list[TriggerDocument]:
+        """What became of a delivery, at this instant: `deliver(trigger="cart_abandoned",
+        outcome="dead", destination="crm")`, of the newest such trigger. Gives what was told of it
+        at once; raises `LookupError` where no such trigger was told.
+        """
+        said = said or msgspec.convert(of, Delivered)
+        fitting = self.triggers_of(said.trigger, said.customer)
+        if not fitting:
+            raise LookupError(f"no {said.trigger} was told: nothing can become of it")
+        key = fitting[-1]["customer_key"].encode()
+        self._log.append(key, self._log.installation.reserved.delivery(
+            key, said.payload(fitting[-1]), self._now), self._now)
         return self._run()
 
     def advance(self, span: str | timedelta) -> list[TriggerDocument]:

@@ -34,6 +34,7 @@ from footfall.admin.config_yaml import line_of, lines_of
 from footfall.errors import ConfigError, MisfitError
 from footfall.tables.config import section
 from footfall.tables.rules_row import Name, instant_ms
+from footfall.testing.delivered import Delivered
 from footfall.testing.harness import START
 from footfall.testing.spans import ms_of
 from footfall.view.identifiers import IdentifierError, parse
@@ -46,18 +47,19 @@ Place = tuple[str | int, ...]
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of: an item, as an SDK sends it; a time that passes; a change of the configuration, which
-    leaves all else as it is in force.
+    """One of: an item, as an SDK sends it; a time that passes; what became of a delivery; a change
+    of the configuration, which leaves all else as it is in force.
     """
 
     send: dict[str, Any] | None = None
     wait: str | None = None
+    deliver: Delivered | None = None
     configure: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         said = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
         if len(said) != 1:
-            raise MisfitError("a step says one of send, wait, configure; this one says "
+            raise MisfitError("a step says one of send, wait, deliver, configure; this one says "
                               f"{len(said)} of them")
         if self.wait is not None:
             _check_span(self.wait, "wait")

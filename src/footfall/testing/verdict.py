@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from footfall.errors import ConfigError, FootfallError
+from footfall.testing.delivered import Delivered
 from footfall.testing.expectation import Customer, Expectation, TriggerDocument, matched
 from footfall.testing.harness import Harness, ItemRejected
 from footfall.testing.scenario import Expected, Scenario, ScenarioFile
@@ -28,6 +29,9 @@ class Player(Protocol):
 
     def advance(self, span: str, /) -> object:
         """Time passes."""
+
+    def deliver(self, said: Delivered, /) -> object:
+        """Something becomes of a delivery; raises `LookupError`."""
 
     def configure(self, document: Mapping[str, Any], /, *, keep: bool) -> object:
         """A configuration comes into force."""
@@ -91,9 +95,11 @@ def play(scenario: Scenario, on: Player) -> None:
                 on.send({"messageId": f"step-{n}", **step.send})
             elif step.wait is not None:
                 on.advance(step.wait)
+            elif step.deliver is not None:
+                on.deliver(step.deliver)
             elif step.configure is not None:
                 on.configure(step.configure, keep=True)
-        except ItemRejected as error:
+        except (ItemRejected, LookupError) as error:
             raise StepError(str(error), ("steps", n)) from None
         except ConfigError as error:
             raise StepError(str(error), ("steps", n, "configure", *error.path)) from None

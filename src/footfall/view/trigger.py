@@ -49,7 +49,18 @@ def trigger(record: TriggerRecord) -> Document:
         "held_out": record["held_out"],
         "data": sent(record["data"], "data"),
         "evidence": sent(record["evidence"], "evidence"),
+        **_more(record),
     }
+
+
+def _more(record: TriggerRecord) -> Document:
+    """What few triggers have: what stood here before these were is what stands here now."""
+    more: Document = {}
+    if record["depth"]:
+        more["depth"] = record["depth"]
+    if record["integrations"]:
+        more["integrations"] = sent(record["integrations"], "integrations")
+    return more
 
 
 def moment(milliseconds: int) -> str:
