@@ -94,6 +94,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         #: What the engine's last checkpoint allows to commit, and what has been committed.
         self.safe: dict[TP, int] = {}
         self.commit_metadata: dict[TP, tuple[int, str]] = {}
+        #: Up to where all that was fetched has been handed out.
+        self._handed_out: dict[TP, int] = {}
         self._fetching = asyncio.Lock()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -108,6 +110,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Messages fetched; a message of the log holds a `Batch`."""
         async with self._fetching:
             epoch = self.epoch
+            # What was fetched before has been handed out; from here on positions say more than that
+            # has: the consumer's thread moves them before we see what it fetched.
+            for tp in self.delivered:
+                state = self._state(tp)
+                if state is not None and state.has_valid_position:
+                    self._handed_out[tp] = state.position
             # Never an empty set: aiokafka would return every partition.
             wanted = {tp for tp in self._get_active_partitions()
                       if tp not in self.held and not self._is_changelog_tp(tp)}
@@ -170,20 +178,22 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 await self.seek_wait(starts)
             for tp, offset in starts.items():
                 self._read_offset[tp] = offset or None
-                self.delivered[tp] = offset
+                self.delivered[tp] = self._handed_out[tp] = offset
 
     def at_end(self, tp: TP) -> bool:
         """Whether all that the log is known to hold of a partition has been handed out."""
-        consumer = self._thread._consumer
-        assignment = consumer._subscription.subscription.assignment
-        if assignment is None or not self.gate:
-            return False
+        state = self._state(tp)
+        return bool(self.gate and state is not None and state.has_valid_position
+                    and state.highwater is not None
+                    and self._handed_out.get(tp, -1) >= state.highwater)
+
+    def _state(self, tp: TP) -> Any:
+        """What aiokafka knows of a partition that is ours."""
+        assignment = self._thread._consumer._subscription.subscription.assignment
         try:
-            state = assignment.state_value(TopicPartition(*tp))
+            return None if assignment is None else assignment.state_value(TopicPartition(*tp))
         except KeyError:
-            return False
-        return bool(state is not None and state.has_valid_position
-                    and state.highwater is not None and state.position >= state.highwater)
+            return None
 
     # -- acknowledging and committing ------------------------------------------------------------
 
