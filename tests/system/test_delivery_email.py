@@ -175,6 +175,11 @@ class Story(NamedTuple):
         """What happened to one, in order."""
         return [one for _, one in self.records if one["trigger_id"] == trigger_id]
 
+    def told(self, record: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """The same in short, with when each was appended."""
+        return [(at, *(one[name] for name in ("status", "reason", "attempt", "trigger_offset")))
+                for at, one in self.records if one["trigger_id"] == record["trigger_id"]]
+
 
 def kill_all_the_time(here: Installation, kills: int) -> None:
     """Kill delivery at random instants and at named points, then let it end its work; check all."""
@@ -244,7 +249,7 @@ def check_mails(post_office: PostOffice, story: Story, whose: dict[str, str], ki
 
     sent_at: dict[str, int] = {}
     for at, record in story.records:
-        assert record["trigger_id"] not in sent_at, "something happened after it was sent"
+        assert record["trigger_id"] not in sent_at, f"after it was sent: {story.told(record)}"
         if record["status"] == "sent":
             sent_at[record["trigger_id"]] = at
     assert all(max(one.at for one in mails) <= sent_at[trigger_id]
