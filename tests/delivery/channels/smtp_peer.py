@@ -93,11 +93,11 @@ class _Counted(SMTP):
 
 
 @asynccontextmanager
-async def peer_running(*, tls: str = "none", cert: Path | None = None, is_closed: bool = False
-                       ) -> AsyncIterator[Peer]:
+async def peer_running(peer: Peer | None = None, *, tls: str = "none", cert: Path | None = None,
+                       is_closed: bool = False) -> AsyncIterator[Peer]:
     """A peer on a port of loopback; `cert` has key and certificate; `is_closed`: it wants a login.
     """
-    peer, options = Peer(), {}
+    peer, options = peer or Peer(), {}
     context = None
     if cert is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
