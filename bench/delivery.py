@@ -8,16 +8,18 @@ but the first and last tenth were sent. `python bench/run.py delivery`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from customers import codecs
 from figures import console, show, spread, verdict
 from lab import SYSTEM_SECRET, Lab
@@ -48,10 +50,8 @@ def run(lab: Lab, n: int, rounds: int, _only: set[str]) -> dict[str, Any]:
         url = receiver.stdout.readline().strip()
         try:
             for number in range(rounds):
-                lab.delete(topics.TRIGGERS, topics.DELIVERIES, topics.DELIVERY_CHANGELOG)
-                time.sleep(1)
-                ensure(lab.bootstrap, PARTITIONS, 1)
-                _tell(lab, n, number)
+                begin_anew(lab)
+                tell(lab, n, number)
                 found.append(_deliver(lab, url, n))
         finally:
             receiver.terminate()
@@ -65,12 +65,26 @@ def run(lab: Lab, n: int, rounds: int, _only: set[str]) -> dict[str, Any]:
     return {"triggers": n, "rounds": found}
 
 
-def _tell(lab: Lab, n: int, number: int) -> None:
-    """The triggers, as workers write them."""
-    producer = Producer({"bootstrap.servers": lab.bootstrap, "acks": "all", "linger.ms": 20})
-    made = codecs
-    outputs = Outputs(made, Reserved(SYSTEM_SECRET.encode()), topics.INTERACTIONS, 0)
+def begin_anew(lab: Lab) -> None:
+    """Empty topics, and a group that has read nothing."""
+    lab.delete(topics.TRIGGERS, topics.DELIVERIES, topics.DELIVERY_CHANGELOG)
+    with contextlib.suppress(KafkaException):  # there is none yet
+        lab.admin.delete_consumer_groups([topics.DELIVERY_APP_ID])[
+            topics.DELIVERY_APP_ID].result()
+    time.sleep(1)
+    ensure(lab.bootstrap, PARTITIONS, 1)
+
+
+def tell(lab: Lab, n: int, number: int, a_second: float = 0) -> dict[str, float]:
+    """The triggers, as workers write them, as fast as it goes or so many a second: trigger_id ->
+    when (monotonic clock, s).
+    """
+    producer = Producer({"bootstrap.servers": lab.bootstrap, "acks": "all",
+                         "linger.ms": 1 if a_second else 20})
+    outputs = Outputs(codecs, Reserved(SYSTEM_SECRET.encode()), topics.INTERACTIONS, 0)
     lines = [{"product_id": f"sku-{i}", "quantity": "1", "price": "19.90"} for i in range(4)]
+    told: dict[str, float] = {}
+    due = time.monotonic()
     for i in range(n):
         key = f"user_id:{i:022x}".encode()
         at = time.time_ns() // 1_000_000
@@ -78,29 +92,48 @@ def _tell(lab: Lab, n: int, number: int) -> None:
                           {"cart_id": f"cart-{i}", "value": {"EUR": "79.60"}, "lines": lines},
                           {"deadline": at, "idle_s": 1800})
         output = outputs.trigger(key, trigger, {"user_id": f"u{i}"}, at, "1:bench")
+        if a_second:
+            due += 1 / a_second
+            producer.poll(max(due - time.monotonic(), 0))
+            time.sleep(max(due - time.monotonic(), 0))
+            told[codecs.trigger.decode(output.value)["trigger_id"]] = time.monotonic()
         producer.produce(topics.TRIGGERS, output.value, key, partition_of(key, PARTITIONS))
-        if i % 1_000 == 0:
+        if a_second or i % 1_000 == 0:
             producer.poll(0)
     producer.flush(60)
+    return told
+
+
+@contextlib.contextmanager
+def delivering(lab: Lab, routes: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A delivery process with these routes, ready."""
+    file = lab.folder / "routes.yaml"
+    file.write_text(routes)
+    environment = {**lab.footfall(partitions=PARTITIONS, routes=file, delivery_from="earliest",
+                                  delivery_allow=HOST, **settings),
+                   "HOOK": "whsec_" + "AAAA" * 8}
+    log = lab.folder / f"delivery-{time.monotonic_ns()}.log"
+    with log.open("wb") as out, subprocess.Popen([sys.executable, "-m", "footfall", "delivery"],
+                                                 env=environment, stdout=out, stderr=out) as child:
+        try:
+            deadline = time.monotonic() + READY_S_MAX
+            while b"ready: " not in log.read_bytes():
+                if time.monotonic() > deadline or child.poll() is not None:
+                    raise RuntimeError(f"delivery: {log.read_text()[-1000:]}")
+                time.sleep(0.02)
+            yield child
+        finally:
+            child.terminate()
 
 
 def _deliver(lab: Lab, url: str, n: int) -> dict[str, float]:
-    routes = lab.folder / "routes.yaml"
-    routes.write_text(f"""
+    routes = f"""
 destinations: {{hook: {{channel: webhook, url: "{url}", secret_env: HOOK, purpose: necessary}}}}
 routes: [{{triggers: ["*"], to: [hook]}}]
-""")
+"""
     port = free_port()
-    environment = {**lab.footfall(partitions=PARTITIONS, routes=routes, delivery_from="earliest",
-                                  delivery_allow=HOST, metrics_port=port),
-                   "HOOK": "whsec_" + "AAAA" * 8}
-    log = (lab.folder / "delivery.log").open("ab")
-    with log, subprocess.Popen([sys.executable, "-m", "footfall", "delivery"], env=environment,
-                               stdout=log, stderr=log) as process:
-        try:
-            return _measured(process.pid, port, n)
-        finally:
-            process.terminate()
+    with delivering(lab, routes, metrics_port=port) as process:
+        return _measured(process.pid, port, n)
 
 
 def _measured(pid: int, port: int, n: int) -> dict[str, float]:
@@ -118,13 +151,18 @@ def _measured(pid: int, port: int, n: int) -> dict[str, float]:
 
 
 def _sent(port: int) -> float:
+    return metric(port, _SENT)
+
+
+def metric(port: int, begins: str) -> float:
+    """Of the metrics of a process the first that begins so; 0 while there is none."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
     except OSError:
         return 0.0
     return next((float(line.rpartition(" ")[2]) for line in text.splitlines()
-                 if line.startswith(_SENT)), 0.0)
+                 if line.startswith(begins)), 0.0)
 
 
 def _cpu_s(pid: int) -> float:

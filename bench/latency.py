@@ -118,6 +118,8 @@ class Chain:
         self.port = ports["http"]
         self.dice = random.Random(5)
         self.number = 0
+        #: What each probe's items carry as their context.
+        self.context: dict[str, Any] = {}
         token = base64.b64encode(f"{WRITE_KEY}:".encode()).decode()
         self.headers = {"Authorization": f"Basic {token}"}
         self._head = "\r\n".join((
@@ -256,7 +258,7 @@ class Chain:
             properties = {"order_id": name, "total": "12.50", "currency": "EUR",
                           "products": [product]}
         body = {"event": event, "userId": name, "messageId": f"{name}-{event[:1]}",
-                "timestamp": at, "properties": properties}
+                "timestamp": at, "properties": properties, "context": self.context}
         async with session.post(f"{self.url}/v1/track", json=body) as answer:
             await answer.read()
             assert answer.status == 200, answer.status

@@ -28,7 +28,8 @@ from lab import lab, machine
 from footfall.errors import FootfallError
 
 NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "view",
-         "streams", "soak", "sdk", "traits", "links", "rules", "webhook", "delivery")
+         "streams", "soak", "sdk", "traits", "links", "rules", "webhook", "delivery",
+         "chain", "bulkhead", "backlog")
 
 
 def main() -> int:
