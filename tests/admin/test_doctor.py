@@ -19,12 +19,12 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from footfall.admin import doctor_machine, doctor_probes, doctor_view
+from footfall.admin import doctor_delivery, doctor_machine, doctor_probes, doctor_view
 from footfall.admin.cluster import admin_client
 from footfall.admin.doctor import Finding, examine, is_well
 from footfall.admin.topics import ensure
 from footfall.errors import SettingsError
-from footfall.events.topics import INTERACTIONS, TRIGGERS
+from footfall.events.topics import DELIVERIES, INTERACTIONS, TRIGGERS
 from footfall.settings import ApiKeySettings, Settings, SourceSettings
 from footfall.tables.stored import PartitionState
 from footfall.up.ports import HOST, free_port
@@ -121,6 +121,35 @@ def workers_of_doctor(footfall_topics: str, tmp_path: Path) -> Iterator[Workers]
     made = Workers(footfall_topics, tmp_path)
     yield made
     made.end()
+
+
+@pytest.mark.kafka
+def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
+        footfall_topics: str, workers_of_doctor: Workers, tmp_path: Path) -> None:
+    """Without routes nobody has to; with them the group's members and its lag are told."""
+    producer = Producer({"bootstrap.servers": footfall_topics})
+    for _ in range(3):
+        producer.produce(DELIVERIES, b"poison", partition=1)
+    assert 0 == producer.flush(10)
+    routes = tmp_path / "routes.yaml"
+    routes.write_text("destinations:\n  own: {channel: kafka, purpose: necessary, topic: own}\n"
+                      "routes:\n  - {triggers: cart_abandoned, to: own}\n")
+
+    def looked(path: str) -> list[tuple[str, str, dict[str, int]]]:
+        settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4, routes=path)
+        return [(f.subject, f.status, f.details.get("partitions", {}))
+                for f in doctor_delivery.delivery(settings)]
+
+    assert [("", "ok", {})] == looked("")
+    assert [("members", "warning", {}),
+            ("lag", "ok", {"0": 0, "1": 3, "2": 0, "3": 0})] == looked(str(routes))
+
+    workers_of_doctor.start(program=("-m", "footfall", "delivery"), routes=routes,
+                            rejected_ratio_max=1).until_ready()
+    deadline = time.monotonic() + 20
+    while any(looked(str(routes))[-1][2].values()):
+        assert time.monotonic() < deadline
+    assert [("members", "ok"), ("lag", "ok")] == [found[:2] for found in looked(str(routes))]
 
 
 @pytest.mark.kafka
