@@ -4,11 +4,13 @@ As bench/latency.py, whose load, ramp and probes these are, with a served view, 
 and a receiver of another process: collector, worker, Redis, delivery and receiver all run while the
 ramp finds what is sustained. Each probe's trigger goes to two webhooks: one that is necessary, and
 one that needs the customer's consent and so waits until the view knows what the trigger knew.
+RATE=1000 measures at that many events a second, without a ramp.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import Any
 
@@ -55,19 +57,21 @@ def run(lab: Lab, _n: int, rounds: int, _only: set[str]) -> dict[str, Any]:
             delivering(lab, _routes(receiver.url("")), redis_url=redis_url):
         chain = WholeChain(lab, ports)
         chain.wait_ready()
-        sustained, steps = asyncio.run(chain.ramp())
-        appended = asyncio.run(chain.measure(sustained / 2, ROUND_S * rounds))
+        rate = float(os.environ.get("RATE", "0"))
+        sustained, steps = (0.0, []) if rate else asyncio.run(chain.ramp())
+        rate = rate or sustained / 2
+        appended = asyncio.run(chain.measure(rate, ROUND_S * rounds))
         time.sleep(1)
         came = receiver.end()
     wall_less_monotonic = time.time() - time.monotonic()
     found = {purpose: _took(chain.times, [one for one in came if one.path == purpose],
                             wall_less_monotonic) for purpose in PURPOSES}
     found["the trigger's append"] = appended["http_200"]
-    show(f"chain, ms: {len(chain.times)} probes at {sustained / 2:,.0f} events/s, half of the"
-         f" {sustained:,.0f} that it sustains here",
+    half_of = f", half of the {sustained:,.0f} that it sustains here" if sustained else ""
+    show(f"chain, ms: {len(chain.times)} probes at {rate:,.0f} events/s{half_of}",
          ("from HTTP 200 to", "came", "p50", "goal", "p99", "goal", "most"),
          [_line(name, took) for name, took in found.items()])
-    return {"sustained": sustained, "steps": steps, "probes": len(chain.times),
+    return {"sustained": sustained, "steps": steps, "load": rate, "probes": len(chain.times),
             **{name: [*_percentiles(took), max(took), len(took)] for name, took in found.items()}}
 
 
