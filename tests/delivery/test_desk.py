@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from footfall.delivery import reasons, row
 from footfall.delivery.message import Attempt, Outcome
+from footfall.events import topics
 from footfall.stream.partition import partition_of
 from tests.delivery.desk import PARTITIONS, SENT, Desk
-from tests.delivery.log import CODECS, KEYS, START
+from tests.delivery.log import CODECS, KEYS, START, Entry
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -307,6 +308,22 @@ def test_outcomes_enter_the_log_of_interactions() -> None:
         assert sorted(desk.fed_back()) == [
             ("delivery_dead", "retries_exhausted"), ("delivery_sent", ""),
             ("delivery_suppressed", "too_deep")]
+    run(main())
+
+
+def test_what_is_no_trigger_is_put_away() -> None:
+    """With its bytes; those behind it are delivered."""
+    async def main() -> None:
+        desk = Desk(ONE)
+        number = partition_of(KEYS[0].encode(), PARTITIONS)
+        desk.topics[topics.TRIGGERS, number].append(Entry(0, START, b"x", b"no trigger"))
+        desk.tell(KEYS[0], "c1")
+        await desk.flow()
+        assert len(desk.sent) == 1
+        (put,) = desk.topics[topics.REJECTED, number]
+        rejected = CODECS.rejected.decode(put.value)
+        assert (rejected["stage"], rejected["topic"], rejected["offset"], rejected["personal"]) == (
+            "delivery", topics.TRIGGERS, 0, b"no trigger")
     run(main())
 
 

@@ -55,8 +55,6 @@ LOOK_SELDOM_S = 0.05
 #: Share of the session timeout for which a process that gives partitions up waits for attempts that
 #: are under way.
 LAST_ATTEMPTS = 0.3
-
-
 UNKNOWN = Verdict(reasons.DEAD, "destination_unknown")
 
 
@@ -266,7 +264,6 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
     def send(self, partition: DeliveryPartition, since: int) -> None:
         """What the fold has said beside its rows."""
         outputs, partition.fold.outputs = partition.fold.outputs, []
-        partition.fold.applied.clear()
         for kind, key, value, _name in outputs:
             if kind == TRIGGER:
                 # All partitions tell it to one, where it is recognised when it comes again.

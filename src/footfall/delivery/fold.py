@@ -64,9 +64,8 @@ class DeliveryFold:
         self.positions = dict(state.positions)
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.rejected: Counter[str] = Counter()
-        #: Rows that changed since the shell last asked, and the records that did it.
+        #: Rows that changed since the shell last asked.
         self.changed: set[bytes] = set(self.rows.waiting_keys())
-        self.applied: list[LogRecord] = []
         self._encode = outputs
         self._breaker_of = breaker_of
         self._fingerprint = fingerprint
@@ -98,7 +97,6 @@ class DeliveryFold:
         self.clock = max(self.clock, entry.timestamp)
         self.next_offset = entry.offset + 1
         self._last = entry
-        self.applied.append(entry)
         try:
             record, personal = self._read(entry)
         except DecodeError as error:

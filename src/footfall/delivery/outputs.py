@@ -24,6 +24,8 @@ from footfall.tables.spec import Output, Trigger
 #: The one trigger that is of no customer.
 DESTINATION_DISABLED: Final = "destination_disabled"
 DESTINATION_KEY: Final = "$destination:"
+#: Of records in footfall.rejected.
+STAGE: Final = "delivery"
 #: Kind of an output for the log of interactions.
 OUTCOME: Final = "outcome"
 _OUTCOMES: Final[dict[str, Outcome]] = {
@@ -37,7 +39,7 @@ class Outputs:
         self.decode = codecs.delivery.decode
         self._interaction = codecs.interaction
         self._reserved = reserved
-        self._outputs = outputs.Outputs(codecs, reserved, topics.DELIVERIES, partition)
+        self._outputs = outputs.Outputs(codecs, reserved, topics.DELIVERIES, partition, STAGE)
 
     def rejected(self, entry: LogRecord, error: DecodeError) -> Output:
         """A record that could not be applied."""

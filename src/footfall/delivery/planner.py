@@ -8,8 +8,7 @@ trigger that a route names without a record of it.
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +16,7 @@ from footfall import telemetry
 from footfall.delivery import reasons, row
 from footfall.delivery.decide import Verdict
 from footfall.delivery.lane import NOBODY, Case, Lane
+from footfall.delivery.outputs import STAGE
 from footfall.delivery.row import Pending
 from footfall.errors import DecodeError
 from footfall.events import topics
@@ -24,13 +24,12 @@ from footfall.events.codec import TriggerRecord
 from footfall.events.integrations import allows
 from footfall.events.outcomes import DEPTH_MAX
 from footfall.stream.transport import Batch
+from footfall.tables.outputs import Outputs
 from footfall.view.trigger import trigger as document_of
 
 if TYPE_CHECKING:
     from footfall.delivery.engine import DeliveryEngine
     from footfall.delivery.partition import DeliveryPartition
-
-logger = logging.getLogger(__name__)
 
 #: Triggers planned before others get the event loop.
 SLICE = 100
@@ -61,14 +60,21 @@ class Planner:
             try:
                 self._plan(partition, engine.codecs.trigger.decode(record.value), record.offset)
             except DecodeError as error:
-                telemetry.REJECTED.labels("delivery", error.reason).inc()
-                logger.error("partition %d of %s, offset %d: %s", partition.number,
-                             topics.TRIGGERS, record.offset, error)
+                self._reject(partition, record, error)
             partition.fold.read(topics.TRIGGERS, record.offset + 1)
             partition.moved = True
             if n % SLICE == 0:
                 await asyncio.sleep(0)
                 await engine.until(lambda: engine.outbox.waiting() <= UNSENT_MAX)
+
+    def _reject(self, partition: DeliveryPartition, record: Any, error: DecodeError) -> None:
+        """What is no trigger is put away with its bytes."""
+        engine = self._engine
+        outputs = Outputs(engine.codecs, engine.reserved, topics.TRIGGERS, partition.number, STAGE)
+        rejected = outputs.rejected(record.offset, record.timestamp, record.value, error.reason,
+                                    error.detail)
+        engine.outbox.lane(topics.REJECTED, partition.number).put([(None, rejected.value)])
+        telemetry.REJECTED.labels(STAGE, error.reason).inc()
 
     def _plan(self, partition: DeliveryPartition, trigger: TriggerRecord, offset: int) -> None:
         """Record what becomes of one trigger, at its offset."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from footfall import telemetry
 from footfall.delivery import health, reasons
+from footfall.delivery.outputs import STAGE
 from footfall.events import topics
 from footfall.stream.publishing import lag
 
@@ -58,7 +59,7 @@ def publish(engine: DeliveryEngine, partition: DeliveryPartition) -> None:
             telemetry.DELIVERIES.labels(destination, status, reason).inc(count)
     fold.counts.clear()
     for reason, count in fold.rejected.items():
-        telemetry.REJECTED.labels("delivery", reason).inc(count)
+        telemetry.REJECTED.labels(STAGE, reason).inc(count)
     fold.rejected.clear()
     telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)
     behind = lag(engine, partition)

@@ -27,13 +27,15 @@ REJECTED_BYTES_MAX: Final = 1_000_000
 
 
 class Outputs:
-    """Encodes the outputs of one partition of the log."""
+    """Encodes the outputs of one partition of the log. `stage`: who rejects."""
 
-    def __init__(self, codecs: Codecs, reserved: Reserved, topic: str, partition: int) -> None:
+    def __init__(self, codecs: Codecs, reserved: Reserved, topic: str, partition: int,
+                 stage: str = "worker") -> None:
         self._codecs = codecs
         self._reserved = reserved
         self._topic = topic
         self._partition = partition
+        self._stage = stage
 
     def trigger(self, key: bytes, trigger: Trigger, ids: Mapping[str, str], now: int,
                 config_version: str) -> Output:
@@ -67,7 +69,7 @@ class Outputs:
             detail += f"; cut: {len(value)} bytes"
             value = value[:REJECTED_BYTES_MAX]
         return Output(REJECTED, b"%d" % offset, self._codecs.rejected.encode({
-            "stage": "worker", "reason": reason, "detail": detail, "source": "",
+            "stage": self._stage, "reason": reason, "detail": detail, "source": "",
             "rejected_at": max(appended_at, 0), "topic": self._topic,
             "partition": self._partition, "offset": offset, "key_id": None,
             "personal": value,
