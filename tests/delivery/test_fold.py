@@ -122,6 +122,14 @@ def test_what_cannot_be_read_is_rejected(key: bytes, value: bytes | str | None) 
     assert fold.next_offset == 1
 
 
+@pytest.mark.parametrize("said", [{"customer": "user_id:a|crm"}, {"destination": "a|b"}])
+def test_a_key_that_would_be_anothers_row_is_rejected(said: dict[str, Any]) -> None:
+    """Parts of keys cannot be put into each other."""
+    log = Log()
+    log.step(reasons.QUEUED, "t1", first=True, **said)
+    assert fold_of(entries=log.entries).rejected == {"key_invalid": 1}
+
+
 def test_old_rows_are_forgotten() -> None:
     """A week after, a trigger is not recognised any more; what was sent counts for a month."""
     log = Log()

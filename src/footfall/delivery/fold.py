@@ -20,7 +20,7 @@ from footfall.delivery import reasons, row
 from footfall.delivery.message import Outcome
 from footfall.delivery.outputs import Outputs
 from footfall.delivery.routes_row import Breaker
-from footfall.delivery.row import DestinationRow, HealthRow, Pending
+from footfall.delivery.row import SEPARATOR, DestinationRow, HealthRow, Pending
 from footfall.delivery.rows import Rows
 from footfall.errors import DecodeError
 from footfall.events import topics
@@ -123,6 +123,8 @@ class DeliveryFold:
         of_destination = record["status"] in reasons.DESTINATION_STATUSES
         if not of_destination and record["status"] not in reasons.STATUSES:
             raise DecodeError("status_unknown", "status is not one of docs/delivery.md")
+        if SEPARATOR in record["customer_key"] or SEPARATOR in record["destination"]:
+            raise DecodeError("key_invalid", "customer_key or destination is none of ours")
         expected = (row.health_key(record["destination"]) if of_destination
                     else record["customer_key"].encode())
         if entry.key != expected:

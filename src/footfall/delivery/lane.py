@@ -42,6 +42,7 @@ TURN_MAX = 100
 STALE_MS = 50
 #: What a channel may take beyond its own time-out.
 GRACE_S = 2.0
+TELL_S = 10.0
 NOBODY = Person()
 
 
@@ -87,6 +88,7 @@ class Lane:
         self._rate = Rate(destination.rate_per_s)
         self.queue = Queue()
         self._wake = asyncio.Event()
+        self._told_at = -TELL_S
 
     # -- whose turn it is ------------------------------------------------------------------------
 
@@ -214,12 +216,22 @@ class Lane:
             message = self.channel.render(trigger, pending.document, person or NOBODY)
             return found, msgspec.json.encode(message)
         except RenderError as error:
-            logger.warning("destination %s: %s", self.name, error)
-            status = reasons.SUPPRESSED if error.is_suppression else reasons.DEAD
-            return Verdict(status, error.reason), b""
+            if error.is_suppression:
+                return Verdict(reasons.SUPPRESSED, error.reason), b""
+            self._tell(f"{error}")
+            return Verdict(reasons.DEAD, error.reason), b""
         except Exception as error:  # only its kind: the text may hold what is sent
-            logger.error("destination %s: rendering failed: %s", self.name, type(error).__name__)
+            self._tell(f"rendering failed: {type(error).__name__}")
             return Verdict(reasons.DEAD, "render_failed"), b""
+
+    def _tell(self, what: str) -> None:
+        """In the log, now and then: what is wrong for one is wrong for thousands, and each has its
+        record.
+        """
+        now = time.monotonic()
+        if now >= self._told_at + TELL_S:
+            self._told_at = now
+            logger.error("destination %s: %s", self.name, what)
 
     def carry_out(self, case: Case, verdict: Verdict, message: bytes = b"") -> None:
         """Record a verdict; where it goes, send once the record is acknowledged."""
@@ -257,7 +269,7 @@ class Lane:
         except TimeoutError:
             outcome = Outcome("retry", "timeout")
         except Exception as error:  # a fault of ours, or of a library, in one destination
-            logger.error("destination %s: sending failed: %s", self.name, type(error).__name__)
+            self._tell(f"sending failed: {type(error).__name__}")
             outcome = Outcome("retry", "internal")
         finally:
             self.in_flight -= 1

@@ -17,7 +17,7 @@ from footfall.delivery import reasons, row
 from footfall.delivery.decide import Verdict
 from footfall.delivery.lane import NOBODY, Case, Lane
 from footfall.delivery.outputs import STAGE
-from footfall.delivery.row import Pending
+from footfall.delivery.row import SEPARATOR, Pending
 from footfall.errors import DecodeError
 from footfall.events import topics
 from footfall.events.codec import TriggerRecord
@@ -77,7 +77,9 @@ class Planner:
         telemetry.REJECTED.labels(STAGE, error.reason).inc()
 
     def _plan(self, partition: DeliveryPartition, trigger: TriggerRecord, offset: int) -> None:
-        """Record what becomes of one trigger, at its offset."""
+        """Record what becomes of one trigger, at its offset; raises `DecodeError`."""
+        if SEPARATOR in trigger["customer_key"]:
+            raise DecodeError("key_invalid", "customer_key is none of ours")
         data = msgspec.json.decode(trigger["data"])
         names = self._engine.routes.targets(trigger["name"], data)
         if not names:

@@ -27,6 +27,8 @@ HANDLED_MAX: Final = 2_000
 SENT_MS: Final = 32 * 24 * HOUR_MS
 SENT_MAX: Final = 1_000
 FOREVER_HOURS: Final = 2**40
+#: Between the parts of a key; no customer_key and no destination has it.
+SEPARATOR: Final = "|"
 DESTINATION: Final = b"$destination|"
 VERSION: Final = 1
 
