@@ -175,7 +175,9 @@ async def test_a_service_that_is_away_is_tried_again(opened: Callable[..., Any])
 async def test_a_service_that_hangs_costs_its_time_and_few_threads(
     peer: Peer, opened: Callable[..., Any]
 ) -> None:
-    """What no thread had begun when the time was over is never sent."""
+    """What no thread had begun when the time was over is never sent. A thread whose own time is
+    over a moment sooner may begin one more.
+    """
     channel = await opened(f"json://127.0.0.1:{peer.server_port}/hook", timeout_s=1)
     peer.released.clear()
 
@@ -188,12 +190,12 @@ async def test_a_service_that_hangs_costs_its_time_and_few_threads(
     threads = [one for one in threading.enumerate() if one.name.startswith("notify team")]
     assert notify.THREADS_MAX == len(threads)
     for _ in range(180):
-        if len(peer.seen) == notify.THREADS_MAX:
+        if len(peer.seen) >= notify.THREADS_MAX:
             break
         await asyncio.sleep(0.05)
     peer.released.set()
     await asyncio.sleep(1)
-    assert notify.THREADS_MAX == len(peer.seen)
+    assert notify.THREADS_MAX <= len(peer.seen) <= 2 * notify.THREADS_MAX
 
 
 async def test_neither_logs_nor_errors_name_recipient_or_url(
