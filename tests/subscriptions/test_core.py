@@ -25,18 +25,20 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=9),
 
 
 def parsed(stream: bytes) -> tuple[list[tuple[str, str]], str]:
-    """(event, data) of each event and the last id, read as the standard says."""
+    """(event, data) of each event and the last id, read as the standard says: an id counts once
+    its event is whole.
+    """
     events: list[tuple[str, str]] = []
-    last, name, data = "", "", []
+    last, coming, name, data = "", "", "", []
     for line in re.split("\r\n|\r|\n", stream.decode())[:-1]:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not line:
             if data:
                 events.append((name, "\n".join(data)))
-            name, data = "", []
+            last, name, data = coming, "", []
         elif field == "id":
-            last = value
+            coming = value
         elif field == "event":
             name = value
         elif field == "data":
