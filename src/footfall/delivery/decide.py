@@ -41,11 +41,6 @@ def needs_person(destination: Destination) -> bool:
             or (quiet is not None and quiet.zone == CUSTOMER_ZONE))
 
 
-def medium_of(channel: str, destination: Destination) -> str:
-    """By which consent and caps are counted."""
-    return destination.medium or channel
-
-
 def may_go(destination: Destination, medium: str, person: Person | None, *, emitted_at: int,
            sent_at: Sequence[int], now: int) -> Verdict:
     """The verdict at an instant. `sent_at`: what this customer got by this medium for this purpose,

@@ -27,6 +27,7 @@ from footfall.delivery.people import Stale
 from footfall.delivery.queue import Place, Queue
 from footfall.delivery.rate import Rate
 from footfall.delivery.record import About, whole
+from footfall.delivery.routes import channel_of, medium_of
 from footfall.delivery.routes_row import AnyDestination
 from footfall.delivery.row import Pending
 
@@ -77,9 +78,8 @@ class Lane:
         self.name = name
         self.destination = destination
         self.channel = channel
-        kind = str(destination.__struct_config__.tag)
-        self.about = About(name, kind, decide.medium_of(kind, destination), destination.purpose,
-                           engine.routes.version)
+        self.about = About(name, channel_of(destination), medium_of(destination),
+                           destination.purpose, engine.routes.version)
         self.counted_as = row.counted_as(self.about.medium, destination.purpose)
         self.needs_person = channel.needs_person or decide.needs_person(destination)
         self.health = Health()
