@@ -1,0 +1,1 @@
+"""Replay and backfill: the past, again, without side effects. docs/replay.md."""
