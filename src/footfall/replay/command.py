@@ -1,0 +1,36 @@
+"""`footfall replay`: which jobs over the past there are, and where each is.
+
+Decides nothing else; a job is imported only when it is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+#: Job -> where it is defined, in the order of `--help`.
+JOBS: dict[str, str] = {
+}
+
+
+class Jobs(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All jobs, in the order of the table."""
+        return list(JOBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one job."""
+        place = JOBS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=Jobs)
+def replay() -> None:
+    """The past, again: rebuild state, ask what if, send again. docs/replay.md."""
