@@ -17,6 +17,8 @@ TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
 UNMERGE = "$unmerge"
+#: From here on a partition's state is another one: that of a changelog made anew.
+CUTOVER = "$cutover"
 #: What became of a delivery: the one reserved record that is stepped like an interaction.
 DELIVERY = "$delivery"
 #: What a collector found wrong with interactions by its tracking plan. It is nobody's: it has a key

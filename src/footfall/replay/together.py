@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError, FootfallError
@@ -26,14 +26,13 @@ from footfall.events.topics import INTERACTIONS
 from footfall.tables.fold import Fold
 from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable, Output
-from footfall.tables.stored import PartitionState
+from footfall.tables.stored import Coordinates, PartitionState
 
 #: How a record of ours begins: magic and schema id, then its type.
 _TYPE_AT: Final = 5
 _HANDOFF: Final = bytes([2 * len(HANDOFF)]) + HANDOFF.encode()
 
-#: A handoff by its coordinates: receiver, partition and offset of the step that sent it, number.
-Coordinates: TypeAlias = tuple[bytes, int, int, int]
+EVERY_GENERATION: Final = 1 << 62
 
 
 class MovedOtherwiseError(FootfallError):
@@ -73,6 +72,8 @@ class Together:
         self._keep_taken = keep_taken
         self._waiting: dict[int, deque[Entry]] = {number: deque() for number in starts}
         self._blocked: dict[int, tuple[int, int]] = {}
+        #: Whatever changed over in the past is no matter of those who fold it again.
+        fold_options.setdefault("generation", EVERY_GENERATION)
         self.folds = {
             number: Fold(number, tables, codecs=codecs, keys=keys, reserved=reserved,
                          topic=INTERACTIONS, state=start.state, best=start.best, **fold_options)
