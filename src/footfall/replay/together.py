@@ -51,6 +51,7 @@ class Together:
     """The folds of all partitions. `starts`: what each begins with; `told` is given (partition,
     outputs) as they come, handoffs aside. `recorded_before`: of each partition the offset below
     which its steps are not folded here, so that what they sent is taken as the log has it.
+    `replaced`: values read in the place of the log's, by (partition, offset) (`unmerges.py`).
     `keep_taken`: keep contents that have come, for who writes them down (`taken`).
     """
 
@@ -58,6 +59,7 @@ class Together:
                  keys: CustomerKeys, reserved: Reserved,
                  told: Callable[[int, list[Output]], None] = lambda _partition, _outputs: None,
                  recorded_before: Mapping[int, int] | None = None, keep_taken: bool = False,
+                 replaced: Mapping[tuple[int, int], bytes] | None = None,
                  **fold_options: Any) -> None:
         self._codecs = codecs
         self._reserved = reserved
@@ -70,6 +72,7 @@ class Together:
         #: Contents that have come since `taken` was last cleared, where they are kept.
         self.taken: dict[int, dict[Coordinates, bytes]] = {number: {} for number in starts}
         self._keep_taken = keep_taken
+        self._replaced = replaced or {}
         self._waiting: dict[int, deque[Entry]] = {number: deque() for number in starts}
         self._blocked: dict[int, tuple[int, int]] = {}
         #: Whatever changed over in the past is no matter of those who fold it again.
@@ -84,6 +87,9 @@ class Together:
 
     def put(self, partition: int, entries: Iterable[Entry]) -> None:
         """More records of a partition, in order; `run` folds them."""
+        if self._replaced:
+            entries = [entry._replace(value=self._replaced.get((partition, entry.offset),
+                                                               entry.value)) for entry in entries]
         self._waiting[partition].extend(entries)
 
     def waiting(self, partition: int) -> int:
