@@ -44,8 +44,7 @@ class KafkaChangelog:
     def put(self, partition: int, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Hand records over, in order; waits where too much is on its way."""
         produce, topic = self._producer.produce, self._topic
-        n = 0
-        for key, value in records:
+        for n, (key, value) in enumerate(records, start=1):
             while True:
                 try:
                     produce(topic, value, key, partition)
@@ -55,7 +54,6 @@ class KafkaChangelog:
                     self._check()
                 except KafkaException as error:
                     raise self._lost(str(error.args[0].str())) from None
-            n += 1
             if n % _SLICE == 0:
                 self._producer.poll(0)
                 self._check()

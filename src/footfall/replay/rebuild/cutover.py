@@ -1,29 +1,28 @@
 """Sends each partition over to a generation, and watches the workers go.
 
-Decides when a partition has gone: its old `$partition` says so, and the worker has written one of
-its own in the new generation, or has had nothing to write. Must never send over to a state that has
-not been folded to near the log's end: workers stand still until it has been folded to the record.
+Decides when a partition has gone: its worker has written a `$partition` in the new generation. Must
+never send over to a state that has not been folded to near the log's end: workers stand still until
+it has been folded to the record.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from confluent_kafka import Message, Producer
 
+from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError
 from footfall.events.codec import Codecs
 from footfall.events.interaction import CUTOVER
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
-from footfall.replay.rebuild import topics
-from footfall.tables.stored import SHADOW
+from footfall.stream.generations import topic_of
+from footfall.tables.stored import PARTITION_KEY
 
 ACKNOWLEDGED_S_MAX: Final = 30.0
-#: A worker that has gone over and has nothing to apply writes nothing there.
-QUIET_S: Final = 3.0
 LOOK_S: Final = 0.2
 
 
@@ -63,39 +62,36 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
 
 
 class Gone(NamedTuple):
-    """`moved`: partitions whose worker has gone over, and after how many seconds it was seen."""
+    """`stood_still_s`: of the partitions whose worker has gone over, from the `$cutover` to the
+    worker's first `$partition` in the new generation.
+    """
 
-    moved: dict[int, float]
+    stood_still_s: dict[int, float]
     waiting: list[int]
 
 
-def watch(bootstrap: str, generation: int, live: dict[int, int], since_ms: dict[int, int],
+def watch(bootstrap: str, generation: int, since: Mapping[int, int], ends: Mapping[int, int], *,
           seconds_max: float, seen: Callable[[int], None]) -> Gone:
-    """Wait until each partition's worker has gone over from its `live` generation, at most so long.
-    `since_ms`: when each `$cutover` was appended; `seen` is called with how many more have gone.
+    """Wait until each partition's worker has gone over, at most so long. `since`: when each
+    `$cutover` was appended (ms); `ends`: where the new generation's partitions ended before the
+    shadow's last checkpoint; `seen` is called with how many more have gone.
     """
     deadline = time.monotonic() + seconds_max
-    ends = {n: state.next_offset for n, state in
-            topics.states_of(bootstrap, topics.topic_of(generation)).items()}
-    moved: dict[int, float] = {}
-    left: dict[int, float] = {}
-    while len(moved) < len(live):
-        old = {g: topics.states_of(bootstrap, topics.topic_of(g)) for g in set(live.values())}
-        new = topics.states_of(bootstrap, topics.topic_of(generation))
-        now = time.monotonic()
-        before = len(moved)
-        for number, was in live.items():
-            state = old[was].get(number)
-            if number in moved or state is None or state.moved_to != generation:
-                continue
-            here = new.get(number)
-            writes = (here is not None and here.moved_to != SHADOW
-                      and here.next_offset > ends.get(number, 0))
-            if writes or now - left.setdefault(number, now) > QUIET_S:
-                still_s = time.time() - since_ms[number] / 1000 - (0 if writes else now - left[number])
-                moved[number] = round(max(0.0, still_s), 3)
-        seen(len(moved) - before)
-        if now > deadline:
-            break
-        time.sleep(LOOK_S)
-    return Gone(moved, sorted(live.keys() - moved.keys()))
+    topic = topic_of(generation)
+    still: dict[int, float] = {}
+    with Scanner(bootstrap) as scanner:
+        while len(still) < len(since) and time.monotonic() < deadline:
+            spans = {n: Span(ends[n], span.end) for n, span in scanner.spans(topic).items()
+                     if n in since and n not in still}
+            before = len(still)
+            ours: set[int] = set()
+            for message in scanner.records(topic, PARTITION_KEY, spans):
+                number = message.partition()
+                if number not in ours:
+                    ours.add(number)  # the shadow's last
+                elif number not in still:
+                    _kind, at = message.timestamp()
+                    still[number] = max(0, at - since[number]) / 1000
+            seen(len(still) - before)
+            time.sleep(LOOK_S)
+    return Gone(still, sorted(since.keys() - still.keys()))

@@ -1,7 +1,8 @@
 """Drives a shadow over the log: reads, folds, and makes durable every now and then.
 
 Decides how far each partition is folded (never past the `$cutover` that sends it to this
-generation) and when a checkpoint is taken. Must never go on from a log that is not the one the
+generation) and when a checkpoint is taken: none between the first partition's `$cutover` and the
+last one's. Must never go on from a log that is not the one the
 shadow was begun with.
 """
 
@@ -35,7 +36,6 @@ class Folding:
 
     def __init__(self, shadow: Shadow, source: Source, generation: int, *, codecs: Codecs,
                  reserved: Reserved, rate: Rate | None = None,
-                 folded: Callable[[int], None] = lambda _records: None,
                  checkpoint_records: int = CHECKPOINT_RECORDS) -> None:
         self.shadow = shadow
         self.together = shadow.together
@@ -43,12 +43,14 @@ class Folding:
         #: Where a partition ends for this shadow: behind the `$cutover` to its generation.
         self.stops: dict[int, int] = {
             number: self.together.folds[number].next_offset for number in shadow.done}
+        #: When that was appended (ms).
+        self.stopped_at: dict[int, int] = {}
         self._source = source
         self._generation = generation
         self._codecs = codecs
         self._reserved = reserved
         self._rate = rate or Rate(None)
-        self._folded = folded
+        self.folded: Callable[[int], None] = lambda _records: None
         self._checkpoint_records = checkpoint_records
         self._pending = 0
         self._saved_at = time.monotonic()
@@ -91,7 +93,8 @@ class Folding:
             self._count(together.run())
 
     def checkpoint(self) -> None:
-        """Make durable what was folded."""
+        """Make durable what was folded; not to be called once a partition is at its `$cutover`."""
+        assert not self.stops
         self.shadow.checkpoint()
         self._pending = 0
         self._saved_at = time.monotonic()
@@ -117,8 +120,12 @@ class Folding:
             fold.records.make_room()
         self.records += records
         self._pending += records
-        self._folded(records)
+        self.folded(records)
         self._rate.spend(records)
+        if self.stops:
+            # A worker goes over as soon as it finds the state of this offset: not before those of
+            # all partitions, and every content that is on its way, have been folded.
+            return
         if (self._pending >= self._checkpoint_records
                 or time.monotonic() - self._saved_at > CHECKPOINT_S):
             self.checkpoint()
@@ -139,6 +146,7 @@ class Folding:
         for at, entry in enumerate(entries):
             if entry.key == _KEY and self._is_ours(entry):
                 self.stops[number] = entry.offset + 1
+                self.stopped_at[number] = entry.timestamp
                 return entries[: at + 1]
         return entries
 

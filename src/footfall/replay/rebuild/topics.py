@@ -66,17 +66,19 @@ def look(bootstrap: str) -> Generations:
 
 
 def live_of(number: int, states: Mapping[int, States]) -> int:
-    """The lowest generation that knows the partition, then along `moved_to`; a generation that is
-    being made knows nothing.
+    """The lowest generation that knows the partition, then along `moved_to`, as far as those are
+    finished; a generation that is being made knows nothing.
     """
-    for generation in sorted(states):
-        state = states[generation].get(number)
+    for first in sorted(states):
+        live, state = first, states[first].get(number)
         if state is None or state.moved_to == SHADOW:
             continue
-        while state is not None and state.moved_to > 0:
-            generation = state.moved_to
-            state = states.get(generation, {}).get(number)
-        return generation
+        while state.moved_to > 0:
+            there = states.get(state.moved_to, {}).get(number)
+            if there is None or there.moved_to == SHADOW:
+                break
+            live, state = state.moved_to, there
+        return live
     return min(states)
 
 
