@@ -230,7 +230,8 @@ def _plan(at: Installation, source: Source, found: topics.Generations, asked: _A
 
 def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, asked: _Asked
                ) -> None:
-    made = Rebuild(at, source, generation, accept_gap=asked.accept_gap, rate=job.Rate(asked.rate_per_s))
+    made = Rebuild(at, source, generation, accept_gap=asked.accept_gap,
+                   rate=job.Rate(asked.rate_per_s))
     if made.is_done:
         _report_done(run, at, generation)
         return
