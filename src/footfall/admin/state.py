@@ -23,8 +23,12 @@ GROUP_EMPTY_S_MAX = 45.0
 
 
 def reset_state(bootstrap: str, partitions: int) -> None:
-    """Delete the customers' changelog and the offsets committed, and create the changelog anew."""
-    _reset(bootstrap, partitions, topics.APP_ID, topics.CHANGELOG)
+    """Delete the customers' changelog in all its generations, and the offsets committed, and create
+    it anew.
+    """
+    there = admin_client(bootstrap).list_topics(timeout=ANSWER_S_MAX).topics
+    later = [name for name in there if name.startswith(f"{topics.CHANGELOG}-")]
+    _reset(bootstrap, partitions, topics.APP_ID, topics.CHANGELOG, *later)
 
 
 def reset_delivery(bootstrap: str, partitions: int) -> None:

@@ -45,6 +45,7 @@ class Rebuild:
         self._keys: list[set[bytes]] = []
         #: Of each partition the head that its customers stand below.
         self._ends: list[bytes] = []
+        self._highest = generation
         self._put = 0
 
     async def run(self, partitions: int) -> Rebuilt:
@@ -59,6 +60,7 @@ class Rebuild:
 
     async def _write(self, number: int, taken: Taken) -> None:
         generation = self._generation + taken.generation - FIRST
+        self._highest = max(self._highest, generation)
         records = iter(taken.best.store.items())
         while some := list(islice(records, PUT_RECORDS)):
             self._put += await self._store.put(
@@ -85,7 +87,7 @@ class Rebuild:
         key, data = found
         number = entry.partition_of(data)
         if not 0 <= number < len(self._keys):
-            return key, max(self._ends)
+            return key, entry.head(self._highest + 1, 0)
         if key in self._keys[number]:
             return None
         return key, self._ends[number]

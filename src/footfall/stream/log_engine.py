@@ -124,7 +124,7 @@ class LogEngine(ABC, Generic[P]):
         self._applying = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
         self._moves: set[asyncio.Task[None]] = set()
-        self._told_waiting_at = -WAITING_TOLD_S
+        self._told_waiting_at = 0.0
         self._finished = False
         self._member = ""
 
@@ -332,6 +332,7 @@ class LogEngine(ABC, Generic[P]):
 
     async def take_changelog(self, numbers: Iterable[int]) -> dict[int, generations.Taken]:
         """Read partitions of the changelog whole, from the generation that counts."""
+        self._told_waiting_at = time.monotonic()
         return await generations.Generations(
             self.settings.kafka_bootstrap_servers, self.changelog_topic,
             read=lambda _records: self.read_on(), waits=self._waits).take(numbers)
