@@ -49,7 +49,7 @@ class Job:
 
     def __init__(self, name: str, *, yes: bool, as_json: bool, plan_only: bool = False) -> None:
         self.name = name
-        self._yes = yes
+        self.yes = yes
         self._as_json = as_json
         self._plan_only = plan_only
         self._people = Console(stderr=as_json, highlight=False)
@@ -65,7 +65,7 @@ class Job:
         self._show("plan", plan)
         if self._plan_only:
             return False
-        if not self._yes:
+        if not self.yes:
             click.confirm("Go on?", abort=True, err=self._as_json)
         return True
 

@@ -52,7 +52,9 @@ class Together:
     outputs) as they come, handoffs aside. `recorded_before`: of each partition the offset below
     which its steps are not folded here, so that what they sent is taken as the log has it.
     `replaced`: values read in the place of the log's, by (partition, offset) (`unmerges.py`).
-    `keep_taken`: keep contents that have come, for who writes them down (`taken`).
+    `keep_taken`: keep contents that have come, for who writes them down (`taken`). `past_is_cut`: a
+    part of the past is given up, so a move that is not made here is one that it had a hand in, and
+    is taken as the log has it.
     """
 
     def __init__(self, starts: Mapping[int, Start], tables: Sequence[AnyTable], *, codecs: Codecs,
@@ -60,11 +62,13 @@ class Together:
                  told: Callable[[int, list[Output]], None] = lambda _partition, _outputs: None,
                  recorded_before: Mapping[int, int] | None = None, keep_taken: bool = False,
                  replaced: Mapping[tuple[int, int], bytes] | None = None,
+                 past_is_cut: bool = False,
                  **fold_options: Any) -> None:
         self._codecs = codecs
         self._reserved = reserved
         self._told = told
         self._recorded_before = dict(recorded_before or {})
+        self._past_is_cut = past_is_cut
         self.counts: Counter[str] = Counter()
         #: Contents of handoffs that are on their way, by receiving partition.
         self.inflight: dict[int, dict[Coordinates, bytes]] = {
@@ -158,7 +162,9 @@ class Together:
         event = self._codecs.interaction.decode(output.value)
         move = self._reserved.read_handoff(event, output.key)
         to = self._partition_of(output.key)
-        self.inflight[to][_coordinates(output.key, move)] = output.value
+        # What is there has been written down: who goes on from records that are further on than
+        # their partition may number what he sends again otherwise.
+        self.inflight[to].setdefault(_coordinates(output.key, move), output.value)
 
     def _content(self, partition: int, fold: Fold, entry: Entry) -> Entry | None:
         """The handoff with what its sender had in it; None where the sender has to be waited for.
@@ -191,6 +197,9 @@ class Together:
         if self.folds[move.partition].next_offset <= move.offset:
             self._blocked[partition] = move.partition, move.offset
             return None
+        if self._past_is_cut:
+            self.counts["recorded_otherwise"] += 1
+            return entry
         raise MovedOtherwiseError(
             f"partition {partition}, offset {entry.offset}: the log says that the record at "
             f"partition {move.partition}, offset {move.offset} moved a customer, and this code "
