@@ -38,6 +38,7 @@ COMMANDS = {
     "segments": "footfall.query.segments_command:segments",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
+    "archive": "footfall.replay.archive.command:archive",
     "doctor": "footfall.admin.doctor_command:doctor",
 }
 
