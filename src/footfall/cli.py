@@ -39,6 +39,7 @@ COMMANDS = {
     "replay": "footfall.replay.command:replay",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
+    "archive": "footfall.replay.archive.command:archive",
     "doctor": "footfall.admin.doctor_command:doctor",
 }
 
