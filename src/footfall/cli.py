@@ -36,6 +36,7 @@ COMMANDS = {
     "rules": "footfall.rules.command:rules",
     "routes": "footfall.delivery.routes_command:routes",
     "segments": "footfall.query.segments_command:segments",
+    "import": "footfall.replay.imports.command:import_",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
     "doctor": "footfall.admin.doctor_command:doctor",

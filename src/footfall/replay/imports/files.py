@@ -133,7 +133,9 @@ def said(error: Exception) -> str:
 def _local(name: str) -> Iterator[File]:
     paths = [name]
     if _PATTERN & set(name) and not Path(name).exists():
-        paths = sorted(p for p in glob.glob(name, recursive=True) if Path(p).is_file())
+        # Not by pathlib, whose pattern may not begin at the root.
+        paths = sorted(p for p in glob.glob(name, recursive=True)  # noqa: PTH207
+                       if Path(p).is_file())
         if not paths:
             raise FootfallError(f"{name}: no file has such a name")
     for path in map(Path, paths):

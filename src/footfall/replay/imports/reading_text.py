@@ -118,10 +118,9 @@ class _Text:
 
 def _parsed(text: _Text, how: Csv) -> Iterator[list[str] | Bad]:
     delimiter = "\t" if how.delimiter == "tab" else how.delimiter
-    quoting = csv.QUOTE_MINIMAL if how.quote else csv.QUOTE_NONE
     # Strict: a quote that is never closed is told, and does not swallow the rest in silence.
-    reader = csv.reader(text, delimiter=delimiter, quotechar=how.quote or None, quoting=quoting,
-                        strict=True)
+    reader = csv.reader(text, delimiter=delimiter, quotechar=how.quote or None,
+                        quoting=csv.QUOTE_MINIMAL if how.quote else csv.QUOTE_NONE, strict=True)
     while True:
         text.begin()
         try:

@@ -101,7 +101,8 @@ def _mapped(number: int, mapper: Mapper, names: Sequence[str], given: Sequence[A
     try:
         item = mapper.item(given)
     except BadValue as error:
-        return Bad(number, error.reason, error.detail, _shown(dict(zip(names, given, strict=False))))
+        record = dict(zip(names, given, strict=False))
+        return Bad(number, error.reason, error.detail, _shown(record))
     return Row(number, item, item)
 
 

@@ -50,7 +50,7 @@ class RowIds:
             sorted(added.items()))
         self._database.execute("COMMIT")
         if not before and len(added) == len(keys):
-            return [row_id(digest, 0) for digest in digests]
+            return digests
         ids = []
         for digest, key in zip(digests, keys, strict=True):
             n = before.get(key, 0)
@@ -60,5 +60,7 @@ class RowIds:
 
 
 def row_id(digest: bytes, n: int) -> bytes:
-    """The id of the equal row number `n`, from 0."""
+    """The id of the equal row number `n`, from 0; the first one's is its hash."""
+    if not n:
+        return digest
     return hashlib.blake2b(digest + n.to_bytes(8), digest_size=ROW_ID_BYTES).digest()

@@ -52,9 +52,8 @@ def converter(column: Column, *, is_instant: bool, is_ms: bool) -> Convert:
         return read if is_instant else lambda value: rfc_3339(read(value))
     if is_ms and kind == "text":
         return rfc_3339
-    if kind == "number" or kind == "decimal" or kind == "integer":
-        return partial({"number": _number, "decimal": _decimal, "integer": _integer}[kind],
-                       column.decimal_mark, column.thousands_mark)
+    if kind in _NUMBERS:
+        return partial(_NUMBERS[kind], column.decimal_mark, column.thousands_mark)
     return {"text": text, "bool": _bool, "json": _json}[kind]
 
 
@@ -71,7 +70,7 @@ def text(value: Any) -> str:
         return str(int(value)) if value == int(value) else str(value)
     if kind is bytes:
         try:
-            return value.decode()  # type: ignore[no-any-return]
+            return str(value, "utf-8")
         except UnicodeDecodeError:
             raise ValueError("holds bytes that are not UTF-8") from None
     if kind is datetime or kind is date:
@@ -136,7 +135,7 @@ def _decimal(decimal_mark: str, thousands_mark: str, value: Any) -> str:
 
 def _integer(decimal_mark: str, thousands_mark: str, value: Any) -> int:
     if value.__class__ is int:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str:
         value = Decimal(_spelled(decimal_mark, thousands_mark, value))
         if value.adjusted() > 400:
@@ -149,7 +148,7 @@ def _integer(decimal_mark: str, thousands_mark: str, value: Any) -> int:
 
 def _bool(value: Any) -> bool:
     if value.__class__ is bool:
-        return value  # type: ignore[no-any-return]
+        return value
     said = text(value).strip().lower()
     if said in _TRUE:
         return True
@@ -216,3 +215,5 @@ def _of_moment(value: date, zone: tzinfo) -> int:
 
 
 _exact = msgspec.json.Decoder(float_hook=Decimal)
+_NUMBERS: Final[dict[str, Callable[[str, str, Any], Any]]] = {
+    "number": _number, "decimal": _decimal, "integer": _integer}
