@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from footfall.events.field_names import shown
-from footfall.replay.imports import rows
+from footfall.replay.imports import mapping_columns, rows
+from footfall.replay.imports.mapping_columns import Uneven
 from footfall.replay.imports.mapping_row import INSTANTS, Column, Mapping
 from footfall.replay.imports.rows import BadValue, FileFault
 from footfall.replay.imports.values import converter, is_empty
@@ -42,6 +43,37 @@ class Mapper:
             call["context"] = {**context, "externalIds": [
                 {**one, "collection": "users", "encoding": "none"} for one in ids]}
         self._build = self._object(call, "")
+        self._build_all = self._whole(call, "")
+
+    def items(self, columns: Sequence[Sequence[Any]], count: int) -> list[bytes | BadValue]:
+        """The items of a batch, given as columns: of each row its item, or why there is none."""
+        try:
+            return list(map(rows.encode, self._build_all(columns, count)))
+        except (Uneven, TypeError, ValueError, OverflowError, UnicodeError):
+            return [self._tried(values) for values in zip(*columns, strict=True)]
+
+    def _tried(self, values: Values) -> bytes | BadValue:
+        try:
+            return self.item(values)
+        except BadValue as error:
+            return error
+
+    def _whole(self, node: object, path: str) -> mapping_columns.Build:
+        """The same as `_node`, for `items`."""
+        if isinstance(node, Column):
+            is_ms, is_instant = node.column in self._in_ms, path in INSTANTS
+            return mapping_columns.column(
+                self._index[node.column], node, self._missing,
+                converter(node, is_instant=is_instant, is_ms=is_ms),
+                is_ms=is_ms and is_instant, is_time=is_instant)
+        if isinstance(node, dict):
+            below = f"{path}." if path else ""
+            return mapping_columns.members([(name, self._whole(one, below + name))
+                                            for name, one in sorted(node.items())])
+        if isinstance(node, list):
+            return mapping_columns.entries([self._whole(one, f"{path}[{n}]")
+                                            for n, one in enumerate(node)])
+        return mapping_columns.constant(node)
 
     def item(self, values: Values) -> bytes:
         """The item of one row; raises `BadValue`."""

@@ -18,6 +18,8 @@ from typing import Final
 ROW_ID_BYTES: Final = 16
 _CACHE_KIB: Final = 32 * 1024
 _SIGN: Final = 1 << 63
+_hash = hashlib.blake2b
+_int = int.from_bytes
 
 
 class RowIds:
@@ -27,9 +29,11 @@ class RowIds:
         # A file of its own that SQLite deletes at once: "" is no name.
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA journal_mode = MEMORY")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("CREATE TABLE seen (content INTEGER PRIMARY KEY, n INTEGER)")
+        #: Whether equal rows were seen: most files have none, and then nothing has to be looked up.
+        self._has_repeats = False
 
     def close(self) -> None:
         """Forget all."""
@@ -37,9 +41,30 @@ class RowIds:
 
     def of(self, contents: Sequence[bytes]) -> list[bytes]:
         """The ids of the next rows."""
-        digests = [hashlib.blake2b(content, digest_size=ROW_ID_BYTES).digest()
-                   for content in contents]
-        keys = [int.from_bytes(digest[:8]) - _SIGN for digest in digests]
+        digests = [_hash(content, digest_size=ROW_ID_BYTES).digest() for content in contents]
+        keys = [_int(digest[:8]) - _SIGN for digest in digests]
+        added = set(keys)
+        if len(added) == len(keys) and not self._has_repeats and self._are_new(added):
+            return digests
+        self._has_repeats = True
+        before = self._counted(keys)
+        ids = []
+        for digest, key in zip(digests, keys, strict=True):
+            n = before.get(key, 0)
+            before[key] = n + 1
+            ids.append(row_id(digest, n))
+        return ids
+
+    def _are_new(self, keys: set[int]) -> bool:
+        """Whether none of the contents was there before; if so, all are now."""
+        self._database.execute("BEGIN")
+        found = self._database.executemany(
+            "INSERT OR IGNORE INTO seen VALUES (?, 1)", zip(sorted(keys), strict=True)).rowcount
+        self._database.execute("COMMIT" if found == len(keys) else "ROLLBACK")
+        return found == len(keys)
+
+    def _counted(self, keys: Sequence[int]) -> dict[int, int]:
+        """How many of each content there were before these, which count from now on."""
         added = Counter(keys)
         before = dict(self._database.execute(
             "SELECT content, n FROM seen WHERE content IN (SELECT value FROM json_each(?))",
@@ -49,18 +74,11 @@ class RowIds:
             "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
             sorted(added.items()))
         self._database.execute("COMMIT")
-        if not before and len(added) == len(keys):
-            return digests
-        ids = []
-        for digest, key in zip(digests, keys, strict=True):
-            n = before.get(key, 0)
-            before[key] = n + 1
-            ids.append(row_id(digest, n))
-        return ids
+        return before
 
 
 def row_id(digest: bytes, n: int) -> bytes:
     """The id of the equal row number `n`, from 0; the first one's is its hash."""
     if not n:
         return digest
-    return hashlib.blake2b(digest + n.to_bytes(8), digest_size=ROW_ID_BYTES).digest()
+    return _hash(digest + n.to_bytes(8), digest_size=ROW_ID_BYTES).digest()
