@@ -37,6 +37,7 @@ COMMANDS = {
     "routes": "footfall.delivery.routes_command:routes",
     "segments": "footfall.query.segments_command:segments",
     "replay": "footfall.replay.command:replay",
+    "import": "footfall.replay.imports.command:import_",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
     "archive": "footfall.replay.archive.command:archive",
