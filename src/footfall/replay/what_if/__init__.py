@@ -1,2 +1,1 @@
-"""What if: the past through other rules, tables or settings, and what would be told. docs/what-if.md.
-"""
+"""What if: the past under another configuration, and what it would tell. docs/what-if.md."""

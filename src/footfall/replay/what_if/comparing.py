@@ -45,12 +45,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What differs, how many triggers of a name both sides told, what was rejected by which side in
-    the window, and what the passing saw.
+    """What differs, (name, customer) -> how many triggers both sides told, what was rejected by
+    which side in the window, and what the passing saw.
     """
 
     differences: Sequence[Difference]
-    both: Counter[str]
+    both: Counter[tuple[str, bytes]]
     rejected: tuple[int, int]
     seen: Seen
 
@@ -81,7 +81,10 @@ class Comparison:
         passing = Passing(source, span, self._machine, self._question, listening)
         seen = passing.run()
         grown = {p for p, end in ends().items() if end > span[1].get(p, end)} if ends else set()
-        is_chosen = self._is_chosen(passing.row_folds())
+        is_meant = self._is_chosen(passing.row_folds())
+
+        def is_chosen(key: bytes) -> bool:
+            return key not in seen.strangers and is_meant(key)
 
         def is_known(side: int, told: Told) -> bool:
             if not is_chosen(told.key):

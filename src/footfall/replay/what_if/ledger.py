@@ -1,4 +1,4 @@
-"""Compares two tellings of one past: triggers that both told, that one told, that they told otherwise.
+"""Compares two tellings of one past: triggers of both, of one alone, and told otherwise.
 
 Decides what is the same trigger (its id) and what is another telling of it: a member of data or
 evidence, its identifiers, when it occurred, whether it is held out, what may act on it. No
@@ -110,9 +110,10 @@ class Ledger:
                       for trigger_id, told in self._alone[side].items() if is_known(side, told)]
         return sorted(found, key=lambda one: (one.emitted_at, one.trigger_id))
 
-    def both(self, is_meant: Callable[[bytes], bool] = lambda _key: True) -> Counter[str]:
-        """Name -> how many both sides told, of the customers that are meant."""
-        return Counter(name for name, key in self._both.values() if is_meant(key))
+    def both(self, is_meant: Callable[[bytes], bool] = lambda _key: True
+             ) -> Counter[tuple[str, bytes]]:
+        """(name, customer) -> how many both sides told, of the customers that are meant."""
+        return Counter(one for one in self._both.values() if is_meant(one[1]))
 
     def _members(self, record: TriggerRecord) -> bytes:
         parts = [("occurred_at", b"%d" % record["occurred_at"]), ("ids", record["personal"]),

@@ -25,7 +25,7 @@ from footfall.events.interaction import CONFIG
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ConfigPayload
 from footfall.replay.source import Source
-from footfall.replay.together import Start, Together
+from footfall.replay.together import MovedOtherwiseError, Start, Together
 from footfall.tables.config import canonical
 from footfall.tables.fold import Fold
 from footfall.tables.record import header
@@ -83,7 +83,8 @@ class Listening:
 @dataclass(slots=True)
 class Seen:
     """What a passing has to say of itself. `clocks`: of each partition, where its part of the
-    window ends; `versions` were in force in the window; `woken`: ticks that the log has not.
+    window ends; `versions` were in force in the window; `woken`: ticks that the log has not;
+    `strangers`: identifiers of whom the log's start, which is gone, would say whose they are.
     """
 
     records: int = 0
@@ -93,6 +94,25 @@ class Seen:
     handoffs_recorded: int = 0
     customers: int = 0
     pending: int = 0
+    strangers: set[bytes] = field(default_factory=set)
+
+
+class WithoutStart(Together):
+    """Folds of a log whose start is gone. Who belonged to whom before is not known, so the code may
+    not move what the log says was moved: that is taken as recorded, and its sender kept in mind.
+    """
+
+    strangers: set[bytes]
+
+    def _content(self, partition: int, fold: Fold, entry: Entry) -> Entry | None:
+        try:
+            return super()._content(partition, fold, entry)
+        except MovedOtherwiseError:
+            assert entry.key is not None
+            event = self._codecs.interaction.decode(entry.value)
+            self.strangers.add(self._reserved.read_handoff(event, entry.key).sender)
+            self.counts["recorded"] += 1
+            return entry
 
 
 class Passing:
@@ -113,9 +133,9 @@ class Passing:
         self._gap_ms = 0
         nothing = self._machine.reserved.config(ConfigPayload(0, b"{}"), 0)
         self._no_config = machine.codecs.interaction.encode(nothing)
+        self.seen = Seen()
         self._base = self._together(
             {p: Start(state, Best(), {}) for p, state in starts.items()}, self._told_by_base)
-        self.seen = Seen()
 
     def run(self) -> Seen:
         """Read the log once; what came of it is told on the way."""
@@ -265,10 +285,14 @@ class Passing:
     def _together(self, starts: Mapping[int, Start], told: Callable[[int, list[Output]], None]
                   ) -> Together:
         machine = self._machine
-        return Together(
+        kind = WithoutStart if any(self._lows.values()) else Together
+        together = kind(
             starts, machine.tables, codecs=machine.codecs, keys=machine.keys,
             reserved=machine.reserved, told=told, recorded_before=self._lows,
             hot_records_max=max(100, HOT_RECORDS // (2 * len(starts))))
+        if isinstance(together, WithoutStart):
+            together.strangers = self.seen.strangers
+        return together
 
     def _told_by_base(self, number: int, outputs: list[Output]) -> None:
         """Before the fork, and where there is none, both are the same."""
