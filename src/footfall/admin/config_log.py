@@ -85,13 +85,13 @@ class ConfigLog:
     """The configuration's side of footfall.interactions on one cluster."""
 
     def __init__(self, bootstrap: str, reserved: Reserved, codecs: Codecs) -> None:
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._reserved = reserved
         self._codecs = codecs
 
     def read(self, since: Reading | None = None) -> Reading:
         """The version of every partition; `since` an earlier reading only what came after it."""
-        with Scanner(self._bootstrap) as scanner:
+        with Scanner(self.bootstrap) as scanner:
             log = scanner.spans(INTERACTIONS)
             if since is None:
                 versions, start = _stored(scanner, log)
@@ -107,7 +107,7 @@ class ConfigLog:
 
     def history(self) -> list[Written]:
         """Every `$config` record that the log still holds, in order of time."""
-        with Scanner(self._bootstrap) as scanner:
+        with Scanner(self.bootstrap) as scanner:
             messages = scanner.records(INTERACTIONS, KEY, scanner.spans(INTERACTIONS))
             found = [w for w in map(self._open, messages) if w is not None]
         return sorted(found, key=lambda w: (w.appended_at, w.partition))
@@ -119,7 +119,7 @@ class ConfigLog:
         record = self._reserved.config(ConfigPayload(version.number, version.content), now)
         value = self._codecs.interaction.encode(record)
         producer = Producer({
-            "bootstrap.servers": self._bootstrap, "acks": "all", "enable.idempotence": True,
+            "bootstrap.servers": self.bootstrap, "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 0,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })
