@@ -42,7 +42,9 @@ SAMPLE_S: Final = 2.0
 
 
 class Installation(NamedTuple):
-    """What a rebuild needs of an installation. `hot_records_max`: decoded in all partitions."""
+    """What a rebuild needs of an installation. `hot_records_max`: decoded in all partitions.
+    `passed` is told of points at which tests end the process.
+    """
 
     bootstrap: str
     codecs: Codecs
@@ -50,6 +52,7 @@ class Installation(NamedTuple):
     reserved: Reserved
     specs: Sequence[AnyTable]
     hot_records_max: int
+    passed: Callable[[str], None] = lambda _point: None
 
 
 class Rebuild:
@@ -79,7 +82,7 @@ class Rebuild:
             past_is_cut=bool(self.given_up),
             hot_records_max=max(1, installation.hot_records_max // len(spans)))
         self._shadow = Shadow(together, KafkaChangelog(installation.bootstrap, topic), origins,
-                              code)
+                              code, installation.passed)
         self.folding = Folding(self._shadow, source, generation, codecs=installation.codecs,
                                reserved=installation.reserved, rate=rate)
         self.folding.begin(spans)
@@ -100,7 +103,7 @@ class Rebuild:
         """Records that are left, as of now."""
         return self.folding.behind(self._ends())
 
-    def follow(self, folded: Callable[[int], None]) -> None:
+    def follow(self, folded: Callable[[int], None] = lambda _records: None) -> None:
         """Fold on to the end of the log, and make it durable; `folded` is told how many more
         records were.
         """
@@ -127,6 +130,8 @@ class Rebuild:
 
     def cut_over(self) -> None:
         """Send every partition over that has not been, and make the state durable up to there."""
+        if not self.is_sent:
+            self.follow()  # comparing has taken its time, and they stand still for what is left
         left = [n for n in self.together.folds if n not in self.folding.stops]
         if left:
             sent = cutover.send(self._at.bootstrap, self.generation, left,
@@ -134,6 +139,7 @@ class Rebuild:
             self.folding.to({n: sent[n].offset + 1 if n in sent else stop
                              for n, stop in {**dict.fromkeys(left, 0),
                                              **self.folding.stops}.items()})
+        self._at.passed("after_cutover")
         with Scanner(self._at.bootstrap) as scanner:
             self._ends_before = {
                 n: span.end for n, span in scanner.spans(topic_of(self.generation)).items()}

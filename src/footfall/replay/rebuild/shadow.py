@@ -14,7 +14,7 @@ written in which order, and what is still needed. Nobody may start from such a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -89,7 +89,8 @@ class Shadow:
     """The writer of one shadow. `origins`: what `together` began with."""
 
     def __init__(self, together: Together, changelog: Changelog, origins: Mapping[int, Origin],
-                 code: int) -> None:
+                 code: int, passed: Callable[[str], None] = lambda _point: None) -> None:
+        self._passed = passed
         self.together = together
         self._changelog = changelog
         self._extra = {number: {CODE: code, GIVEN_UP: origin.given_up}
@@ -130,6 +131,8 @@ class Shadow:
                 continue
             changelog.put(number, changed)
             changelog.put(number, [(PARTITION_KEY, self._stored(number, state, ending).encode())])
+            if ending:
+                self._passed("half_shadow")
             self._written[number] = state.next_offset
             self.rows += len(changed)
         changelog.barrier()
