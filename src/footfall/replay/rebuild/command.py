@@ -94,8 +94,8 @@ def cutover(ctx: click.Context, *, named: Sequence[str], accept_differences: boo
     """
     run = job.Job("cutover", yes=yes, as_json=as_json, plan_only=plan_only)
     settings = options.resolved(ctx, data_dir)
-    _run(run, settings, _Asked(named, accept_differences, shown_max, True, True, rate_per_s),
-         begin=False)
+    _run(run, settings, _Asked(named, accept_differences, shown_max, cuts_over=True,
+                               accept_gap=False, rate_per_s=rate_per_s), begin=False)
 
 
 @click.command()

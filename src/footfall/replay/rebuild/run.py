@@ -183,22 +183,21 @@ def within(origins: Mapping[int, Origin], spans: Mapping[int, Span], *, accept_g
     """Raises `HistoryGapError` where the log does not hold what comes next, unless that is
     accepted: then each partition begins where its log does.
     """
-    gone = {n: (0 if origin.start.state.last_offset < 0 else origin.start.state.next_offset,
-                spans[n].low)
-            for n, origin in origins.items() if not origin.is_done and spans[n].low > (
-                0 if origin.start.state.last_offset < 0 else origin.start.state.next_offset)}
+    at = {n: 0 if origin.is_new else origin.start.state.next_offset
+          for n, origin in origins.items() if not origin.is_done}
+    gone = {n: (offset, spans[n].low) for n, offset in at.items() if offset < spans[n].low}
     if gone and not accept_gap:
         raise HistoryGapError(
             "the log does not reach back to where this begins: "
-            + ", ".join(f"partition {n} begins at offset {low} ({at} to {low - 1} are gone)"
-                        for n, (at, low) in sorted(gone.items()))
+            + ", ".join(f"partition {n} begins at offset {low} ({begins} to {low - 1} are gone)"
+                        for n, (begins, low) in sorted(gone.items()))
             + ". Name the archive that holds them (archive_url, docs/archive.md), or take what "
             "there is with --accept-gap: what customers did before is then not in the new state")
     found = dict(origins)
-    for n, (_at, low) in gone.items():
+    for n, (_begins, low) in gone.items():
         start = origins[n].start
         state = msgspec.structs.replace(start.state, next_offset=low, last_offset=-1)
-        found[n] = Origin(start._replace(state=state), low, is_done=False)
+        found[n] = Origin(start._replace(state=state), low)
     return found
 
 
