@@ -19,6 +19,7 @@ from footfall.admin.scan import Scanner, Span
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
+from footfall.events.topics import CHANGELOG
 from footfall.replay.job import Rate
 from footfall.replay.rebuild import cutover
 from footfall.replay.rebuild.changelog import KafkaChangelog, read
@@ -43,7 +44,8 @@ SAMPLE_S: Final = 2.0
 
 class Installation(NamedTuple):
     """What a rebuild needs of an installation. `hot_records_max`: decoded in all partitions.
-    `passed` is told of points at which tests end the process.
+    `passed` is told of points at which tests end the process. `changelog`: the topic whose
+    generations are meant; `fold_options`: of the folds (benchmarks read another schema).
     """
 
     bootstrap: str
@@ -53,6 +55,8 @@ class Installation(NamedTuple):
     specs: Sequence[AnyTable]
     hot_records_max: int
     passed: Callable[[str], None] = lambda _point: None
+    changelog: str = CHANGELOG
+    fold_options: Mapping[str, Any] = {}
 
 
 class Rebuild:
@@ -66,7 +70,7 @@ class Rebuild:
         self.suppressed: Counter[str] = Counter()
         self._at = installation
         code = code_of(installation.specs)
-        topic = topic_of(generation)
+        topic = self._topic = topic_of(generation, installation.changelog)
         spans = source.spans()
         with Scanner(installation.bootstrap) as scanner:
             written = scanner.spans(topic)
@@ -80,7 +84,8 @@ class Rebuild:
             codecs=installation.codecs, keys=installation.keys, reserved=installation.reserved,
             keep_taken=True, told=self._told, recorded_before=self.given_up,
             past_is_cut=bool(self.given_up),
-            hot_records_max=max(1, installation.hot_records_max // len(spans)))
+            hot_records_max=max(1, installation.hot_records_max // len(spans)),
+            **installation.fold_options)
         self._shadow = Shadow(together, KafkaChangelog(installation.bootstrap, topic), origins,
                               code, installation.passed)
         self.folding = Folding(self._shadow, source, generation, codecs=installation.codecs,
@@ -122,8 +127,9 @@ class Rebuild:
     def compare(self, shown_max: int) -> Comparison:
         """Against the live state as it is now."""
         found = Comparison(self._at.specs, shown_max)
+        live_states = Generations(self._at.bootstrap, self._at.changelog)
         for number, fold in self.together.folds.items():
-            live = asyncio.run(Generations(self._at.bootstrap).take([number]))[number]
+            live = asyncio.run(live_states.take([number]))[number]
             state = live.state or PartitionState()
             found.take(live.best, state.next_offset, fold.store, fold.next_offset)
         return found
@@ -142,7 +148,7 @@ class Rebuild:
         self._at.passed("after_cutover")
         with Scanner(self._at.bootstrap) as scanner:
             self._ends_before = {
-                n: span.end for n, span in scanner.spans(topic_of(self.generation)).items()}
+                n: span.end for n, span in scanner.spans(self._topic).items()}
         self.folding.finish()
 
     def watch(self, seconds_max: float, seen: Callable[[int], None]) -> cutover.Gone:
@@ -154,7 +160,7 @@ class Rebuild:
         """For the report."""
         counts = self.together.counts
         return {
-            "generation": self.generation, "topic": topic_of(self.generation),
+            "generation": self.generation, "topic": self._topic,
             "records": self.folding.records, "customers": self.together.customers,
             "rows_written": self._shadow.rows, "checkpoints": self._shadow.checkpoints,
             "handoffs": {"recomputed": counts["recomputed"], "recorded": counts["recorded"]
