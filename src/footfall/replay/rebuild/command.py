@@ -26,6 +26,7 @@ from footfall.replay.rebuild.compare import Comparison
 from footfall.replay.rebuild.run import Installation, Rebuild, records_a_second
 from footfall.replay.source import KafkaSource, Source
 from footfall.settings import Settings
+from footfall.stream.crash import CrashPoints
 from footfall.stream.generations import topic_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -93,8 +94,8 @@ def cutover(ctx: click.Context, *, named: Sequence[str], accept_differences: boo
     """
     run = job.Job("cutover", yes=yes, as_json=as_json, plan_only=plan_only)
     settings = options.resolved(ctx, data_dir)
-    _run(run, settings, _Asked(named, accept_differences, shown_max, True, True, rate_per_s),
-         begin=False)
+    _run(run, settings, _Asked(named, accept_differences, shown_max, cuts_over=True,
+                               accept_gap=False, rate_per_s=rate_per_s), begin=False)
 
 
 @click.command()
@@ -258,9 +259,7 @@ def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, 
     report["stood_still_s"] = {str(n): s for n, s in sorted(gone.stood_still_s.items())}
     if gone.waiting:
         report["not_gone_over_yet"] = gone.waiting
-    report["next"] = (
-        "footfall view rebuild, where a served view is used; footfall replay commit, once the new "
-        "state has proved itself")
+    report["next"] = "footfall replay commit, once the new state has proved itself"
     run.report(report)
 
 
@@ -306,7 +305,8 @@ def _installation(settings: Settings) -> Installation:
     return Installation(
         options.bootstrap_of(settings), codecs_for(settings.schema_registry_url),
         CustomerKeys((settings.customer_key_secret or "").encode()),
-        Reserved((settings.system_secret or "").encode()), tables.ALL, settings.hot_records_max)
+        Reserved((settings.system_secret or "").encode()), tables.ALL, settings.hot_records_max,
+        CrashPoints(settings.crash_at))
 
 
 def _ends(bootstrap: str) -> dict[int, int]:
