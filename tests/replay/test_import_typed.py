@@ -79,7 +79,8 @@ def test_rows_of_parquet(tmp_path: Path, columns: dict[str, Any], expected: list
 def test_a_batch_is_made_as_its_rows_are(tmp_path: Path) -> None:
     """Whole columns at once give the same bytes as row by row, to which one bad row leads."""
     rows = 9_000
-    columns = {"customer": [f"u{n % 7}" for n in range(rows)], "total": [n / 8 for n in range(rows)],
+    columns = {"customer": [f"u{n % 7}" for n in range(rows)],
+               "total": [n / 8 for n in range(rows)],
                "at": pa.array(range(AT, AT + rows), pa.timestamp("ms", "UTC")), "unread": None}
     even = rows_of(parquet(tmp_path / "even.parquet", **columns), mapping())[0]
     for n in (100, 5_000):
