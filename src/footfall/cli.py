@@ -31,6 +31,7 @@ COMMANDS = {
     "why": "footfall.query.why_command:why",
     "why-not": "footfall.query.why_command:why_not",
     "deliveries": "footfall.delivery.deliveries_command:deliveries",
+    "replay": "footfall.replay.command:replay",
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "rules": "footfall.rules.command:rules",

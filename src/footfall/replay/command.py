@@ -11,6 +11,7 @@ import click
 
 #: Job -> where it is defined, in the order of `--help`.
 JOBS: dict[str, str] = {
+    "resend": "footfall.replay.resend.command:resend",
 }
 
 
