@@ -38,9 +38,9 @@ COMMANDS = {
     "segments": "footfall.query.segments_command:segments",
     "replay": "footfall.replay.command:replay",
     "import": "footfall.replay.imports.command:import_",
+    "archive": "footfall.replay.archive.command:archive",
     "topics": "footfall.admin.topics_command:topics",
     "schemas": "footfall.admin.command:schemas",
-    "archive": "footfall.replay.archive.command:archive",
     "doctor": "footfall.admin.doctor_command:doctor",
 }
 
