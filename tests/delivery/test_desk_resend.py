@@ -14,7 +14,7 @@ import pytest
 from footfall.delivery import reasons
 from footfall.delivery.deliveries_account import Place
 from footfall.delivery.deliveries_filter import Filter
-from footfall.delivery.deliveries_redrive import kept_in
+from footfall.delivery.deliveries_redrive import kept_in, redriven
 from footfall.delivery.message import Attempt, Outcome, Person
 from footfall.delivery.record import About
 from footfall.delivery.routes import channel_of, medium_of
@@ -264,6 +264,30 @@ def test_what_is_never_sent_again() -> None:
         assert [told] == [one.trigger_id for one in found.planned]
         await desk.flow()
         assert [("new", told)] == [(s.destination, s.message_id) for s in desk.sent[before:]]
+    run(main())
+
+
+def test_one_that_died_after_it_was_sent_again_can_be_redriven() -> None:
+    """It stays what it is: of its run, and counted apart; the same run does not begin it anew."""
+    async def main() -> None:
+        desk = Desk(ONE.replace("purpose", "retry: {delays_s: []}, purpose"))
+        desk.tell(KEYS[0], "c1")
+        await desk.flow()
+        desk.answer = lambda *_: TROUBLE
+        resend(desk, "crm")
+        await desk.flow()
+        assert (reasons.DEAD, "retries_exhausted", "r1") == last(desk)
+        assert {"done": 1} == surveyed(desk, asked_of(desk, "crm", "r1")).left_out
+        desk.answer = lambda *_: SENT
+        dead = next(r for r in desk.records() if r["status"] == reasons.DEAD)
+        again = redriven(dead, kept_in(dead), desk.at)
+        assert again is not None
+        desk.append(again, KEYS[0].encode(), partition_of(KEYS[0].encode(), PARTITIONS))
+        await desk.flow()
+        assert (reasons.SENT, "", "r1") == last(desk)
+        assert 1 == len({s.body for s in desk.sent})
+        (fold,) = (p.fold for p in desk.engine.partitions.values() if p.fold.counts)
+        assert 1 == fold.counts["crm", "sent", ""] == fold.resent["crm", "sent", ""]
     run(main())
 
 

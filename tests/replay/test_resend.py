@@ -18,6 +18,7 @@ from footfall.delivery.record import About
 from footfall.delivery.routes import parse
 from footfall.events.codec import Codecs, DeliveryRecord, TriggerRecord
 from footfall.events.topics import DELIVERIES, TRIGGERS
+from footfall.replay.resend import carry_out
 from footfall.replay.resend.carry_out import Carrier
 from footfall.replay.resend.documents import document, record_of
 from footfall.replay.resend.plan import Planner, spans_of
@@ -267,11 +268,32 @@ def test_what_happens_after_the_plan_leaves_it_out(shop: Shop) -> None:
         made = Planner(shop.bootstrap, CODECS, log).plan(asked, 10)
         shop.went(told[1], "queued")
         found = list(Carrier(scanner, log, CODECS, asked).carried_out(made))
-        assert [None, "changed", None] == [one.missed for one in found]
+        assert ["changed", None, None] == [one.missed for one in found]
         # As it is where the topic begins later by now.
         made.planned[:] = [one._replace(trigger_at=10**9) for one in made.planned]
-        assert ["gone", "changed", "gone"] == [
+        assert ["changed", "gone", "gone"] == [
             one.missed for one in Carrier(scanner, log, CODECS, asked).carried_out(made)]
+
+
+@pytest.mark.kafka
+def test_no_more_goes_than_leaves_room_for_what_is_live(shop: Shop, monkeypatch: pytest.MonkeyPatch
+                                                        ) -> None:
+    """In bytes, of one customer and of a partition; the order of each customer is kept, and the
+    same run goes on with the rest.
+    """
+    for n in range(1, 9):
+        shop.tell(n, data=b'{"n":"%s"}' % (b"n" * (60_000 if n in (2, 3) else 10)))
+    shop.tell(9, BERT)
+    report = shop.resend("--to", "new", "--run", "r1")
+    assert (3, {"later": 6}) == (report["begun"], report["missed"])
+    assert [1, 2, 9] == numbers(shop.resent())
+    for record in shop.resent():
+        shop._write(DELIVERIES, record["customer_key"].encode(), CODECS.delivery.encode(
+            {**record, "status": "sent", "personal": b""}))
+    monkeypatch.setattr(carry_out, "BACKLOG_BYTES_MAX", 60_900)
+    report = shop.resend("--to", "new", "--run", "r1")
+    assert (2, {"later": 4}) == (report["begun"], report["missed"])
+    assert [1, 2, 3, 4, 9] == numbers(shop.resent())
 
 
 def test_a_document_and_its_record() -> None:

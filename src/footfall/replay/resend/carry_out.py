@@ -3,7 +3,9 @@
 Decides that a message which was made for the destination goes out byte for byte, and that what
 something happened to since the plan was made is left out. A record says which run it is of: the
 fold of deliveries takes each run's word for a trigger once, so that one that was written twice, or
-by two who resume the same run, is sent once. Whether it may be sent is delivery's to decide.
+by two who resume the same run, is sent once. Of one customer and in all no more goes at a time
+than leaves room for what is live; who has none left keeps their order, and the rest goes later.
+Whether it may be sent is delivery's to decide.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from footfall.delivery import reasons, row
 from footfall.delivery.decide import Verdict
 from footfall.delivery.deliveries_filter import Filter
 from footfall.delivery.deliveries_log import DeliveriesLog
-from footfall.delivery.deliveries_redrive import kept_in
+from footfall.delivery.deliveries_redrive import Rows, kept_in
+from footfall.delivery.planner import WAITING_BYTES_MAX
 from footfall.delivery.record import About, whole
 from footfall.delivery.row import Pending
 from footfall.errors import DecodeError
@@ -33,8 +36,12 @@ AT_A_TIME: Final = 500
 #: Reading on costs less than beginning anew so far away.
 APART_MAX: Final = 20_000
 
-#: Something happened to it since the plan was made; it is not in its topic any more.
-Missed = Literal["changed", "gone"]
+#: Of one partition: half of what may wait for a destination before what is live finds no room.
+BACKLOG_BYTES_MAX: Final = WAITING_BYTES_MAX // 2
+
+#: Something happened to it since the plan was made; it is not in its topic any more; there is no
+#: room for it now.
+Missed = Literal["changed", "gone", "later"]
 
 
 class Begun(NamedTuple):
@@ -64,6 +71,26 @@ def resent(kept: Kept, message: bytes, to: About, run: str, now: int) -> Deliver
                    said=whole(pending, message))
 
 
+class _Room:
+    """How much one partition has been given by this run."""
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+        self._bytes = 0
+        self._full: set[str] = set()
+
+    def take(self, record: DeliveryRecord) -> bool:
+        """Whether one more has room. Once a customer has none, later ones of theirs have none."""
+        customer = record["customer_key"]
+        size = len(record["personal"])
+        if (customer in self._full or self._bytes + size > BACKLOG_BYTES_MAX
+                or not self._rows.take(record)):
+            self._full.add(customer)
+            return False
+        self._bytes += size
+        return True
+
+
 class Carrier:
     """Reads again what is planned."""
 
@@ -84,24 +111,26 @@ class Carrier:
             since = {partition: Span(plan.ends[partition], ends[partition].end)}
             there = Filter(destinations=(self._asked.to.destination,))
             changed = {step.record["trigger_id"] for step in self._log.steps(since, there)}
+            room = _Room()
             for n in range(0, len(planned), AT_A_TIME):
-                yield from self._some(partition, planned[n:n + AT_A_TIME], changed)
+                some = [one for one in planned[n:n + AT_A_TIME] if one.trigger_id not in changed]
+                yield from [Begun(missed="changed")] * (len(planned[n:n + AT_A_TIME]) - len(some))
+                yield from self._some(partition, some, room)
 
-    def _some(self, partition: int, planned: Sequence[Planned], changed: set[str]
-              ) -> Iterator[Begun]:
+    def _some(self, partition: int, planned: Sequence[Planned], room: _Room) -> Iterator[Begun]:
         kept = self._kept(partition, planned)
         messages = self._messages(partition, planned)
         asked = self._asked
         for one in planned:
-            if one.trigger_id in changed:
-                yield Begun(missed="changed")
-                continue
             trigger = kept.get(one.trigger_id)
             message = messages.get(one.trigger_id, b"")
             if trigger is None or (one.message_at >= 0 and not message):
                 yield Begun(missed="gone")
                 continue
             record = resent(trigger, message, asked.to, asked.run, asked.now)
+            if not room.take(record):
+                yield Begun(missed="later")
+                continue
             yield Begun(partition, record["customer_key"].encode(),
                         self._codecs.delivery.encode(record))
 

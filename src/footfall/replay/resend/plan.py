@@ -20,7 +20,7 @@ from footfall.delivery.deliveries_log import Bounds, DeliveriesLog
 from footfall.errors import DecodeError, FootfallError
 from footfall.events.codec import Codecs
 from footfall.events.topics import TRIGGERS
-from footfall.replay.resend.survey import LEFT, Asked, Left, Planned, Survey
+from footfall.replay.resend.survey import LEFT, TRIGGERS_MAX, Asked, Left, Planned, Survey, too_many
 from footfall.replay.selected import CLOCKS_MS_MAX
 
 #: By one run.
@@ -88,6 +88,8 @@ class Planner:
             found = survey.found()
             made.planned += found.planned
             made.left_out += found.left_out
+            if len(made.planned) > TRIGGERS_MAX:
+                raise too_many()
             disabled[number] = survey.account
             survey.forget()
         self._refuse_disabled(asked.to.destination, bounds, disabled)
@@ -105,6 +107,7 @@ class Planner:
             if sum(span.end - span.low for span in spans.values()) > RECORDS_MAX:
                 raise FootfallError(f"there are more than {RECORDS_MAX:,} triggers since then: ask "
                                     "for less, by --since")
+            meant = 0
             for message in scanner.records(TRIGGERS, None, spans):
                 self._read(1)
                 try:
@@ -112,7 +115,10 @@ class Planner:
                 except DecodeError:
                     made.unreadable += 1
                     continue
-                surveys[message.partition() or 0].take_trigger(record, message.offset() or 0)
+                survey = surveys[message.partition() or 0]
+                meant += survey.take_trigger(record, message.offset() or 0)
+                if meant > TRIGGERS_MAX:
+                    raise too_many()
         return min((at for survey in surveys.values() if (at := survey.oldest) is not None),
                    default=asked.now)
 

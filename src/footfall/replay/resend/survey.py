@@ -4,8 +4,9 @@ Decides by what footfall.deliveries says of each at the one destination: what is
 there goes by itself, what this run has begun is begun. Never sent again, whoever asks: what was
 recorded for comparison alone (held_out), what an event's `integrations` or the depth of a ring keep
 from there, and what is too late for that destination. All else (consent, caps, quiet hours) is
-delivery's to decide, when it sends. Of one customer so few at a time that delivery can let them
-wait: the others are `later`. Of personal content nothing is kept.
+delivery's to decide, when it sends. Of one customer, and in all, so few at a time that delivery can
+let them wait and what is live beside them: the others are `later`. Of personal content nothing is
+kept.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from footfall.events.outcomes import DEPTH_MAX
 from footfall.replay.resend.documents import record_of
 from footfall.replay.selected import Selection
 
-#: Of one partition, held in memory at a time.
+#: Held in memory at a time.
 TRIGGERS_MAX: Final = 2_000_000
+#: Of one partition, with what waits already: live triggers have to find room in the same backlog.
+BACKLOG_MAX: Final = WAITING_MAX // 2
 #: Of one customer by one run, together with what waits for them already.
 CUSTOMER_MAX: Final = 50
 #: What a delivery that never was is called, where others have a status.
@@ -94,6 +97,12 @@ class Found:
     left_out: Counter[Left] = field(default_factory=Counter)
 
 
+def too_many() -> FootfallError:
+    """More than can be held in memory."""
+    return FootfallError(f"more than {TRIGGERS_MAX:,} triggers are meant: ask for fewer, by "
+                         "--since, --until or --trigger")
+
+
 class Survey:
     """One partition's. First the triggers, where they are chosen from their topic, then the steps
     of deliveries, each in the order of its log.
@@ -113,11 +122,13 @@ class Survey:
         """When the first trigger that is meant was emitted."""
         return min((one.emitted_at for one in self._candidates.values() if one), default=None)
 
-    def take_trigger(self, record: TriggerRecord, offset: int) -> None:
-        """A record of footfall.triggers; a repeat of one changes nothing."""
-        if (record["trigger_id"] not in self._candidates
-                and self._asked.selection.matches_trigger(record)):
+    def take_trigger(self, record: TriggerRecord, offset: int) -> bool:
+        """A record of footfall.triggers; whether it is meant. A repeat of one changes nothing."""
+        is_meant = (record["trigger_id"] not in self._candidates
+                    and self._asked.selection.matches_trigger(record))
+        if is_meant:
             self._keep(record, offset)
+        return is_meant
 
     def take_step(self, record: DeliveryRecord, place: Place) -> None:
         """A record of footfall.deliveries that is `concerned`."""
@@ -156,7 +167,7 @@ class Survey:
             elif there is not None and there.is_pending:
                 why = "pending"
             elif why is None and (room[one.customer_key] >= self._asked.customer_max
-                                  or waits >= WAITING_MAX):
+                                  or waits >= BACKLOG_MAX):
                 why = "later"
             if why is not None:
                 found.left_out[why] += 1
@@ -194,8 +205,7 @@ class Survey:
 
     def _keep(self, record: TriggerRecord, offset: int) -> None:
         if len(self._candidates) >= TRIGGERS_MAX:
-            raise FootfallError(f"a partition has more than {TRIGGERS_MAX:,} triggers that are "
-                                "meant: ask for fewer, by --since, --until or --trigger")
+            raise too_many()
         self._candidates[record["trigger_id"]] = _Candidate(
             record["name"], record["customer_key"], record["emitted_at"], offset,
             self._never(record))
