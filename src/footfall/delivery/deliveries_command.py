@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from footfall import options
+from footfall.admin.arguments import now_ms
 from footfall.delivery import deliveries_options as shared
 from footfall.delivery.deliveries_account import Delivery
 from footfall.delivery.deliveries_destination_command import disable, enable
@@ -107,7 +108,7 @@ def summary(ctx: click.Context, /, *, as_json: bool, data_dir: Path | None, **gi
             for partition, account in log.accounts(bounds, wanted):
                 found.take(partition, account,
                            (one for one in account.deliveries.values() if wanted.means(one)))
-    document = found.document(shared.now_ms())
+    document = found.document(now_ms())
     if as_json:
         shared.print_json({**document, "read": shared.read_of(bounds, log.unreadable)})
         return

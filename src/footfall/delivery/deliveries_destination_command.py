@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from footfall import options
+from footfall.admin.arguments import now_ms
 from footfall.delivery import deliveries_options as shared
 from footfall.delivery.deliveries_append import Appender
 from footfall.delivery.deliveries_log import DeliveriesLog
@@ -82,7 +83,7 @@ def disable(ctx: click.Context, *, destination: str, reason: str, as_json: bool,
 
 def _switch(place: shared.Access, destination: str, status: str, reason: str = "", *,
             as_json: bool) -> None:
-    now = shared.now_ms()
+    now = now_ms()
     about = about_of(place.settings, destination)
     value = place.codecs.delivery.encode(about.of_itself(status, reason, now))
     with DeliveriesLog(place.bootstrap, place.codecs) as log:

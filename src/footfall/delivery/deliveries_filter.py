@@ -8,20 +8,16 @@ refusal of consent, `frequency_cap` the cap, whatever its numbers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from footfall.delivery.deliveries_account import OVER, PENDING, Delivery
-from footfall.events import times
 from footfall.events.codec import DeliveryRecord
-from footfall.tables.rules_row import UNIT_MS
 
 #: As it is asked for.
 ANY_PENDING: Final = "pending"
 STATUSES: Final = (ANY_PENDING, *PENDING, *OVER)
-_SPAN = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +55,3 @@ class Filter:
 def fits(reason: str, asked: str) -> bool:
     """Whether this is the reason asked for, or one that goes on where it ends."""
     return reason == asked or reason.startswith(f"{asked}_")
-
-
-def instant(text: str, now: int) -> int:
-    """Milliseconds since the epoch of `7d` (so long before `now`) or a time in RFC 3339; raises
-    `ValueError` with what was expected.
-    """
-    span = _SPAN.fullmatch(text)
-    if span is not None:
-        return max(0, now - int(span[1]) * UNIT_MS[span[2]])
-    try:
-        return max(0, times.read(text))
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is neither a length of time such as 90s, 30m, 24h or 7d "
-                         "nor a time such as 2026-01-31T12:00:00Z") from None

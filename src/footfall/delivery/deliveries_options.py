@@ -7,7 +7,6 @@ likes. Times are read against the clock of this machine.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,46 +16,17 @@ import click
 import msgspec
 
 from footfall import options
-from footfall.admin.arguments import IDENTIFIER
-from footfall.delivery.deliveries_filter import STATUSES, Filter, instant
+from footfall.admin.arguments import CUSTOMER_KEY, IDENTIFIER, INSTANT
+from footfall.delivery.deliveries_filter import STATUSES, Filter
 from footfall.delivery.deliveries_log import RECORDS_MAX, Bounds, DeliveriesLog
 from footfall.errors import SettingsError
 from footfall.events.codec import Codecs
-from footfall.events.customer_key import CustomerKeys, is_customer_key
+from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.settings import Settings
 from footfall.view.identifiers import key_of
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Instant(click.ParamType):
-    """So long ago, or a time."""
-
-    name = "7d|TIME"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-                ) -> int:
-        """Milliseconds since the epoch; fails (exit code 2) for what is no time."""
-        if isinstance(value, int):
-            return value
-        try:
-            return instant(value, now_ms())
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class CustomerKey(click.ParamType):
-    """As records have it."""
-
-    name = "CUSTOMER_KEY"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The key; fails (exit code 2) for what has not its form."""
-        if not is_customer_key(value.encode()):
-            self.fail("a customer_key is a kind, a colon and 22 characters, as `footfall "
-                      "deliveries list` shows it", param, ctx)
-        return value
 
 
 class Asked(NamedTuple):
@@ -91,11 +61,11 @@ _FILTERS = (
     click.option("--destination", multiple=True, metavar="NAME", help="Only to this destination."),
     click.option("--trigger", multiple=True, metavar="NAME", help="Only triggers of this name."),
     click.option("--customer", type=IDENTIFIER, help="Only triggers of this customer."),
-    click.option("--customer-key", type=CustomerKey(), default=None,
+    click.option("--customer-key", type=CUSTOMER_KEY, default=None,
                  help="The same by the key that is shown: needs no secret."),
     click.option("--reason", multiple=True, metavar="REASON",
                  help="Only with this reason, or one that begins so: consent."),
-    click.option("--until", type=Instant(), default=None,
+    click.option("--until", type=INSTANT, default=None,
                  help="Only what was recorded before."),
     click.option("--records-max", default=RECORDS_MAX, show_default=True,
                  type=click.IntRange(1), help="Read at most so many records, the newest."),
@@ -110,7 +80,7 @@ def filters(since: str | None, status: tuple[str, ...] = (),
                             default=status or None, show_default=bool(status),
                             help="Only in this status.")
         command = made(command)
-        made = click.option("--since", type=Instant(), default=since, show_default=bool(since),
+        made = click.option("--since", type=INSTANT, default=since, show_default=bool(since),
                             help="Only what was recorded since, so long ago or at this time.")
         command = made(command)
         for option in reversed(_FILTERS):
@@ -175,8 +145,3 @@ def print_json(shown: dict[str, Any]) -> None:
     """One document, in one line."""
     sys.stdout.buffer.write(msgspec.json.encode(shown) + b"\n")
     sys.stdout.flush()
-
-
-def now_ms() -> int:
-    """This machine's clock."""
-    return time.time_ns() // 1_000_000

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from footfall import options
+from footfall.admin.arguments import INSTANT, now_ms
 from footfall.delivery import deliveries_options as shared
 from footfall.delivery.deliveries_append import Appender
 from footfall.delivery.deliveries_log import DeliveriesLog
@@ -70,7 +71,7 @@ def redrive(ctx: click.Context, /, *, limit: int, rate_per_s: float, yes: bool, 
 @click.command()
 @click.option("--destination", required=True, multiple=True, metavar="NAME",
               help="That was away.")
-@click.option("--since", required=True, type=shared.Instant(), help="So long ago, or when.")
+@click.option("--since", required=True, type=INSTANT, help="So long ago, or when.")
 @_limit
 @_rate
 @_yes
@@ -140,7 +141,7 @@ def _carry_out(log: DeliveriesLog, place: shared.Access, made: Plan, how: _How
     appender = Appender(place.bootstrap, how.rate_per_s)
     with click.progressbar(length=len(made.found), label="beginning them anew", file=sys.stderr,
                            hidden=not sys.stderr.isatty()) as progress:
-        for one in carried_out(log, made, place.codecs.delivery, shared.now_ms()):
+        for one in carried_out(log, made, place.codecs.delivery, now_ms()):
             if one.left_out:
                 left[one.left_out] += 1
             else:

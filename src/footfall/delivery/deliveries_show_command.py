@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from footfall import options
-from footfall.admin.arguments import TRIGGER_ID
+from footfall.admin.arguments import INSTANT, TRIGGER_ID
 from footfall.delivery import deliveries_options as shared
 from footfall.delivery.deliveries_account import Account
 from footfall.delivery.deliveries_filter import Filter
@@ -30,7 +30,7 @@ STEPS_MAX = 10_000
 @click.command()
 @click.argument("trigger_id", type=TRIGGER_ID, metavar="TRIGGER_ID")
 @click.option("--destination", multiple=True, metavar="NAME", help="Only to this destination.")
-@click.option("--since", type=shared.Instant(), default=None,
+@click.option("--since", type=INSTANT, default=None,
               help="Read what was recorded since; default: all that the topic holds.")
 @click.option("--records-max", default=RECORDS_MAX, show_default=True,
               type=click.IntRange(1), help="Read at most so many records, the newest.")

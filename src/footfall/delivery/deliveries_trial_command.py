@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from footfall import options
+from footfall.admin.arguments import now_ms
 from footfall.delivery import deliveries_options as shared
 from footfall.delivery.channels import open_channel
 from footfall.delivery.deliveries_reasons import text_of
@@ -80,7 +81,7 @@ def trial(ctx: click.Context, *, destination: str, routes_file: Path | None,
         raise FootfallError(f"the routes have no destination {safe(destination)}; they have "
                             f"{known}")
     found = routes.destinations[destination]
-    trigger = sample(_name(routes, destination), _read(trigger_file), dict(to), shared.now_ms())
+    trigger = sample(_name(routes, destination), _read(trigger_file), dict(to), now_ms())
     resources = resources_of(settings, routes.folder, secrets(settings.data_dir, os.environ))
     done = asyncio.run(try_once(destination, found, resources, trigger, open_channel))
     document = _document(destination, channel_of(found), done)

@@ -24,6 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,8 +50,8 @@ class Job:
 
     def __init__(self, name: str, *, yes: bool, as_json: bool, plan_only: bool = False) -> None:
         self.name = name
-        self._yes = yes
-        self._as_json = as_json
+        self.yes = yes
+        self.as_json = as_json
         self._plan_only = plan_only
         self._people = Console(stderr=as_json, highlight=False)
         self._began = time.monotonic()
@@ -59,14 +60,14 @@ class Job:
         """Show a plan (labels and values, in order); whether it is to be carried out. With
         `--plan` it is all there is, with `--yes` nobody is asked; who declines aborts.
         """
-        if self._plan_only and self._as_json:
+        if self._plan_only and self.as_json:
             click.echo(json.dumps({"job": self.name, "plan": plan}, indent=2, default=str))
             return False
         self._show("plan", plan)
         if self._plan_only:
             return False
-        if not self._yes:
-            click.confirm("Go on?", abort=True, err=self._as_json)
+        if not self.yes:
+            click.confirm("Go on?", abort=True, err=self.as_json)
         return True
 
     def say(self, line: str) -> None:
@@ -98,7 +99,7 @@ class Job:
     def report(self, found: Mapping[str, Any]) -> None:
         """What was done, at the end; as JSON where that was asked for."""
         took_s = round(time.monotonic() - self._began, 3)
-        if self._as_json:
+        if self.as_json:
             click.echo(json.dumps({"job": self.name, **found, "took_s": took_s}, indent=2,
                                   default=str))
             return
@@ -108,11 +109,11 @@ class Job:
         table = Table(title=f"{self.name}: {title}", title_justify="left", show_header=False,
                       box=None, pad_edge=False)
         table.add_column(style="bold")
-        table.add_column()
+        table.add_column(overflow="fold")
         for label, value in values.items():
             shown = ", ".join(f"{k} {_text(v)}" for k, v in value.items()) if isinstance(
                 value, Mapping) else _text(value)
-            table.add_row(label.replace("_", " "), shown or "none")
+            table.add_row(label.replace("_", " "), Text(shown or "none"))
         self._people.print(table)
 
 

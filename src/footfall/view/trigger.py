@@ -32,17 +32,11 @@ _personal = msgspec.json.Decoder(_Personal)
 
 def trigger(record: TriggerRecord) -> Document:
     """The document of one; raises `DecodeError`."""
-    ids: Mapping[str, str] = {}
-    if record["key_id"] is None:
-        try:
-            ids = _personal.decode(record["personal"]).ids if record["personal"] else {}
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise DecodeError("personal_invalid", "personal is not a JSON object") from None
     return {
         "trigger_id": record["trigger_id"],
         "name": record["name"],
         "customer_key": record["customer_key"],
-        "ids": ids,
+        "ids": ids_of(record),
         "occurred_at": moment(record["occurred_at"]),
         "emitted_at": moment(record["emitted_at"]),
         "config_version": record["config_version"],
@@ -51,6 +45,16 @@ def trigger(record: TriggerRecord) -> Document:
         "evidence": sent(record["evidence"], "evidence"),
         **_more(record),
     }
+
+
+def ids_of(record: TriggerRecord) -> Mapping[str, str]:
+    """Whom it names, kind -> value, where that is in clear; raises `DecodeError`."""
+    if record["key_id"] is not None or not record["personal"]:
+        return {}
+    try:
+        return _personal.decode(record["personal"]).ids
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise DecodeError("personal_invalid", "personal is not a JSON object") from None
 
 
 def _more(record: TriggerRecord) -> Document:
