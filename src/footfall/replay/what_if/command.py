@@ -30,7 +30,8 @@ from footfall.replay.source import KafkaSource
 from footfall.replay.what_if import text
 from footfall.replay.what_if.asked import Stays, content_asked
 from footfall.replay.what_if.comparing import Comparison, Scope
-from footfall.replay.what_if.passing import Machine, Question
+from footfall.replay.what_if.machine import Machine
+from footfall.replay.what_if.passing import Question
 from footfall.replay.what_if.recorded import (
     Beginning,
     beginning,
