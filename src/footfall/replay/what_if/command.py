@@ -17,7 +17,7 @@ from rich.console import Console
 from footfall import options
 from footfall.admin.config import values
 from footfall.admin.config_log import ConfigLog
-from footfall.admin.scan import Scanner, Span
+from footfall.admin.scan import Scanner
 from footfall.errors import FootfallError, SettingsError
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
@@ -27,9 +27,10 @@ from footfall.events.topics import INTERACTIONS
 from footfall.replay import job, selection
 from footfall.replay.job import Job, Rate
 from footfall.replay.source import KafkaSource
+from footfall.replay.together import MovedOtherwiseError
 from footfall.replay.what_if import text
 from footfall.replay.what_if.asked import Stays, content_asked
-from footfall.replay.what_if.comparing import Comparison, Scope
+from footfall.replay.what_if.comparing import Comparison, Outcome, Scope
 from footfall.replay.what_if.machine import Machine
 from footfall.replay.what_if.passing import Question
 from footfall.replay.what_if.recorded import (
@@ -61,6 +62,7 @@ class Wanted:
     from_start: bool = False
     against: str | None = None
     show: int = 10
+    delivers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class Read:
     against: str
     content: bytes | None
 
+    @property
+    def records(self) -> int:
+        """How many at most: control records have offsets, too."""
+        return sum(end - self.begin.starts[p].next_offset for p, end in self.ends.items())
+
 
 against_option = click.option(
     "--against", type=click.Choice((RECORDED, FOLD)),
@@ -82,6 +89,10 @@ from_start_option = click.option(
     "--from-start", is_flag=True,
     help="The configuration holds from the start of the log, so that what it counts anew has been "
          "counted; compared is the same window.")
+deliver_option = click.option(
+    "--deliver-handoffs", "delivers", is_flag=True,
+    help="Handoffs come as this configuration sends them, not as recorded; by itself so where "
+         "settings of identity (links) differ.")
 show_option = click.option("--show", default=10, type=click.IntRange(min=0), metavar="N",
                            help="Customers and triggers listed; --json lists all.")
 
@@ -95,15 +106,16 @@ show_option = click.option("--show", default=10, type=click.IntRange(min=0), met
               help="Only triggers of this name. May be given several times.")
 @from_start_option
 @against_option
+@deliver_option
 @show_option
 @selection.options
 @job.options
 @options.data_dir
 @click.pass_context
 def what_if(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, rules: tuple[str, ...],
-            from_start: bool, against: str | None, show: int, selected: selection.Given,
-            plan_only: bool, yes: bool, as_json: bool, rate_per_s: float | None,
-            data_dir: Path | None) -> None:
+            from_start: bool, against: str | None, delivers: bool, show: int,
+            selected: selection.Given, plan_only: bool, yes: bool, as_json: bool,
+            rate_per_s: float | None, data_dir: Path | None) -> None:
     """Say what the past would have told under another configuration. Sends and writes nothing.
 
     FILE are the whole configuration, as `footfall config apply` takes them, in force from --since
@@ -118,7 +130,8 @@ def what_if(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, rules: t
       footfall replay what-if --since 1d
     """
     wanted = Wanted(files, Stays.NAMES if keep else Stays.NOTHING,
-                    (lambda name: name in rules) if rules else None, from_start, against, show)
+                    (lambda name: name in rules) if rules else None, from_start, against, show,
+                    delivers)
     run = Job("what-if", yes=yes, as_json=as_json, plan_only=plan_only)
     answer(options.resolved(ctx, data_dir), wanted, selected, run, Rate(rate_per_s))
 
@@ -130,28 +143,21 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
         raise click.UsageError("--against fold compares configurations: give a FILE")
     bootstrap = options.bootstrap_of(settings)
     machine, config_log = _machine(settings, bootstrap)
-    chosen = selected.selection(settings)
+    scope = Scope(wanted.names, selected.selection(settings))
     with Scanner(bootstrap) as scanner:
-        spans = scanner.spans(INTERACTIONS)
-        read = _read(wanted, selected.since, spans, scanner, config_log)
-        total = sum(end - read.begin.starts[p].next_offset for p, end in read.ends.items())
+        read = _read(wanted, selected.since, scanner, config_log)
         if not run.agreed({
                 "configuration": _label(read.content) or "as recorded, this code",
-                "against": read.against, "records": total,
-                "customers_chosen_by": selected.shown(),
-                "seconds": round(total / RECORDS_A_SECOND), "writes": "nothing"}):
+                "against": read.against, "records": read.records, "left_out": read.left_out,
+                "chosen_by": selected.shown(),
+                "seconds_about": round(read.records / RECORDS_A_SECOND), "writes": "nothing"}):
             return
-        question = Question(selected.since, selected.until, read.content, wanted.from_start)
-        told = (recorded(scanner, machine.codecs, selected.since)
-                if read.against == RECORDED else None)
-        comparison = Comparison(machine, question, Scope(wanted.names, chosen), told)
-    with KafkaSource(bootstrap) as source, run.progress("log", total) as advance:
-        def passed(records: int) -> None:
-            rate.spend(records)
-            advance(records)
-
-        outcome = comparison.run(source, (read.begin.starts, read.ends), passed,
-                                 lambda: ends_of(bootstrap))
+        question = Question(selected.since, selected.until, read.content, wanted.from_start,
+                            wanted.delivers)
+        comparison = Comparison(
+            machine, question, scope, None if read.against == FOLD
+            else recorded(scanner, machine.codecs, selected.since))
+    outcome = _compared(comparison, read, run, rate, bootstrap)
     found = document(outcome, Circumstances(
         selected.since, selected.until, read.against, _label(read.content), read.left_out,
         read.begin.lost, read.begin.unknown))
@@ -161,8 +167,23 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
     run.report(found)
 
 
-def _read(wanted: Wanted, since: int, spans: dict[int, Span], scanner: Scanner,
-          config_log: ConfigLog) -> Read:
+def _compared(comparison: Comparison, read: Read, run: Job, rate: Rate, bootstrap: str) -> Outcome:
+    with KafkaSource(bootstrap) as source, run.progress("log", read.records) as advance:
+        def passed(records: int) -> None:
+            rate.spend(records)
+            advance(records)
+
+        try:
+            return comparison.run(source, (read.begin.starts, read.ends), passed,
+                                  lambda: ends_of(bootstrap))
+        except MovedOtherwiseError as error:
+            raise FootfallError(
+                f"{error}. Where the settings were changed within the window: a later --since, or "
+                "FILE with --deliver-handoffs") from None
+
+
+def _read(wanted: Wanted, since: int, scanner: Scanner, config_log: ConfigLog) -> Read:
+    spans = scanner.spans(INTERACTIONS)
     content = None
     if wanted.files:
         in_force = ({} if wanted.stays is Stays.NOTHING

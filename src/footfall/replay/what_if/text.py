@@ -103,8 +103,11 @@ def _notes(found: Document) -> Iterator[str]:
 
 def _unsure(found: Document) -> Iterator[str]:
     if found["handoffs"] != "recorded":
-        yield ("settings of identity differ: customers are joined as these settings say, handoffs "
-               "come the moment they are sent, and nothing is claimed byte for byte")
+        yield ("customers are joined as these settings say, handoffs come the moment they are "
+               "sent, and nothing is claimed byte for byte")
+        if found["unmerges_left_out"]:
+            yield (f"{found['unmerges_left_out']:,} unmerges are left out: they name places in the "
+                   "log")
     lost: dict[str, Any] = found["state_known_from"]
     if lost:
         places = ", ".join(f"{p} from offset {low:,}" for p, low in lost.items())
