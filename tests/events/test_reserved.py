@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.errors import DecodeError
 from footfall.events.codec import Codecs
-from footfall.events.interaction import CONFIG, HANDOFF, TICK, Interaction
+from footfall.events.interaction import CONFIG, HANDOFF, IMPORT, TICK, Interaction
 from footfall.events.reserved import Reserved
-from footfall.events.reserved_row import ConfigPayload, Handoff
+from footfall.events.reserved_row import ConfigPayload, Handoff, ImportPayload
 
 KEY = b"user_id:AAAAAAAAAAAAAAAAAAAAAA"
 OTHER = b"user_id:BBBBBBBBBBBBBBBBBBBBBB"
 RESERVED = Reserved(b"the secret of these tests")
 MOVE = Handoff(OTHER, 3, 42, 1, 1_790_000_000_000)
 CODEC = Codecs().interaction
+ORDER: Interaction = {
+    "type": "track", "event": "Order Completed", "message_id": "m1", "event_time": 852_076_800_000,
+    "received_at": 1_790_000_000_000, "source": "cdnow", "channel": "web", "commerce": None,
+    "system": None, "key_id": None, "personal": b'{"userId":"u1"}'}
+ROW = ImportPayload(run="1", row=b"sixteen bytes of")
 
 
 def handoff() -> Interaction:
@@ -124,3 +130,49 @@ def test_short_secret_is_refused() -> None:
     """It could be guessed."""
     with pytest.raises(ValueError, match="at least 16 bytes"):
         Reserved(b"short")
+
+
+def test_imported_interaction_is_read_as_it_was() -> None:
+    """Through the wire, and at another key, where a $handoff brought it."""
+    record = CODEC.decode(CODEC.encode(RESERVED.imported(KEY, ORDER, ROW, 1_790_000_000_000)))
+    assert IMPORT == record["type"]
+    assert (ROW, ORDER) == RESERVED.read_import(record, KEY)
+    assert ORDER == RESERVED.passed_import(record)
+
+
+@pytest.mark.parametrize("call", ["identify", "track", "page", "screen", "group", "alias"])
+def test_every_call_can_be_imported(call: str) -> None:
+    """Its type comes back."""
+    event: Interaction = {**ORDER, "type": call}
+    assert event == RESERVED.read_import(RESERVED.imported(KEY, event, ROW, 1_790_000_000_000),
+                                         KEY)[1]
+
+
+def test_import_under_another_key_or_row_is_forged() -> None:
+    """What makes it that row of that customer is covered by the MAC."""
+    record = RESERVED.imported(KEY, ORDER, ROW, 1_790_000_000_000)
+    assert record["system"] is not None
+    other = RESERVED.imported(KEY, ORDER, ImportPayload("1", b"another row of it"[:16]), 0)
+    assert other["system"] is not None
+    for harmed, key in ((record, OTHER), ({**record, "personal": b"{}"}, KEY),
+                        (system(record, payload=other["system"]["payload"]), KEY)):
+        with pytest.raises(DecodeError, match="reserved_forged"):
+            RESERVED.read_import(harmed, key)  # type: ignore[arg-type]
+
+
+def test_import_of_a_reserved_record_is_unreadable() -> None:
+    """Nobody imports a $handoff, nor a row without its id."""
+    for payload in (["1", b"sixteen bytes of", HANDOFF], ["1", b"short", "track"]):
+        made = RESERVED._record(IMPORT, KEY, msgspec.msgpack.encode(payload), b"", 0)
+        with pytest.raises(DecodeError, match="reserved_unreadable"):
+            RESERVED.read_import(made, KEY)
+
+
+def test_handoffs_of_live_moves_have_the_bytes_they_had() -> None:
+    """Only a muted one says more, and what says less is not muted."""
+    live = handoff()["system"]
+    muted = RESERVED.handoff(KEY, msgspec.structs.replace(MOVE, muted=True), b"rows")
+    assert live is not None
+    assert msgspec.msgpack.encode([*msgspec.structs.astuple(MOVE)[:5]]) == live["payload"]
+    assert MOVE == RESERVED.read_handoff(handoff(), KEY)
+    assert RESERVED.read_handoff(muted, KEY).muted

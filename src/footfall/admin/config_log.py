@@ -26,7 +26,7 @@ from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.settings import Settings
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition
-from footfall.tables.stored import PARTITION_KEY, PartitionState
+from footfall.tables.stored import PARTITION_KEY, SHADOW, PartitionState
 
 KEY = CONFIG.encode()
 ACKNOWLEDGED_S_MAX = 30.0
@@ -170,19 +170,21 @@ def _stored(scanner: Scanner, log: Mapping[int, Span]) -> tuple[dict[int, Versio
 
     Looked up only where the changelog is the shorter way, or the log's head has expired.
     """
-    changelog = scanner.spans(CHANGELOG)
-    wanted = {
-        p: changelog[p] for p, span in log.items()
-        if p in changelog and (span.low > 0
-                               or changelog[p].end - changelog[p].low < span.end - span.low)
-    }
     states: dict[int, PartitionState] = {}
-    for message in scanner.records(CHANGELOG, PARTITION_KEY, wanted):
-        if message.value() is None:
-            continue
-        state = decode_partition(message.value())
-        known = states.get(message.partition())
-        if known is None or state.next_offset >= known.next_offset:
-            states[message.partition()] = state
+    for topic in scanner.topics(CHANGELOG):
+        changelog = scanner.spans(topic)
+        wanted = {
+            p: changelog[p] for p, span in log.items()
+            if p in changelog and (span.low > 0
+                                   or changelog[p].end - changelog[p].low < span.end - span.low)
+        }
+        for message in scanner.records(topic, PARTITION_KEY, wanted):
+            if message.value() is None:
+                continue
+            state = decode_partition(message.value())
+            known = states.get(message.partition())
+            if state.moved_to != SHADOW and (
+                    known is None or state.next_offset >= known.next_offset):
+                states[message.partition()] = state
     versions = {p: version_of(s.config_number, s.config_content) for p, s in states.items()}
     return versions, {p: max(s.next_offset, log[p].low) for p, s in states.items()}

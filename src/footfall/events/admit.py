@@ -98,16 +98,12 @@ def _admit(raw: bytes, n: int, arrival: Arrival, keys: CustomerKeys) -> Admitted
             properties = decode(bytes(members.get("properties", _NULL)), "properties")
     key = _key(document, call, members, keys)
     message_id = _message_id(document) or f"{arrival.request_id}-{n}"
-    stated = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
-    sent_at = document.get("sentAt") if arrival.sent_at is None else arrival.sent_at
-    if arrival.is_forwarded:
-        sent_at = None
     return Admitted(key, {
         "type": call,
         "event": event,
         "message_id": message_id,
-        "event_time": times.event_time(
-            document.get(stated), stated, sent_at, arrival.received_at),
+        "event_time": (times.historical(document, arrival.received_at) if arrival.is_history
+                       else _event_time(document, arrival)),
         "received_at": arrival.received_at,
         "source": arrival.source,
         "channel": text(document, "channel", CHANNEL_CHARS_MAX) or "",
@@ -172,6 +168,14 @@ def _key(document: Document, call: str, members: Raws, keys: CustomerKeys) -> by
         raise FieldError("identifier_blocked", "userId" if "user_id" in named else "anonymousId",
                          "stands for nobody in particular; send an id of one person or device")
     return key
+
+
+def _event_time(document: Document, arrival: Arrival) -> int:
+    stated = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
+    sent_at = document.get("sentAt") if arrival.sent_at is None else arrival.sent_at
+    if arrival.is_forwarded:
+        sent_at = None
+    return times.event_time(document.get(stated), stated, sent_at, arrival.received_at)
 
 
 def _required(document: Document, name: str, call: str) -> str:

@@ -43,6 +43,8 @@ class Arrival(NamedTuple):
     #: By a system that took it from the customer's device before us and has corrected its times:
     #: `sentAt` is measured against that system's clock, hours ago perhaps, and says nothing here.
     is_forwarded: bool = False
+    #: Of a file, long after: each item must say when it happened, and that holds.
+    is_history: bool = False
 
 
 class Admitted(NamedTuple):

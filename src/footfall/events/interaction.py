@@ -17,8 +17,12 @@ TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
 UNMERGE = "$unmerge"
-#: What became of a delivery: the one reserved record that is stepped like an interaction.
+#: From here on a partition's state is another one: that of a changelog made anew.
+CUTOVER = "$cutover"
+#: What became of a delivery; like an import it is stepped like an interaction.
 DELIVERY = "$delivery"
+#: An interaction of the past, from a file: stepped as the interaction it is, and told to nobody.
+IMPORT = "$import"
 #: What a collector found wrong with interactions by its tracking plan. It is nobody's: it has a key
 #: of its own and steps no customer, so it needs no MAC.
 VIOLATION = "violation"

@@ -17,8 +17,24 @@ import msgspec
 from footfall.errors import DecodeError
 from footfall.events import outcomes
 from footfall.events.customer_key import SECRET_BYTES_MIN
-from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, TICK, UNMERGE, Interaction
-from footfall.events.reserved_row import ConfigPayload, DeliveryPayload, Handoff, Unmerge
+from footfall.events.interaction import (
+    CONFIG,
+    CUTOVER,
+    DELIVERY,
+    HANDOFF,
+    IMPORT,
+    TICK,
+    UNMERGE,
+    Interaction,
+)
+from footfall.events.reserved_row import (
+    ConfigPayload,
+    Cutover,
+    DeliveryPayload,
+    Handoff,
+    ImportPayload,
+    Unmerge,
+)
 
 _MAC_BYTES: Final = 16
 #: Each part is preceded by its length.
@@ -28,7 +44,9 @@ _T = TypeVar("_T")
 _handoff = msgspec.msgpack.Decoder(Handoff)
 _unmerge = msgspec.msgpack.Decoder(Unmerge)
 _config = msgspec.msgpack.Decoder(ConfigPayload)
+_cutover = msgspec.msgpack.Decoder(Cutover)
 _delivery = msgspec.msgpack.Decoder(DeliveryPayload)
+_import = msgspec.msgpack.Decoder(ImportPayload)
 #: No type of a record: what is hashed under it is the MAC of none.
 _DELIVERY_ID: Final = "delivery_id"
 
@@ -49,7 +67,9 @@ class Reserved:
 
     def handoff(self, key: bytes, move: Handoff, rows: bytes) -> Interaction:
         """Rows for the customer `key`."""
-        return self._record(HANDOFF, key, msgspec.msgpack.encode(move), rows, move.appended_at)
+        payload = msgspec.msgpack.encode(move if move.muted else (
+            move.sender, move.partition, move.offset, move.n, move.appended_at))
+        return self._record(HANDOFF, key, payload, rows, move.appended_at)
 
     def config(self, payload: ConfigPayload, now: int) -> Interaction:
         """A configuration; one record for each partition."""
@@ -89,9 +109,45 @@ class Reserved:
         assert system is not None
         return self._seen(_delivery.decode(system["payload"]))
 
+    def imported(self, key: bytes, event: Interaction, payload: ImportPayload, now: int
+                 ) -> Interaction:
+        """An interaction of the customer `key` as an import brings it, at `now` (ms of the
+        importer's clock). All but its type stays in the envelope. The MAC covers type, row, key and
+        `personal`; the rest is no more sure than of any interaction, which has no MAC at all.
+        """
+        payload = msgspec.structs.replace(payload, type=event["type"])
+        record = self._record(IMPORT, key, msgspec.msgpack.encode(payload), event["personal"], now)
+        record["event"], record["message_id"] = event["event"], event["message_id"]
+        record["event_time"], record["commerce"] = event["event_time"], event["commerce"]
+        record["source"], record["channel"] = event["source"], event["channel"]
+        record["key_id"] = event["key_id"]
+        return record
+
+    def read_import(self, event: Interaction, key: bytes) -> tuple[ImportPayload, Interaction]:
+        """What an $import says of its row, and the interaction as tables see it; raises
+        `DecodeError` if it is forged or broken.
+        """
+        payload = self._open(event, key, _import)
+        return payload, _restored(event, payload)
+
+    def passed_import(self, event: Interaction) -> Interaction:
+        """The interaction of one that was read before, at another key: it came in a $handoff."""
+        system = event["system"]
+        assert system is not None
+        return _restored(event, _import.decode(system["payload"]))
+
     def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
         """The content of a $config; raises `DecodeError` if it is forged or broken."""
         return self._open(event, key, _config)
+
+    def cutover(self, generation: int, now: int) -> Interaction:
+        """From here on a partition's state is that of another changelog; one for each partition."""
+        payload = msgspec.msgpack.encode(Cutover(generation))
+        return self._record(CUTOVER, CUTOVER.encode(), payload, b"", now)
+
+    def read_cutover(self, event: Interaction, key: bytes) -> int:
+        """The generation that a $cutover names; raises `DecodeError` if it is forged or broken."""
+        return self._open(event, key, _cutover).generation
 
     def check(self, event: Interaction, key: bytes) -> bytes:
         """The payload of a reserved record; raises `DecodeError` if its MAC is not ours."""
@@ -130,3 +186,13 @@ class Reserved:
         state.update(b"".join((_length(len(named)), named, _length(len(key)), key,
                                _length(len(payload)), payload, _length(len(personal)), personal)))
         return state.digest()
+
+
+def _restored(event: Interaction, payload: ImportPayload) -> Interaction:
+    """The interaction that was imported."""
+    return {
+        "type": payload.type, "event": event["event"], "message_id": event["message_id"],
+        "event_time": event["event_time"], "received_at": event["received_at"],
+        "source": event["source"], "channel": event["channel"], "commerce": event["commerce"],
+        "system": None, "key_id": event["key_id"], "personal": event["personal"],
+    }

@@ -6,20 +6,23 @@ checks the records. Stays interpreted (setup.py).
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 Outcome = Literal["sent", "dead", "suppressed", "delivered", "opened", "clicked", "bounced",
                   "complained"]
+Call = Literal["identify", "track", "page", "screen", "group", "alias"]
 Label = Annotated[str, msgspec.Meta(max_length=100)]
+ROW_BYTES: Final = 16
 
 
 class Handoff(msgspec.Struct, array_like=True, frozen=True):
     """A move of rows to another customer, by its coordinates: which step of the log sent it.
 
     `n` counts the handoffs of that log record to that receiver, timers included. `appended_at` is
-    the append time of the record that caused it. The rows themselves travel in `personal`.
+    the append time of the record that caused it. The rows themselves travel in `personal`. `muted`:
+    an import caused it, so what it causes is told to nobody; on the wire only where it is true.
     """
 
     sender: bytes
@@ -27,6 +30,7 @@ class Handoff(msgspec.Struct, array_like=True, frozen=True):
     offset: int
     n: int
     appended_at: int
+    muted: bool = False
 
 
 class ConfigPayload(msgspec.Struct, array_like=True, frozen=True):
@@ -48,6 +52,12 @@ class Unmerge(msgspec.Struct, array_like=True, frozen=True):
     leaving: Annotated[tuple[bytes, ...], msgspec.Meta(min_length=1)]
 
 
+class Cutover(msgspec.Struct, array_like=True, frozen=True):
+    """The generation of the changelog that holds this partition's state from this record on."""
+
+    generation: int
+
+
 class DeliveryPayload(msgspec.Struct, array_like=True, frozen=True):
     """What became of a trigger at a destination. `dead`: failed for good; what is tried again is no
     outcome yet. `reason`: a code of docs/delivery.md. `depth`: the trigger's. `at` (ms): when it
@@ -64,3 +74,13 @@ class DeliveryPayload(msgspec.Struct, array_like=True, frozen=True):
     reason: Label = ""
     depth: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
     at: Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)] = 0
+
+
+class ImportPayload(msgspec.Struct, array_like=True, frozen=True):
+    """Which run imported an interaction, and which row of its file it is, wherever the file lies: a
+    row that comes again is known by `row`. `type`: the interaction's; `Reserved.imported` sets it.
+    """
+
+    run: Label
+    row: Annotated[bytes, msgspec.Meta(min_length=ROW_BYTES, max_length=ROW_BYTES)]
+    type: Call = "track"

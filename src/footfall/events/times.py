@@ -5,7 +5,8 @@ against our own clock, and the correction is a whole number of steps of five min
 clock and ordinary transit (up to 2.5 minutes) change nothing, and events of one device keep their
 order. Only where a device's error lies at the edge between two steps can two of its *requests* be
 corrected differently; within one request never.
-What cannot be read or lies before the year 2000 is refused, never guessed. Must never read a clock.
+What cannot be read or lies before the year 2000 is refused, never guessed. In an import a time
+ahead is refused, too, and the oldest year is 1970. Must never read a clock.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from footfall.events.fields import FieldError, kind_of
+from footfall.events.fields import Document, FieldError, kind_of
 
 #: Corrections are whole multiples of this; half of it is the error that is left alone.
 STEP_MS: Final = 5 * 60 * 1000
@@ -50,6 +51,30 @@ def event_time(stated: Any, path: str, sent_at: Any, received_at: int) -> int:
         return received_at
     if when < OLDEST_MS:
         raise FieldError("time_out_of_range", path, f"is before the year 2000; {_ADVICE}")
+    return when
+
+
+def historical(document: Document, now: int) -> int:
+    """When an interaction of an import happened: never guessed, and since 1970. A device's clock is
+    measured where the vendor who received it says when that was.
+    """
+    received, sent_at = document.get("receivedAt"), None
+    for path in ("timestamp", "originalTimestamp", "receivedAt"):
+        stated = document.get(path)
+        if stated is not None:
+            break
+    else:
+        raise FieldError("field_missing", "timestamp", f"is absent; {_ADVICE}")
+    if path == "originalTimestamp":
+        sent_at = document.get("sentAt")
+    try:
+        when = read(stated)
+        when += correction(sent_at, read(received)) if sent_at is not None and received else 0
+    except ValueError as error:
+        raise FieldError("time_unreadable", path, f"{error}; {_ADVICE}") from None
+    if not 0 <= when <= now + FUTURE_MS_MAX:
+        side = "lies ahead of now" if when > 0 else "is before the year 1970"
+        raise FieldError("time_out_of_range", path, f"{side}; {_ADVICE}")
     return when
 
 

@@ -11,6 +11,11 @@ import click
 
 #: Job -> where it is defined, in the order of `--help`.
 JOBS: dict[str, str] = {
+    "rebuild": "footfall.replay.rebuild.command:rebuild",
+    "cutover": "footfall.replay.rebuild.command:cutover",
+    "status": "footfall.replay.rebuild.command:status",
+    "commit": "footfall.replay.rebuild.command:commit",
+    "abandon": "footfall.replay.rebuild.command:abandon",
     "what-if": "footfall.replay.what_if.command:what_if",
 }
 

@@ -24,6 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,7 +50,7 @@ class Job:
 
     def __init__(self, name: str, *, yes: bool, as_json: bool, plan_only: bool = False) -> None:
         self.name = name
-        self._yes = yes
+        self.yes = yes
         self.as_json = as_json
         self._plan_only = plan_only
         self._people = Console(stderr=as_json, highlight=False)
@@ -65,7 +66,7 @@ class Job:
         self._show("plan", plan)
         if self._plan_only:
             return False
-        if not self._yes:
+        if not self.yes:
             click.confirm("Go on?", abort=True, err=self.as_json)
         return True
 
@@ -108,11 +109,11 @@ class Job:
         table = Table(title=f"{self.name}: {title}", title_justify="left", show_header=False,
                       box=None, pad_edge=False)
         table.add_column(style="bold")
-        table.add_column()
+        table.add_column(overflow="fold")
         for label, value in values.items():
             shown = ", ".join(f"{k} {_text(v)}" for k, v in value.items()) if isinstance(
                 value, Mapping) else _text(value)
-            table.add_row(label.replace("_", " "), shown or "none")
+            table.add_row(label.replace("_", " "), Text(shown or "none"))
         self._people.print(table)
 
 

@@ -125,6 +125,8 @@ _EVENTS = (
                  help="Of this partition only from here on."),
     *_TIMES,
 )
+#: Rows of files have no offset, and one source: the run's.
+_ROWS = (*_EVENTS[:3], _CUSTOMER, *_TIMES)
 _TRIGGERS = (
     click.option("--where", type=Where(TRIGGER),
                  help="Only where this holds: 'trigger.data.level == \"high\"'."),
@@ -137,6 +139,11 @@ _TRIGGERS = (
 def options(command: F) -> F:
     """Adds the options that choose interactions; the command gets `selected: Given`."""
     return _added(command, _EVENTS)
+
+
+def import_options(command: F) -> F:
+    """Adds the options that choose rows of files; the command gets `selected: Given`."""
+    return _added(command, _ROWS)
 
 
 def trigger_options(command: F) -> F:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.interaction import (
     CONFIG,
+    CUTOVER,
     DELIVERY,
     HANDOFF,
     TICK,
@@ -43,7 +44,8 @@ class Fold(FoldHandoffs):
                   fired_max: int = EVERY_TIMER) -> int:
         """Apply log records in order, up to the first that was appended later (ms) than given; how
         many were. Stops after the timers of `fired_max` customers: then `open` is true, no snapshot
-        may be taken, and the next call must begin with the same record.
+        may be taken, and the next call must begin with the same record. Stops behind a record
+        from which on the state is another one (`moving`).
         """
         self._fired_left = fired_max
         n = 0
@@ -51,6 +53,8 @@ class Fold(FoldHandoffs):
             if entry.timestamp > appended_until or not self._apply(entry):
                 break
             n += 1
+            if self.moving:
+                break
         return n
 
     def apply(self, entry: LogRecord) -> None:
@@ -162,7 +166,12 @@ class Fold(FoldHandoffs):
                                        f"{error}. Run the newer Footfall that applied it") from None
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
-            if not self._receive(move, event["personal"], key, offset):
+            rows = event["personal"]
+            if self._inflight:
+                content = self._inflight.get((key, move.partition, move.offset, move.n))
+                if content is not None:
+                    rows = self._decode(content)["personal"]
+            if not self._receive(move, rows, key, offset):
                 return
         elif kind == DELIVERY:  # applied, and counted, as what customers do
             assert self._last is not None
@@ -173,6 +182,10 @@ class Fold(FoldHandoffs):
             asked = self._reserved.read_unmerge(event, key)
             if not self._unmerge(asked, event["personal"], key, offset):
                 return
+        elif kind == CUTOVER:
+            generation = self._reserved.read_cutover(event, key)
+            if generation > self._generation:
+                self.moving = generation
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
         self._processed[kind] = self._processed.get(kind, 0) + 1
@@ -220,7 +233,7 @@ class Fold(FoldHandoffs):
             read = last.offset, last.timestamp, log_checksum(last)
         return PartitionState(
             self.next_offset, self.clock, self.config.number, self.config.content, *read,
-            self._fingerprint)
+            self._fingerprint, moved_to=self.moving)
 
 
 def log_checksum(entry: LogRecord) -> int:

@@ -1,0 +1,1 @@
+"""Import: interactions of the past, from files, into the log. docs/import.md."""

@@ -1,0 +1,119 @@
+"""Appends records to the log, a chunk of rows at a time, and says which chunks are in it.
+
+Decides what "imported" means (law 1): acknowledged by all in-sync replicas, written by an
+idempotent producer. At most so many chunks are on their way; a record that failed ends the job, for
+what comes after it may be there already, and only resending from before it makes it whole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from footfall.errors import BrokerError
+from footfall.events.topics import INTERACTIONS
+from footfall.replay.imports.admitting import Ready
+
+CHUNKS_MAX: Final = 6
+ACKNOWLEDGED_S_MAX: Final = 60.0
+ANSWER_S_MAX: Final = 10.0
+LINGER_MS: Final = 20
+BATCH_BYTES_MAX: Final = 1024 * 1024
+QUEUE_KBYTES_MAX: Final = 256 * 1024
+_POLL_S: Final = 0.2
+
+
+class Reached(NamedTuple):
+    """Up to where a file is imported: its rows, and the length of the reject file by then."""
+
+    rows: int
+    rejects_bytes: int
+
+
+class _Chunk:
+    """Records of which some are still due; `reached`: once they are there."""
+
+    __slots__ = ("due", "error", "reached")
+
+    def __init__(self, due: int, reached: Reached) -> None:
+        self.due = due
+        self.error = ""
+        self.reached = reached
+
+    def report(self, error: KafkaError | None, _message: Any) -> None:
+        """One record is in the log, or failed."""
+        self.due -= 1
+        if error is not None:
+            self.error = error.str()
+
+
+class Sender:
+    """Appends to the log of one cluster; raises `BrokerError` where it cannot."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._chunks: deque[_Chunk] = deque()
+        self._reached: Reached | None = None
+        #: Records that are in the log.
+        self.appended = 0
+        self._producer = Producer({
+            "bootstrap.servers": bootstrap, "client.id": "footfall-import", "acks": "all",
+            "enable.idempotence": True, "log_level": 0, "error_cb": lambda _error: None,
+            "partitioner": "murmur2_random",  # the default, CRC32, is not that of Java
+            "linger.ms": LINGER_MS, "batch.size": BATCH_BYTES_MAX, "compression.type": "lz4",
+            "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
+        })
+        try:
+            found = self._producer.list_topics(INTERACTIONS, timeout=ANSWER_S_MAX)
+        except KafkaException as error:
+            raise self._failed(error.args[0].str()) from None
+        if found.topics[INTERACTIONS].error is not None:
+            raise BrokerError(f"topic {INTERACTIONS}: {found.topics[INTERACTIONS].error.str()}; "
+                              "create it with `footfall topics create`")
+
+    def send(self, records: Sequence[Ready], reached: Reached) -> Reached | None:
+        """Begin to append the records of a chunk, with which its file has `reached` so far; up to
+        where all are in the log, None before the first chunk is.
+        """
+        while len(self._chunks) >= CHUNKS_MAX:
+            self._settle(_POLL_S)
+        chunk = _Chunk(len(records), reached)
+        self._chunks.append(chunk)
+        if records:
+            messages: list[Any] = [{"key": key, "value": value} for key, value, _at in records]
+            try:
+                taken = self._producer.produce_batch(INTERACTIONS, messages,
+                                                     on_delivery=chunk.report)
+            except (BufferError, KafkaException) as error:
+                raise self._failed(str(error)) from None
+            if taken < len(messages):
+                raise self._failed(f"{len(messages) - taken} records were not taken")
+            self.appended += taken
+        return self._settle(0)
+
+    def flush(self) -> Reached | None:
+        """Wait until all are in the log, the end of a file or of the run; what comes next is of
+        another file.
+        """
+        while self._chunks:
+            self._settle(_POLL_S)
+        reached, self._reached = self._reached, None
+        return reached
+
+    def _settle(self, seconds: float) -> Reached | None:
+        self._producer.poll(seconds)
+        for chunk in self._chunks:
+            if chunk.error:
+                raise self._failed(chunk.error)
+        while self._chunks and not self._chunks[0].due:
+            self._reached = self._chunks.popleft().reached
+        return self._reached
+
+    def _failed(self, why: str) -> BrokerError:
+        return BrokerError(f"{self._bootstrap} does not take the records: {why}. What was told as "
+                           "imported is in the log; run the same command again: it goes on there")
