@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from footfall.admin.history import Entry
 from footfall.events.interaction import CONFIG, HANDOFF, UNMERGE
 from footfall.events.reserved_row import ConfigPayload
-from footfall.replay.together import Start, Together
+from footfall.replay.together import EVERY_GENERATION, Start, Together
 from footfall.replay.what_if.machine import Machine, hot_records_max
 from footfall.stream.partition import partition_of
 from footfall.tables.fold import Fold
@@ -107,7 +107,8 @@ class Delivered:
         self.folds: Mapping[int, Fold] = {
             number: Fold(number, machine.tables, codecs=machine.codecs, keys=machine.keys,
                          reserved=machine.reserved, topic="what-if", state=start.state,
-                         best=start.best, hot_records_max=hot_records_max(len(starts)))
+                         best=start.best, generation=EVERY_GENERATION,
+                         hot_records_max=hot_records_max(len(starts)))
             for number, start in starts.items()}
         self._waiting: dict[int, deque[tuple[Entry, float]]] = {p: deque() for p in starts}
         #: (partition, record) of handoffs that were sent and have not come.
