@@ -8,6 +8,7 @@ Must never write a record anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +18,16 @@ from rich.console import Console
 from footfall import options
 from footfall.admin.config import values
 from footfall.admin.config_log import ConfigLog
-from footfall.admin.scan import Scanner
+from footfall.admin.scan import Scanner, Span
 from footfall.errors import FootfallError, SettingsError
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
-from footfall.events.topics import INTERACTIONS
 from footfall.replay import job, selection
 from footfall.replay.job import Job, Rate
-from footfall.replay.source import KafkaSource
+from footfall.replay.source import Source
+from footfall.replay.sources import source_of
 from footfall.replay.together import MovedOtherwiseError
 from footfall.replay.what_if import text
 from footfall.replay.what_if.asked import Stays, content_asked
@@ -144,8 +145,8 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
     bootstrap = options.bootstrap_of(settings)
     machine, config_log = _machine(settings, bootstrap)
     scope = Scope(wanted.names, selected.selection(settings))
-    with Scanner(bootstrap) as scanner:
-        read = _read(wanted, selected.since, scanner, config_log)
+    with closing(source_of(settings, bootstrap)) as source, Scanner(bootstrap) as scanner:
+        read = _read(wanted, selected.since, source.spans(), scanner, config_log)
         if not run.agreed({
                 "configuration": _label(read.content) or "as recorded, this code",
                 "against": read.against, "records": read.records, "left_out": read.left_out,
@@ -157,7 +158,9 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
         comparison = Comparison(
             machine, question, scope, None if read.against == FOLD
             else recorded(scanner, machine.codecs, selected.since))
-    outcome = _compared(comparison, read, run, rate, bootstrap)
+        with run.progress("log", read.records) as advance:
+            outcome = _compared(comparison, source, read, bootstrap,
+                                _both(rate.spend, advance))
     found = document(outcome, Circumstances(
         selected.since, selected.until, read.against, _label(read.content), read.left_out,
         read.begin.lost, read.begin.unknown))
@@ -167,23 +170,27 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
     run.report(found)
 
 
-def _compared(comparison: Comparison, read: Read, run: Job, rate: Rate, bootstrap: str) -> Outcome:
-    with KafkaSource(bootstrap) as source, run.progress("log", read.records) as advance:
-        def passed(records: int) -> None:
-            rate.spend(records)
-            advance(records)
+def _both(one: Callable[[int], None], other: Callable[[int], None]) -> Callable[[int], None]:
+    def told(records: int) -> None:
+        one(records)
+        other(records)
 
-        try:
-            return comparison.run(source, (read.begin.starts, read.ends), passed,
-                                  lambda: ends_of(bootstrap))
-        except MovedOtherwiseError as error:
-            raise FootfallError(
-                f"{error}. Where the settings were changed within the window: a later --since, or "
-                "FILE with --deliver-handoffs") from None
+    return told
 
 
-def _read(wanted: Wanted, since: int, scanner: Scanner, config_log: ConfigLog) -> Read:
-    spans = scanner.spans(INTERACTIONS)
+def _compared(comparison: Comparison, source: Source, read: Read, bootstrap: str,
+              passed: Callable[[int], None]) -> Outcome:
+    try:
+        return comparison.run(source, (read.begin.starts, read.ends), passed,
+                              lambda: ends_of(bootstrap))
+    except MovedOtherwiseError as error:
+        raise FootfallError(
+            f"{error}. Where the settings were changed within the window: a later --since, or "
+            "FILE with --deliver-handoffs") from None
+
+
+def _read(wanted: Wanted, since: int, spans: dict[int, Span], scanner: Scanner,
+          config_log: ConfigLog) -> Read:
     content = None
     if wanted.files:
         in_force = ({} if wanted.stays is Stays.NOTHING
