@@ -44,11 +44,14 @@ from footfall.replay.what_if.recorded import (
 )
 from footfall.replay.what_if.report import Circumstances, document
 from footfall.settings import Settings
+from footfall.tables.cart_triggers import instant
 from footfall.tables.config import content_hash
 
 RECORDED, FOLD = "recorded", "fold"
 #: Two folds on one core, for a plan; docs/what-if.md has what was measured.
 RECORDS_A_SECOND = 10_000
+#: In a line of what goes to a file or another program.
+TEXT_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,11 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
         read = _read(wanted, selected.since, source.spans(), scanner, config_log)
         if not run.agreed({
                 "configuration": _label(read.content) or "as recorded, this code",
+                "since": instant(selected.since) if selected.since else "the log's start",
+                "until": instant(selected.until) if selected.until else "the log's end",
                 "against": read.against, "records": read.records, "left_out": read.left_out,
-                "chosen_by": selected.shown(),
+                "chosen_by": {name: value for name, value in selected.shown().items()
+                              if name not in ("since", "until")},
                 "seconds_about": round(read.records / RECORDS_A_SECOND), "writes": "nothing"}):
             return
         question = Question(selected.since, selected.until, read.content, wanted.from_start,
@@ -165,7 +171,10 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
         selected.since, selected.until, read.against, _label(read.content), read.left_out,
         read.begin.lost, read.begin.unknown))
     if not run.as_json:
-        text.show(Console(highlight=False, soft_wrap=True), found, wanted.show)
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = TEXT_CHARS
+        text.show(console, found, wanted.show)
         found = {"records": outcome.seen.records}
     run.report(found)
 
