@@ -19,11 +19,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from ruamel.yaml import YAML
 
 from footfall.admin import config
 from footfall.admin.cluster import admin_client
+from footfall.cli import footfall
 from footfall.errors import DecodeError
 from footfall.events import topics
 from footfall.events.codec import Codecs
@@ -181,6 +183,14 @@ class Installation:
         producer = Producer({"bootstrap.servers": self._bootstrap})
         producer.produce(topics.TRIGGERS, found.value, key, found.partition)
         assert 0 == producer.flush(10)
+
+    def resend(self, trigger: str, to: str) -> None:
+        """Triggers of a name once more to a destination, by the command."""
+        done = CliRunner().invoke(footfall, [
+            "replay", "resend", "--trigger", trigger, "--to", to, "--limit", "100", "--yes",
+            "--json"], env={"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap,
+                            "FOOTFALL_ROUTES": str(self._routes)})
+        assert 0 == done.exit_code, (done.output, done.exception)
 
     def expire_triggers(self) -> None:
         """What retention does to triggers that nobody has read for long."""
