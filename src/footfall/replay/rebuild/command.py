@@ -24,7 +24,9 @@ from footfall.replay import job
 from footfall.replay.rebuild import topics
 from footfall.replay.rebuild.compare import Comparison
 from footfall.replay.rebuild.run import Installation, Rebuild, records_a_second
-from footfall.replay.source import KafkaSource, Source
+from footfall.replay.source import Source
+from footfall.replay.sources import source_of
+from footfall.replay.unmerges import unmerges_anew
 from footfall.settings import Settings
 from footfall.stream.crash import CrashPoints
 from footfall.stream.generations import topic_of
@@ -188,7 +190,7 @@ def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> Non
     found = topics.look(at.bootstrap)
     if found.shadow is None and not begin:
         raise FootfallError("no state is being made: `footfall replay rebuild` makes one")
-    source = source_of(settings)
+    source = source_of(settings, at.bootstrap)
     try:
         if not run.agreed(_plan(at, source, found, asked)):
             return
@@ -232,7 +234,7 @@ def _plan(at: Installation, source: Source, found: topics.Generations, asked: _A
 def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, asked: _Asked
                ) -> None:
     made = Rebuild(at, source, generation, accept_gap=asked.accept_gap,
-                   rate=job.Rate(asked.rate_per_s))
+                   rate=job.Rate(asked.rate_per_s), unmerges=_unmerges(run, at, source))
     if made.is_done:
         _report_done(run, at, generation)
         return
@@ -291,9 +293,14 @@ def _check(run: job.Job, compared: Comparison, asked: _Asked, report: dict[str, 
         click.confirm("Change over?", abort=True, err=True)
 
 
-def source_of(settings: Settings) -> Source:
-    """Where the log is read from."""
-    return KafkaSource(options.bootstrap_of(settings))
+def _unmerges(run: job.Job, at: Installation, source: Source) -> dict[tuple[int, int], bytes]:
+    """Where the log begins anywhere but at its beginning, rows of both sides are as recorded."""
+    spans = source.spans()
+    if any(span.low for span in spans.values()):
+        return {}
+    with run.progress("unmerges", sum(span.end for span in spans.values())) as advance:
+        return unmerges_anew(source, spans, at.specs, codecs=at.codecs, keys=at.keys,
+                             reserved=at.reserved, progress=advance)
 
 
 def _installation(settings: Settings) -> Installation:

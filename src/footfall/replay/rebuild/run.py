@@ -60,10 +60,13 @@ class Installation(NamedTuple):
 
 
 class Rebuild:
-    """The shadow of one generation. `folded` is told how many more records were."""
+    """The shadow of one generation. `folded` is told how many more records were; `unmerges`: what
+    is read in the place of the log's (`replay/unmerges.py`).
+    """
 
     def __init__(self, installation: Installation, source: Source, generation: int, *,
-                 accept_gap: bool = False, rate: Rate | None = None) -> None:
+                 accept_gap: bool = False, rate: Rate | None = None,
+                 unmerges: Mapping[tuple[int, int], bytes] | None = None) -> None:
         self.generation = generation
         self.source = source
         #: What would be told, by name: nothing is.
@@ -82,7 +85,7 @@ class Rebuild:
         together = Together(
             {n: origin.start for n, origin in origins.items()}, installation.specs,
             codecs=installation.codecs, keys=installation.keys, reserved=installation.reserved,
-            keep_taken=True, told=self._told, recorded_before=self.given_up,
+            keep_taken=True, told=self._told, replaced=unmerges, recorded_before=self.given_up,
             past_is_cut=bool(self.given_up),
             hot_records_max=max(1, installation.hot_records_max // len(spans)),
             **installation.fold_options)
@@ -197,7 +200,7 @@ def within(origins: Mapping[int, Origin], spans: Mapping[int, Span], *, accept_g
             "the log does not reach back to where this begins: "
             + ", ".join(f"partition {n} begins at offset {low} ({begins} to {low - 1} are gone)"
                         for n, (begins, low) in sorted(gone.items()))
-            + ". Name the archive that holds them (archive_url, docs/archive.md), or take what "
+            + ". Name the archive that holds them (FOOTFALL_ARCHIVE_TARGET, docs/archive.md), or take what "
             "there is with --accept-gap: what customers did before is then not in the new state")
     found = dict(origins)
     for n, (_begins, low) in gone.items():
