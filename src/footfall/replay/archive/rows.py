@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError
-from footfall.events.interaction import Interaction
+from footfall.events.interaction import IMPORT, Interaction
 
 #: In the order of the files; `day` is a folder.
 COLUMNS: Final = ("partition", "offset", "appended_at", "key", "type", "event", "message_id",
@@ -74,7 +74,8 @@ def entries_of(columns: Sequence[Sequence[Any]]) -> list[Entry]:
 def _parted(value: bytes, event: Interaction) -> tuple[str | None, bytes]:
     """The item, where it is clear text, and what comes before it."""
     personal = event["personal"]
-    if event["type"].startswith("$") or event["key_id"] is not None or not personal:
+    is_ours = event["type"].startswith("$") and event["type"] != IMPORT
+    if is_ours or event["key_id"] is not None or not personal:
         return None, value
     item, _bytes = _text(personal)
     if item is None or not value.endswith(personal):
