@@ -86,8 +86,10 @@ def fresh_topics(bootstrap: str, partitions: int = 4) -> None:
 def delete_topics(bootstrap: str) -> None:
     """Remove all of Footfall's topics, and wait until they are gone."""
     admin = admin_client(bootstrap)
-    names = {topic.name for topic in topics.ALL}
-    present = sorted(names & admin.list_topics(timeout=10).topics.keys())
+    there = admin.list_topics(timeout=10).topics
+    names = {topic.name for topic in topics.ALL} | {
+        name for name in there if name.startswith(f"{topics.CHANGELOG}-")}
+    present = sorted(names & there.keys())
     if present:
         for future in admin.delete_topics(present).values():
             future.result()

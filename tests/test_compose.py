@@ -31,6 +31,7 @@ NEEDS = {
     "topics": set(), "schemas": {"schema_registry_url"}, "configuration": {"system_secret"},
     "collector": {"write_keys"}, "worker": {"system_secret", "api_key", "metrics_port"},
     "delivery": {"system_secret", "routes", "redis_url", "metrics_port"},
+    "archive": {"archive_target", "metrics_port"},
 }
 ONCE = {"topics", "schemas", "configuration"}
 #: They write into their own folders when they start.
@@ -167,7 +168,7 @@ def test_it_starts_in_order() -> None:
             assert how["condition"] == (ended if other in ONCE else "service_healthy")
         assert service["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
     before = {name: set(service.get("depends_on", {})) for name, service in SERVICES.items()}
-    assert {"configuration"} == before["collector"] == before["worker"]
+    assert {"configuration"} == before["collector"] == before["worker"] == before["archive"]
     assert {"configuration", "redis"} == before["delivery"]
     assert {"topics", "schemas"} == before["configuration"]
 
@@ -186,7 +187,7 @@ def test_every_port_is_bound_to_loopback() -> None:
     """What listens for the machine does not listen for the network."""
     ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
 
-    assert SERVICES.keys() - ONCE - {"worker", "delivery"} == ports.keys()
+    assert SERVICES.keys() - ONCE - {"worker", "delivery", "archive"} == ports.keys()
     for published in ports.values():
         assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in published)
     assert "container_name" not in SERVICES["worker"], "it could not be scaled"
@@ -215,7 +216,7 @@ def test_the_image_is_not_root_and_takes_all_that_the_package_is_made_of() -> No
     assert [True] == [bool(re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user)) for user in users]
     assert {"pyproject.toml", "setup.py", "README.md", "LICENSE", "src", "schemas"} == copied
     assert {f"!{name}" for name in copied} <= set(ignored)
-    assert "'.[server]'" in "".join(lines[:last])
+    assert "'.[files]'" in "".join(lines[:last])
 
 
 def test_what_is_mounted_is_there() -> None:

@@ -194,8 +194,17 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               "repeat, unreadable", PER_SECOND,
               moving("footfall_subscription_skipped_total", "reason")),
     )),
+    ("Archive", (
+        Panel("Archived", "Log records in files that are complete", PER_SECOND,
+              (Query("sum(rate(footfall_archived_records_total[$__rate_interval]))", "records"),)),
+        Panel("Archived bytes", "Size of these files", BYTES_PER_SECOND,
+              rate("footfall_archived_bytes_total", "format")),
+        Panel("Archive lag", "Log records that are in no complete file yet: it falls as files are "
+              "closed, and must stay far below what retention holds", NUMBER,
+              now("footfall_archive_lag_records", "partition")),
+    )),
     ("Processes", (
-        Panel("Up", "Collectors, workers and deliveries that answer Prometheus", NUMBER,
+        Panel("Up", "Processes that answer Prometheus", NUMBER,
               (Query("sum by (job) (up)", "{{job}}"),)),
         Panel("Rebalances", "Assignments of partitions taken up, within an hour", NUMBER,
               hour("footfall_rebalances_total", "job")),

@@ -108,6 +108,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     in_flight_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576, le=4_294_967_296)] = 33_554_432
     shutdown_delay_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.5
 
+    #: Folder or fsspec URL of the archive; "": there is none.
+    archive_target: str = ""
+    archive_format: Literal["parquet", "avro"] = "parquet"
+    archive_file_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=4_294_967_296)] = 134_217_728
+    archive_file_age_s_max: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 3600
+
     worker_id: str = ""
     checkpoint_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     checkpoint_records_max: Annotated[int, msgspec.Meta(ge=1)] = 40_000

@@ -123,6 +123,12 @@ DELIVERY_REPEATS = Counter("footfall_delivery_repeats", "Triggers that came agai
 DELIVERY_MISSED = Counter("footfall_delivery_missed_triggers", "Triggers that were gone by "
                           "retention before they could be delivered")
 
+# archive
+ARCHIVED = Counter("footfall_archived_records", "Log records in files that the manifest names")
+ARCHIVED_BYTES = Counter("footfall_archived_bytes", "Bytes of these files", ["format"])
+ARCHIVE_LAG = Gauge("footfall_archive_lag_records", "Log offsets that the manifest does not cover",
+                    ["partition"])
+
 
 def at_zero(counter: Counter, values: Iterable[str], *before: str) -> None:
     """Show a counter for each value of its last label; `before`: those of the others. Prometheus

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from footfall.admin.arguments import instant
 from footfall.delivery import deliveries_account
 from footfall.delivery.deliveries_account import Account, Delivery, Place
-from footfall.delivery.deliveries_filter import Filter, fits, instant
+from footfall.delivery.deliveries_filter import Filter, fits
 from footfall.delivery.deliveries_summary import Summary, nearest_rank
 from footfall.delivery.record import About
 from footfall.errors import FootfallError

@@ -1,5 +1,5 @@
 """A running Footfall as docker-compose.yml runs it: topics, configuration, collector,
-workers, delivery.
+workers, delivery, archive.
 
 All are processes with the same commands and settings; interactions go in over HTTP alone.
 """
@@ -100,6 +100,9 @@ class Installation:
         self.redis, self._redis_url = redis, redis.url
         self._delivery_port = free_port()
         self.targets["delivery"] = [f"{HOST}:{self._delivery_port}"]
+        self._archive_port = free_port()
+        self.targets["archive"] = [f"{HOST}:{self._archive_port}"]
+        self._archive = folder / "archive"
         self.receiver = Endpoint(lambda path, _id: 500 if path == "desk" else 200)
         self._routes = folder / "routes.yaml"
         self._routes.write_text(ROUTES.format(port=self.receiver.port))
@@ -121,6 +124,9 @@ class Installation:
         self._first = self._worker(0)
         self._first.until_ready()
         self.start_delivery()
+        self._workers.start("", program=("-m", "footfall", "archive", "run"),
+                            metrics_port=self._archive_port, archive_target=self._archive,
+                            archive_file_age_s_max=1)
         deadline = time.monotonic() + READY_S_MAX
         while self.status("GET", "/readyz") != 200:
             assert until(deadline, 0.1) > 0, self._collector.last_lines(15)

@@ -88,11 +88,11 @@ def test_the_deployed_configuration_is_loaded(program: Path, tmp_path: Path) -> 
     with real.prometheus(PROMETHEUS, tmp_path) as prometheus:
         jobs = prometheus.jobs()
 
-    assert {"collector", "worker", "delivery"} == jobs.keys()
+    assert {"collector", "worker", "delivery", "archive"} == jobs.keys()
     compose = YAML(typ="safe").load(PROMETHEUS.parents[2] / "docker-compose.yml")["services"]
     ports = {"collector": compose["collector"]["ports"][0].rpartition(":")[2],
              **{name: str(compose[name]["environment"]["FOOTFALL_METRICS_PORT"])
-                for name in ("worker", "delivery")}}
+                for name in ("worker", "delivery", "archive")}}
     for job, loaded in jobs.items():
         assert f"port: {ports[job]}\n" in loaded
         assert f"- {job}\n" in loaded

@@ -20,6 +20,7 @@ from footfall import tables
 from footfall.errors import DecodeError
 from footfall.events.customer_key import is_customer_key
 from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
+from footfall.stream.generations import FIRST, topic_of
 from footfall.tables import outputs
 from footfall.tables.fold import Fold
 from footfall.tables.spec import AnyTable
@@ -61,12 +62,12 @@ class Seen(NamedTuple):
 
 
 def fold(log: Sequence[Entry], specs: Sequence[AnyTable] = tables.ALL,
-         ends: dict[int, int] | None = None) -> Folded:
+         ends: dict[int, int] | None = None, generation: int = FIRST) -> Folded:
     """Fold a log, partition by partition, with the product's pure fold; up to `ends`."""
     made = Folded({}, {}, {}, {}, Counter(), {})
     for number in range(PARTITIONS):
         machine = Fold(number, specs, codecs=CODECS, keys=KEYS, reserved=RESERVED,
-                       topic=INTERACTIONS)
+                       topic=INTERACTIONS, generation=generation)
         for entry in log:
             if entry.partition == number and (ends is None or entry.offset < ends[number]):
                 before = len(machine.outputs)
@@ -86,12 +87,13 @@ def fold(log: Sequence[Entry], specs: Sequence[AnyTable] = tables.ALL,
     return made
 
 
-def check(bootstrap: str, specs: Sequence[AnyTable] = tables.ALL, *, carts: bool = True) -> Seen:
+def check(bootstrap: str, specs: Sequence[AnyTable] = tables.ALL, *, carts: bool = True,
+          generation: int = FIRST) -> Seen:
     """Assert that log, state, triggers and rejected records are exactly what they must be."""
-    state = State(bootstrap)
+    state = State(bootstrap, topic_of(generation))
     assert state.covered()
     log = read_all(bootstrap, INTERACTIONS)
-    folded = fold(log, specs)
+    folded = fold(log, specs, generation=generation)
     _same_records(folded, state)
     told = read_all(bootstrap, TRIGGERS)
     repeated = _same_triggers(folded, told)

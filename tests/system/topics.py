@@ -15,7 +15,7 @@ from confluent_kafka.admin import OffsetSpec
 from footfall.admin.cluster import admin_client
 from footfall.events.topics import APP_ID, CHANGELOG, INTERACTIONS
 from footfall.tables.record import decode_partition, header
-from footfall.tables.stored import PARTITION_KEY, PartitionState
+from footfall.tables.stored import INFLIGHT_PREFIX, PARTITION_KEY, PartitionState
 
 POLL_S = 0.05
 ANSWER_S_MAX = 10.0
@@ -118,8 +118,8 @@ async def _committed(bootstrap: str, partitions: int) -> dict[int, tuple[int, st
 class State:
     """What the changelog says, by the rule of law 2: the highest watermark of each key."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._changelog = Tail(bootstrap, CHANGELOG)
+    def __init__(self, bootstrap: str, changelog: str = CHANGELOG) -> None:
+        self._changelog = Tail(bootstrap, changelog)
         self._log = Tail(bootstrap, INTERACTIONS)
         self.records: dict[int, dict[bytes, bytes]] = {p: {} for p in self._changelog.partitions}
         self.partitions: dict[int, PartitionState] = {}
@@ -137,7 +137,10 @@ class State:
     def update(self) -> None:
         """Read on."""
         for entry in self._changelog.read():
-            assert entry.key is not None and entry.value is not None
+            assert entry.key is not None
+            if entry.key.startswith(INFLIGHT_PREFIX):
+                continue
+            assert entry.value is not None
             self.appended += 1
             if entry.key == PARTITION_KEY:
                 state = decode_partition(entry.value)

@@ -26,7 +26,7 @@ from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.settings import Settings
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition
-from footfall.tables.stored import PARTITION_KEY, PartitionState
+from footfall.tables.stored import PARTITION_KEY, SHADOW, PartitionState
 
 KEY = CONFIG.encode()
 ACKNOWLEDGED_S_MAX = 30.0
@@ -85,13 +85,13 @@ class ConfigLog:
     """The configuration's side of footfall.interactions on one cluster."""
 
     def __init__(self, bootstrap: str, reserved: Reserved, codecs: Codecs) -> None:
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._reserved = reserved
         self._codecs = codecs
 
     def read(self, since: Reading | None = None) -> Reading:
         """The version of every partition; `since` an earlier reading only what came after it."""
-        with Scanner(self._bootstrap) as scanner:
+        with Scanner(self.bootstrap) as scanner:
             log = scanner.spans(INTERACTIONS)
             if since is None:
                 versions, start = _stored(scanner, log)
@@ -107,7 +107,7 @@ class ConfigLog:
 
     def history(self) -> list[Written]:
         """Every `$config` record that the log still holds, in order of time."""
-        with Scanner(self._bootstrap) as scanner:
+        with Scanner(self.bootstrap) as scanner:
             messages = scanner.records(INTERACTIONS, KEY, scanner.spans(INTERACTIONS))
             found = [w for w in map(self._open, messages) if w is not None]
         return sorted(found, key=lambda w: (w.appended_at, w.partition))
@@ -119,7 +119,7 @@ class ConfigLog:
         record = self._reserved.config(ConfigPayload(version.number, version.content), now)
         value = self._codecs.interaction.encode(record)
         producer = Producer({
-            "bootstrap.servers": self._bootstrap, "acks": "all", "enable.idempotence": True,
+            "bootstrap.servers": self.bootstrap, "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 0,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })
@@ -170,19 +170,21 @@ def _stored(scanner: Scanner, log: Mapping[int, Span]) -> tuple[dict[int, Versio
 
     Looked up only where the changelog is the shorter way, or the log's head has expired.
     """
-    changelog = scanner.spans(CHANGELOG)
-    wanted = {
-        p: changelog[p] for p, span in log.items()
-        if p in changelog and (span.low > 0
-                               or changelog[p].end - changelog[p].low < span.end - span.low)
-    }
     states: dict[int, PartitionState] = {}
-    for message in scanner.records(CHANGELOG, PARTITION_KEY, wanted):
-        if message.value() is None:
-            continue
-        state = decode_partition(message.value())
-        known = states.get(message.partition())
-        if known is None or state.next_offset >= known.next_offset:
-            states[message.partition()] = state
+    for topic in scanner.topics(CHANGELOG):
+        changelog = scanner.spans(topic)
+        wanted = {
+            p: changelog[p] for p, span in log.items()
+            if p in changelog and (span.low > 0
+                                   or changelog[p].end - changelog[p].low < span.end - span.low)
+        }
+        for message in scanner.records(topic, PARTITION_KEY, wanted):
+            if message.value() is None:
+                continue
+            state = decode_partition(message.value())
+            known = states.get(message.partition())
+            if state.moved_to != SHADOW and (
+                    known is None or state.next_offset >= known.next_offset):
+                states[message.partition()] = state
     versions = {p: version_of(s.config_number, s.config_content) for p, s in states.items()}
     return versions, {p: max(s.next_offset, log[p].low) for p, s in states.items()}

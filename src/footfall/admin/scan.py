@@ -61,6 +61,14 @@ class Scanner:
     def __exit__(self, *_exception: object) -> None:
         self._consumer.close()
 
+    def topics(self, prefix: str) -> list[str]:
+        """The topics whose names begin so."""
+        try:
+            found = self._consumer.list_topics(timeout=ANSWER_S_MAX).topics
+        except KafkaException as error:
+            raise self._unreachable(error.args[0]) from None
+        return sorted(name for name in found if name.startswith(prefix))
+
     def spans(self, topic: str) -> dict[int, Span]:
         """Partition -> span; raises `BrokerError` when there is no such topic."""
         try:

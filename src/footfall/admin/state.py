@@ -23,8 +23,12 @@ GROUP_EMPTY_S_MAX = 45.0
 
 
 def reset_state(bootstrap: str, partitions: int) -> None:
-    """Delete the customers' changelog and the offsets committed, and create the changelog anew."""
-    _reset(bootstrap, partitions, topics.APP_ID, topics.CHANGELOG)
+    """Delete the customers' changelog in all its generations, and the offsets committed, and create
+    it anew.
+    """
+    there = admin_client(bootstrap).list_topics(timeout=ANSWER_S_MAX).topics
+    later = [name for name in there if name.startswith(f"{topics.CHANGELOG}-")]
+    _reset(bootstrap, partitions, topics.APP_ID, topics.CHANGELOG, *later)
 
 
 def reset_delivery(bootstrap: str, partitions: int) -> None:
@@ -37,11 +41,11 @@ def _reset(bootstrap: str, partitions: int, group: str, *names: str) -> None:
     admin = admin_client(bootstrap)
     _delete_group(admin, group, time.monotonic() + GROUP_EMPTY_S_MAX)
     for name in names:
-        _delete_topic(admin, name)
+        delete_topic(admin, name)
     admin_topics.ensure(bootstrap, partitions, 1)
 
 
-def _delete_topic(admin: AdminClient, name: str) -> None:
+def delete_topic(admin: AdminClient, name: str) -> None:
     """Delete a topic, and wait until it is gone."""
     code = _failure(admin.delete_topics([name])[name], name, KafkaError.UNKNOWN_TOPIC_OR_PART)
     deadline = time.monotonic() + ANSWER_S_MAX

@@ -49,7 +49,7 @@ def ensure(bootstrap: str, partitions: int, replication: int) -> list[str]:
     _raise(problems([t for t in before if t.exists], partitions))
     missing = [t.name for t in before if not t.exists]
     _create(admin, missing, partitions, replication)
-    _wait(admin, missing)
+    wait(admin, missing)
     _raise(problems(read(admin), partitions))
     return missing
 
@@ -124,7 +124,7 @@ def _create(admin: AdminClient, names: list[str], partitions: int, replication: 
                                   f"{replication} replicas: {_text(error)}") from None
 
 
-def _wait(admin: AdminClient, names: list[str]) -> None:
+def wait(admin: AdminClient, names: list[str]) -> None:
     """Until every new partition answers, so that whoever starts next finds it.
 
     The metadata names a leader before the leader itself knows: only an answer from it counts.

@@ -105,9 +105,9 @@ def record_of(history: History, wanted: Plan, now: int, *, codecs: Codecs, reser
     """The `$unmerge` that does it, as it is written to the log under the customer's key."""
     specs = [table for table in specs if table.name != links.NAME]
     codec = RecordCodec(specs)
-    stay = _rows(history, wanted.stays.places, codec, specs)
+    stay = rows_of(history, wanted.stays.places, codec, specs)
     # Where nothing was seen nothing is put: a mailbox of which no event came is nobody yet.
-    leave = _rows(history, wanted.leaves.places, codec, specs) if wanted.leaves.places else {}
+    leave = rows_of(history, wanted.leaves.places, codec, specs) if wanted.leaves.places else {}
     sides = codec.pack_sides(stay, leave)
     if len(sides) > SIDES_BYTES_MAX:
         raise FootfallError(f"the rows of both sides take {len(sides)} bytes, the limit is "
@@ -192,7 +192,7 @@ def _reached(graph: Mapping[bytes, set[bytes]], start: bytes, barred: set[bytes]
     return found
 
 
-def _rows(history: History, places: Iterable[Place], codec: RecordCodec,
+def rows_of(history: History, places: Iterable[Place], codec: RecordCodec,
           specs: Iterable[AnyTable]) -> dict[str, Row]:
     """The facts of these events and no others, as rows: each event as things were configured when
     it came, and seen by whom this side's own consent let see it.

@@ -38,6 +38,7 @@ from footfall.delivery.routes_row import Breaker
 from footfall.errors import FootfallError
 from footfall.events import topics
 from footfall.settings import Settings
+from footfall.stream.generations import FIRST
 from footfall.stream.log_engine import LogEngine
 from footfall.stream.outbox import Message
 from footfall.stream.partition import partition_of
@@ -123,7 +124,8 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
 
     # -- partitions ------------------------------------------------------------------------------
 
-    def own(self, number: int, state: PartitionState | None, best: Best) -> DeliveryPartition:
+    def own(self, number: int, state: PartitionState | None, best: Best,
+            generation: int = FIRST) -> DeliveryPartition:
         """Take a recovered partition."""
         fold = DeliveryFold(
             number, outputs=Outputs(self.codecs, self.reserved, number),

@@ -59,6 +59,8 @@ class DeliveryFold:
         self.clock = state.clock
         self.next_offset = state.next_offset
         self.open = False
+        #: Its state is never made anew beside it.
+        self.moving = 0
         self.outputs: list[Output] = []
         self.rows = Rows(best or Best(), counted_as)
         self.positions = dict(state.positions)

@@ -17,6 +17,8 @@ TICK = "$tick"
 HANDOFF = "$handoff"
 CONFIG = "$config"
 UNMERGE = "$unmerge"
+#: From here on a partition's state is another one: that of a changelog made anew.
+CUTOVER = "$cutover"
 #: What became of a delivery; like an import it is stepped like an interaction.
 DELIVERY = "$delivery"
 #: An interaction of the past, from a file: stepped as the interaction it is, and told to nobody.

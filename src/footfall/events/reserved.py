@@ -19,6 +19,7 @@ from footfall.events import outcomes
 from footfall.events.customer_key import SECRET_BYTES_MIN
 from footfall.events.interaction import (
     CONFIG,
+    CUTOVER,
     DELIVERY,
     HANDOFF,
     IMPORT,
@@ -28,6 +29,7 @@ from footfall.events.interaction import (
 )
 from footfall.events.reserved_row import (
     ConfigPayload,
+    Cutover,
     DeliveryPayload,
     Handoff,
     ImportPayload,
@@ -42,6 +44,7 @@ _T = TypeVar("_T")
 _handoff = msgspec.msgpack.Decoder(Handoff)
 _unmerge = msgspec.msgpack.Decoder(Unmerge)
 _config = msgspec.msgpack.Decoder(ConfigPayload)
+_cutover = msgspec.msgpack.Decoder(Cutover)
 _delivery = msgspec.msgpack.Decoder(DeliveryPayload)
 _import = msgspec.msgpack.Decoder(ImportPayload)
 #: No type of a record: what is hashed under it is the MAC of none.
@@ -136,6 +139,15 @@ class Reserved:
     def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
         """The content of a $config; raises `DecodeError` if it is forged or broken."""
         return self._open(event, key, _config)
+
+    def cutover(self, generation: int, now: int) -> Interaction:
+        """From here on a partition's state is that of another changelog; one for each partition."""
+        payload = msgspec.msgpack.encode(Cutover(generation))
+        return self._record(CUTOVER, CUTOVER.encode(), payload, b"", now)
+
+    def read_cutover(self, event: Interaction, key: bytes) -> int:
+        """The generation that a $cutover names; raises `DecodeError` if it is forged or broken."""
+        return self._open(event, key, _cutover).generation
 
     def check(self, event: Interaction, key: bytes) -> bytes:
         """The payload of a reserved record; raises `DecodeError` if its MAC is not ours."""

@@ -52,6 +52,12 @@ class Unmerge(msgspec.Struct, array_like=True, frozen=True):
     leaving: Annotated[tuple[bytes, ...], msgspec.Meta(min_length=1)]
 
 
+class Cutover(msgspec.Struct, array_like=True, frozen=True):
+    """The generation of the changelog that holds this partition's state from this record on."""
+
+    generation: int
+
+
 class DeliveryPayload(msgspec.Struct, array_like=True, frozen=True):
     """What became of a trigger at a destination. `dead`: failed for good; what is tried again is no
     outcome yet. `reason`: a code of docs/delivery.md. `depth`: the trigger's. `at` (ms): when it

@@ -24,13 +24,13 @@ from footfall.events import topics
 from footfall.events.customer_key import CustomerKeys
 from footfall.options import bootstrap_of
 from footfall.settings import Settings
-from footfall.stream import changelog
+from footfall.stream.generations import Generations
 from footfall.stream.partition import partition_of
 from footfall.stream.reader import Reader
 from footfall.tables.config import Config
 from footfall.tables.record import RecordCodec, decode_partition
 from footfall.tables.records import Best
-from footfall.tables.stored import PARTITION_KEY, PartitionState
+from footfall.tables.stored import PartitionState
 from footfall.view.document import Document, Held, document
 from footfall.view.pointers import LoopError, Passed
 from footfall.view.workers import Asked, ask
@@ -104,15 +104,11 @@ def _from_changelog(settings: Settings, key: bytes, question: Question, asked: A
 
 async def _read(bootstrap: str, key: bytes, number: int) -> tuple[Best, int]:
     """The best records of the customer and of its partition, and where the log ends."""
-    copied = TopicPartition(topics.CHANGELOG, number)
     log = TopicPartition(topics.INTERACTIONS, number)
-    best = Best()
     async with Reader(bootstrap) as reader:
-        bounds = await reader.bounds([copied, log])
-    async for _number, messages in changelog.read(
-            bootstrap, topics.CHANGELOG, {number: bounds[copied]}):
-        best.take((m.key(), m.value()) for m in messages if m.key() in (key, PARTITION_KEY))
-    return best, bounds[log][1]
+        bounds = await reader.bounds([log])
+    taken = (await Generations(bootstrap, keys=(key,)).take([number]))[number]
+    return taken.best, bounds[log][1]
 
 
 def copy(settings: Settings, key: bytes, best: Best, number: int, log_end: int, *,

@@ -8,20 +8,15 @@ so that one is in memory at a time; of the others only the keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
-
-from aiokafka import TopicPartition
 
 from footfall.admin.cluster import admin_client, answers
 from footfall.admin.topics import read
 from footfall.errors import BrokerError
 from footfall.events import topics
-from footfall.stream import changelog
-from footfall.stream.reader import Reader
-from footfall.tables.record import decode_partition
-from footfall.tables.records import Best
+from footfall.stream.generations import FIRST, Generations, Taken
 from footfall.tables.stored import PartitionState
 from footfall.view import entry
 from footfall.view.store import Store
@@ -48,35 +43,36 @@ class Rebuild:
         self._generation = generation
         self._progress = progress
         self._keys: list[set[bytes]] = []
-        self._ends: list[int] = []
+        #: Of each partition the head that its customers stand below.
+        self._ends: list[bytes] = []
+        self._highest = generation
         self._put = 0
 
-    async def run(self, bounds: Sequence[tuple[int, int]]) -> Rebuilt:
-        """All partitions, of which the changelog holds these offsets."""
+    async def run(self, partitions: int) -> Rebuilt:
+        """All partitions of the changelog."""
         await self._store.begin()
-        for number, bound in enumerate(bounds):
-            best = Best()
-            async for _number, messages in changelog.read(
-                    self._bootstrap, topics.CHANGELOG, {number: bound}):
-                best.take((m.key(), m.value()) for m in messages)
-                self._progress(len(messages))
-            await self._write(number, best)
+        copies = Generations(self._bootstrap, read=self._progress)
+        for number in range(partitions):
+            taken = (await copies.take([number]))[number]
+            await self._write(number, taken)
         removed = await self._remove()
         return Rebuilt(sum(map(len, self._keys)), self._put, removed)
 
-    async def _write(self, number: int, best: Best) -> None:
-        records = iter(best.store.items())
+    async def _write(self, number: int, taken: Taken) -> None:
+        generation = self._generation + taken.generation - FIRST
+        self._highest = max(self._highest, generation)
+        records = iter(taken.best.store.items())
         while some := list(islice(records, PUT_RECORDS)):
             self._put += await self._store.put(
-                [(key, entry.encode(self._generation, number, record)) for key, record in some])
-        state = PartitionState() if best.state is None else decode_partition(best.state)
-        self._keys.append(set(best.store))
-        self._ends.append(state.next_offset)
+                [(key, entry.encode(generation, number, record)) for key, record in some])
+        state = taken.state or PartitionState()
+        self._keys.append(set(taken.best.store))
+        self._ends.append(entry.head(generation, state.next_offset))
         (held,) = await self._store.marks([number])
-        ours = entry.head(self._generation, state.next_offset)
+        ours = self._ends[number]
         if held[: entry.HEAD_BYTES] < ours:  # else a worker has gone further
             # As of the log's clock: since then a worker may have applied more.
-            said = entry.mark(self._generation, state, state.clock, None)
+            said = entry.mark(generation, state, state.clock, None)
             await self._store.mark([(number, held[: entry.HEAD_BYTES], entry.encode_mark(said))])
 
     async def _remove(self) -> int:
@@ -91,10 +87,10 @@ class Rebuild:
         key, data = found
         number = entry.partition_of(data)
         if not 0 <= number < len(self._keys):
-            return key, entry.head(self._generation + 1, 0)
+            return key, entry.head(self._highest + 1, 0)
         if key in self._keys[number]:
             return None
-        return key, entry.head(self._generation, self._ends[number])
+        return key, self._ends[number]
 
 
 def partitions_of(bootstrap: str) -> int:
@@ -105,11 +101,3 @@ def partitions_of(bootstrap: str) -> int:
     if not found.exists:
         raise BrokerError(f"{found.name} does not exist; `footfall topics create` makes it")
     return found.partitions
-
-
-async def bounds(bootstrap: str, partitions: int) -> list[tuple[int, int]]:
-    """The offsets that each partition of the changelog holds now."""
-    tps = [TopicPartition(topics.CHANGELOG, n) for n in range(partitions)]
-    async with Reader(bootstrap) as reader:
-        found = await reader.bounds(tps)
-    return [found[tp] for tp in tps]

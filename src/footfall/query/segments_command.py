@@ -21,14 +21,12 @@ from footfall import options, tables
 from footfall.admin.config_document import located, read_documents
 from footfall.errors import BrokerError, ConfigError
 from footfall.events import topics
-from footfall.query.rebuild import bounds, partitions_of
+from footfall.query.rebuild import partitions_of
 from footfall.query.segments_count import Judge, Tally, proposed, uncounted
 from footfall.settings import Role
-from footfall.stream import changelog
+from footfall.stream.generations import Generations
 from footfall.tables.cart_triggers import instant
 from footfall.tables.config import Config
-from footfall.tables.record import decode_partition
-from footfall.tables.records import Best
 from footfall.tables.stored import PartitionState
 from footfall.view.classes import IDS_CLASS, is_cleared, masked
 from footfall.view.roles import CLEARANCES
@@ -181,21 +179,17 @@ async def _read(bootstrap: str, partitions: int, document: dict[str, Any] | None
     now = time.time_ns() // 1_000_000
     missing: dict[str, list[str]] = {}
     judged: list[str] = []
-    ranges = await bounds(bootstrap, partitions)
-    with click.progressbar(length=sum(end - start for start, end in ranges),
+    with click.progressbar(length=await Generations(bootstrap).records(partitions),
                            label="reading the changelog", file=sys.stderr,
                            hidden=not sys.stderr.isatty()) as progress:
-        for number, bound in enumerate(ranges):
-            best = Best()
-            async for _number, messages in changelog.read(
-                    bootstrap, topics.CHANGELOG, {number: bound}):
-                best.take((m.key(), m.value()) for m in messages)
-                progress.update(len(messages))
-            state = PartitionState() if best.state is None else decode_partition(best.state)
+        copies = Generations(bootstrap, read=progress.update)
+        for number in range(partitions):
+            taken = (await copies.take([number]))[number]
+            state = taken.state or PartitionState()
             judge, found = judge_of(state, document, names)
             missing.update(found)
             judged = judge.names
-            tally.take(judge, best.store, max(now, state.clock))
+            tally.take(judge, taken.best.store, max(now, state.clock))
     return Counted(judged, tally, missing, now)
 
 

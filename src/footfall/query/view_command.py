@@ -18,9 +18,10 @@ from footfall.admin.scan import Scanner
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
 from footfall.events.registry import codecs_for
-from footfall.query.rebuild import Rebuild, Rebuilt, bounds, partitions_of
+from footfall.query.rebuild import Rebuild, Rebuilt, partitions_of
 from footfall.query.reindex import reindex
 from footfall.settings import PREFIX, Settings
+from footfall.stream.generations import Generations
 from footfall.view.store import FAILURES, Store, failure_of
 
 ANSWER_S_MAX = 30.0
@@ -62,12 +63,11 @@ def _rebuild(settings: Settings, store: Store, partitions: int) -> tuple[Rebuilt
 
     async def run() -> tuple[Rebuilt, int]:
         try:
-            ranges = await bounds(bootstrap, partitions)
-            with click.progressbar(length=sum(end - start for start, end in ranges),
+            with click.progressbar(length=await Generations(bootstrap).records(partitions),
                                    label="reading the changelog", file=sys.stderr,
                                    hidden=not sys.stderr.isatty()) as progress:
                 done = await Rebuild(bootstrap, store, settings.view_generation,
-                                     progress.update).run(ranges)
+                                     progress.update).run(partitions)
             with Scanner(bootstrap) as scanner:
                 return done, await reindex(scanner, store, codec, time.time_ns() // 1_000_000)
         finally:

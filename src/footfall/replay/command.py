@@ -11,11 +11,22 @@ import click
 
 #: Job -> where it is defined, in the order of `--help`.
 JOBS: dict[str, str] = {
+    "rebuild": "footfall.replay.rebuild.command:rebuild",
+    "cutover": "footfall.replay.rebuild.command:cutover",
+    "status": "footfall.replay.rebuild.command:status",
+    "commit": "footfall.replay.rebuild.command:commit",
+    "abandon": "footfall.replay.rebuild.command:abandon",
+    "what-if": "footfall.replay.what_if.command:what_if",
 }
 
 
 class Jobs(click.Group):
     """A group whose commands are imported when they are used."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`--dry-run` is another name of the job that writes nothing."""
+        return super().parse_args(ctx, ["what-if" if n == 0 and one == "--dry-run" else one
+                                        for n, one in enumerate(args)])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All jobs, in the order of the table."""

@@ -50,8 +50,10 @@ class Job:
 
     def __init__(self, name: str, *, yes: bool, as_json: bool, plan_only: bool = False) -> None:
         self.name = name
-        self._yes = yes
+        self.yes = yes
         self._as_json = as_json
+        self._yes = yes
+        self.as_json = as_json
         self._plan_only = plan_only
         self._people = Console(stderr=as_json, highlight=False)
         self._began = time.monotonic()
@@ -60,14 +62,16 @@ class Job:
         """Show a plan (labels and values, in order); whether it is to be carried out. With
         `--plan` it is all there is, with `--yes` nobody is asked; who declines aborts.
         """
-        if self._plan_only and self._as_json:
+        if self._plan_only and self.as_json:
             click.echo(json.dumps({"job": self.name, "plan": plan}, indent=2, default=str))
             return False
         self._show("plan", plan)
         if self._plan_only:
             return False
-        if not self._yes:
+        if not self.yes:
             click.confirm("Go on?", abort=True, err=self._as_json)
+        if not self._yes:
+            click.confirm("Go on?", abort=True, err=self.as_json)
         return True
 
     def say(self, line: str) -> None:
@@ -99,7 +103,7 @@ class Job:
     def report(self, found: Mapping[str, Any]) -> None:
         """What was done, at the end; as JSON where that was asked for."""
         took_s = round(time.monotonic() - self._began, 3)
-        if self._as_json:
+        if self.as_json:
             click.echo(json.dumps({"job": self.name, **found, "took_s": took_s}, indent=2,
                                   default=str))
             return

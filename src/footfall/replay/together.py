@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError, FootfallError
@@ -26,14 +26,13 @@ from footfall.events.topics import INTERACTIONS
 from footfall.tables.fold import Fold
 from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable, Output
-from footfall.tables.stored import PartitionState
+from footfall.tables.stored import Coordinates, PartitionState
 
 #: How a record of ours begins: magic and schema id, then its type.
 _TYPE_AT: Final = 5
 _HANDOFF: Final = bytes([2 * len(HANDOFF)]) + HANDOFF.encode()
 
-#: A handoff by its coordinates: receiver, partition and offset of the step that sent it, number.
-Coordinates: TypeAlias = tuple[bytes, int, int, int]
+EVERY_GENERATION: Final = 1 << 62
 
 
 class MovedOtherwiseError(FootfallError):
@@ -52,18 +51,24 @@ class Together:
     """The folds of all partitions. `starts`: what each begins with; `told` is given (partition,
     outputs) as they come, handoffs aside. `recorded_before`: of each partition the offset below
     which its steps are not folded here, so that what they sent is taken as the log has it.
-    `keep_taken`: keep contents that have come, for who writes them down (`taken`).
+    `replaced`: values read in the place of the log's, by (partition, offset) (`unmerges.py`).
+    `keep_taken`: keep contents that have come, for who writes them down (`taken`). `past_is_cut`: a
+    part of the past is given up, so a move that is not made here is one that it had a hand in, and
+    is taken as the log has it.
     """
 
     def __init__(self, starts: Mapping[int, Start], tables: Sequence[AnyTable], *, codecs: Codecs,
                  keys: CustomerKeys, reserved: Reserved,
                  told: Callable[[int, list[Output]], None] = lambda _partition, _outputs: None,
                  recorded_before: Mapping[int, int] | None = None, keep_taken: bool = False,
+                 replaced: Mapping[tuple[int, int], bytes] | None = None,
+                 past_is_cut: bool = False,
                  **fold_options: Any) -> None:
         self._codecs = codecs
         self._reserved = reserved
         self._told = told
         self._recorded_before = dict(recorded_before or {})
+        self._past_is_cut = past_is_cut
         self.counts: Counter[str] = Counter()
         #: Contents of handoffs that are on their way, by receiving partition.
         self.inflight: dict[int, dict[Coordinates, bytes]] = {
@@ -71,8 +76,11 @@ class Together:
         #: Contents that have come since `taken` was last cleared, where they are kept.
         self.taken: dict[int, dict[Coordinates, bytes]] = {number: {} for number in starts}
         self._keep_taken = keep_taken
+        self._replaced = replaced or {}
         self._waiting: dict[int, deque[Entry]] = {number: deque() for number in starts}
         self._blocked: dict[int, tuple[int, int]] = {}
+        #: Whatever changed over in the past is no matter of those who fold it again.
+        fold_options.setdefault("generation", EVERY_GENERATION)
         self.folds = {
             number: Fold(number, tables, codecs=codecs, keys=keys, reserved=reserved,
                          topic=INTERACTIONS, state=start.state, best=start.best, **fold_options)
@@ -83,6 +91,9 @@ class Together:
 
     def put(self, partition: int, entries: Iterable[Entry]) -> None:
         """More records of a partition, in order; `run` folds them."""
+        if self._replaced:
+            entries = [entry._replace(value=self._replaced.get((partition, entry.offset),
+                                                               entry.value)) for entry in entries]
         self._waiting[partition].extend(entries)
 
     def waiting(self, partition: int) -> int:
@@ -151,7 +162,9 @@ class Together:
         event = self._codecs.interaction.decode(output.value)
         move = self._reserved.read_handoff(event, output.key)
         to = self._partition_of(output.key)
-        self.inflight[to][_coordinates(output.key, move)] = output.value
+        # What is there has been written down: who goes on from records that are further on than
+        # their partition may number what he sends again otherwise.
+        self.inflight[to].setdefault(_coordinates(output.key, move), output.value)
 
     def _content(self, partition: int, fold: Fold, entry: Entry) -> Entry | None:
         """The handoff with what its sender had in it; None where the sender has to be waited for.
@@ -184,6 +197,9 @@ class Together:
         if self.folds[move.partition].next_offset <= move.offset:
             self._blocked[partition] = move.partition, move.offset
             return None
+        if self._past_is_cut:
+            self.counts["recorded_otherwise"] += 1
+            return entry
         raise MovedOtherwiseError(
             f"partition {partition}, offset {entry.offset}: the log says that the record at "
             f"partition {move.partition}, offset {move.offset} moved a customer, and this code "

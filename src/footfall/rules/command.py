@@ -1,4 +1,5 @@
-"""`footfall rules`: writes, checks and tests files of rules and segments. No broker is needed.
+"""`footfall rules`: writes, checks and tests files of rules and segments; no broker is needed, but
+to say what they would have told.
 
 Decides nothing but the names of its commands.
 """
@@ -9,6 +10,7 @@ import click
 
 from footfall.rules.add_command import add, recipes
 from footfall.rules.check_command import check
+from footfall.rules.diff_command import diff
 from footfall.rules.schema_command import schema
 from footfall.rules.test_command import test
 
@@ -20,6 +22,7 @@ def rules() -> None:
 
 rules.add_command(add)
 rules.add_command(check)
+rules.add_command(diff)
 rules.add_command(recipes, "list")
 rules.add_command(schema)
 rules.add_command(test)

@@ -50,7 +50,7 @@ async def take(engine: LogEngine[Any]) -> None:
     engine.crash_point("after_outputs")
     lanes = []
     for at, (partition, changed, state, _events, _at) in enumerate(snapshots):
-        lane = engine.outbox.lane(engine.changelog_topic, partition.number)
+        lane = engine.changelog_lane(partition)
         lane.put(changed)
         if at == 0 and changed:
             engine.crash_point("half_changelog")
@@ -66,7 +66,7 @@ async def take(engine: LogEngine[Any]) -> None:
             for event in events:
                 event.ack()
             engine.consumer.mark_safe(TP(engine.log_topic, partition.number), state.next_offset,
-                                      f"{state.next_offset}:{lane.end_offset}")
+                                      f"{state.next_offset}:{lane.end_offset}:{partition.generation}")
             for topic, offset in state.positions.items():
                 engine.consumer.mark_safe(TP(topic, partition.number), offset, "")
     engine.crash_point("before_commit")

@@ -21,7 +21,7 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 3
 
 POINTS = ("after_outputs", "half_changelog", "after_changelog", "before_commit", "in_recovery",
-          "in_timer", "in_handoff", "before_send", "after_send")
+          "in_timer", "in_handoff", "before_send", "after_send", "before_move", "after_move")
 
 
 def die(error: BaseException) -> NoReturn:

@@ -18,6 +18,7 @@ from footfall.events.reserved import Reserved
 from footfall.settings import Settings
 from footfall.stream import publishing
 from footfall.stream.checkpoint import Change, Snapshot
+from footfall.stream.generations import FIRST
 from footfall.stream.log_engine import LOG_APPEND_TIME, LogEngine, LogPartition
 from footfall.stream.outbox import Message
 from footfall.stream.partition import partition_of
@@ -52,11 +53,13 @@ class Engine(LogEngine[Partition]):
         #: What sends customers to the served view; None where there is none.
         self.views: Views | None = None
 
-    def own(self, number: int, state: PartitionState | None, best: Best) -> Partition:
+    def own(self, number: int, state: PartitionState | None, best: Best,
+            generation: int = FIRST) -> Partition:
         """Take a recovered partition."""
         fold = Fold(
             number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
             topic=self.log_topic, state=state, best=best, passed=self.crash_point,
+            generation=generation,
             hot_records_max=max(1, self.settings.hot_records_max // self.settings.partitions),
             **self._fold_options,
         )
@@ -66,7 +69,8 @@ class Engine(LogEngine[Partition]):
         telemetry.RECOVERED.inc(len(best.store))
         telemetry.STALE_RECORDS.inc(len(rewrites))
         partition = self.partitions[number] = Partition(number, fold, limit, rewrites,
-                                                        moved=bool(rewrites))
+                                                        moved=bool(rewrites),
+                                                        generation=generation)
         if self.views is not None:
             self.views.own(partition)
         return partition

@@ -16,7 +16,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,11 +28,11 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.settings import Settings
-from footfall.stream import chain, checkpoint, publishing, unit
+from footfall.stream import chain, checkpoint, generations, publishing, unit
 from footfall.stream.checkpoint import Change, Snapshot
 from footfall.stream.crash import CrashPoints
 from footfall.stream.garbage import Garbage
-from footfall.stream.outbox import Message, Outbox
+from footfall.stream.outbox import Lane, Message, Outbox
 from footfall.stream.poison import PoisonLimit
 from footfall.stream.transport import Batch, BatchConsumer
 from footfall.tables.fold_state import LogRecord
@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 LOG_APPEND_TIME = 1
 #: Share of the session timeout after which a worker that stood still must not write any more.
 STANDSTILL = 0.8
+#: How often it is said that a partition waits for its new state.
+WAITING_TOLD_S = 10.0
 
 
 class LogFold(Protocol):
@@ -53,6 +55,8 @@ class LogFold(Protocol):
     clock: int
     next_offset: int
     open: bool
+    #: The generation of the changelog in which this partition goes on; 0: this one.
+    moving: int
     outputs: list[Output]
 
     @property
@@ -82,6 +86,8 @@ class LogPartition(Generic[F]):
     #: Batches held back, because a record's append time lies ahead of our clock.
     held: deque[tuple[Any, Sequence[Any]]] = field(default_factory=deque)
     moved: bool = False
+    #: Of the changelog that holds its state.
+    generation: int = generations.FIRST
 
 
 P = TypeVar("P", bound=LogPartition[Any])
@@ -117,14 +123,17 @@ class LogEngine(ABC, Generic[P]):
         self.garbage = Garbage()
         self._applying = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
+        self._moves: set[asyncio.Task[None]] = set()
+        self._told_waiting_at = 0.0
         self._finished = False
         self._member = ""
 
     # -- what the log is -----------------------------------------------------------------------
 
     @abstractmethod
-    def own(self, number: int, state: PartitionState | None, best: Best) -> P:
-        """Take a recovered partition."""
+    def own(self, number: int, state: PartitionState | None, best: Best,
+            generation: int = generations.FIRST) -> P:
+        """Take a recovered partition, of a generation of the changelog."""
 
     @abstractmethod
     def send(self, partition: P, since: int) -> None:
@@ -192,6 +201,8 @@ class LogEngine(ABC, Generic[P]):
         """
         if not self._finished or self.consumer.member != self._member:
             self.partitions.clear()
+        for number in [n for n, partition in self.partitions.items() if partition.fold.moving]:
+            del self.partitions[number]  # recovery takes it from where it goes on
         return set(self.partitions)
 
     def keep_only(self, numbers: set[int]) -> None:
@@ -246,7 +257,7 @@ class LogEngine(ABC, Generic[P]):
             if partition is None or batch.epoch != self.consumer.epoch:
                 event.ack()
                 return
-            if partition.held:
+            if partition.held or partition.fold.moving:
                 partition.held.append((event, batch.records))
             else:
                 await self._apply(partition, event, batch.records)
@@ -270,7 +281,9 @@ class LogEngine(ABC, Generic[P]):
         if applied is None:
             event.ack()
             return
-        if applied < len(records):
+        if fold.moving:
+            self._park(partition, event, records[applied:])
+        elif applied < len(records):
             self._hold(partition, event, records[applied:])
         else:
             partition.applied.append(event)
@@ -294,18 +307,85 @@ class LogEngine(ABC, Generic[P]):
         """Go on with what is held back, once our clock has come near it."""
         async with self._applying:
             until = time.time() * 1000 + unit.AHEAD_MS_MAX
-            if not partition.held or partition.held[0][1][0].timestamp > until:
+            if (partition.held and not partition.fold.moving
+                    and partition.held[0][1][0].timestamp <= until):
+                await self._go_on(partition)
+
+    async def _go_on(self, partition: P) -> None:
+        held, partition.held = partition.held, deque()
+        epoch = self.consumer.epoch
+        self.consumer.held.discard(TP(self.log_topic, partition.number))
+        telemetry.HELD.labels(partition.number).set(0)
+        while held and epoch == self.consumer.epoch:
+            event, records = held.popleft()
+            await self._apply(partition, event, records)
+            if partition.held:
+                partition.held.extend(held)
                 return
-            held, partition.held = partition.held, deque()
-            epoch = self.consumer.epoch
-            self.consumer.held.discard(TP(self.log_topic, partition.number))
-            telemetry.HELD.labels(partition.number).set(0)
-            while held and epoch == self.consumer.epoch:
-                event, records = held.popleft()
-                await self._apply(partition, event, records)
-                if partition.held:
-                    partition.held.extend(held)
-                    return
+
+    # -- from one changelog to the next --------------------------------------------------------
+
+    def changelog_lane(self, partition: P) -> Lane:
+        """Where the rows of a partition go."""
+        return self.outbox.lane(
+            generations.topic_of(partition.generation, self.changelog_topic), partition.number)
+
+    async def take_changelog(self, numbers: Iterable[int]) -> dict[int, generations.Taken]:
+        """Read partitions of the changelog whole, from the generation that counts."""
+        self._told_waiting_at = time.monotonic()
+        return await generations.Generations(
+            self.settings.kafka_bootstrap_servers, self.changelog_topic,
+            read=lambda _records: self.read_on(), waits=self._waits).take(numbers)
+
+    def read_on(self) -> None:
+        """Reading takes long: that is no standstill."""
+        self.alive_at = time.monotonic()
+
+    def _waits(self, number: int, offset: int) -> None:
+        self.read_on()
+        if time.monotonic() - self._told_waiting_at > WAITING_TOLD_S:
+            self._told_waiting_at = time.monotonic()
+            logger.warning(
+                "partition %d waits for `footfall replay rebuild` to finish its new state up to "
+                "offset %d; if no such command runs any more, run it again: it goes on where it "
+                "ended", number, offset)
+
+    def _park(self, partition: P, event: Any, records: Sequence[Any]) -> None:
+        """From here on the state is another one: what follows waits until that is here."""
+        self.consumer.held.add(TP(self.log_topic, partition.number))
+        if records:
+            partition.held.appendleft((event, records))
+        else:
+            partition.applied.append(event)
+        telemetry.HELD.labels(partition.number).set(1)
+        task = asyncio.create_task(self._move(partition), name=f"move {partition.number}")
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _move(self, partition: P) -> None:
+        """Say in the old changelog where the partition goes on, and go on there."""
+        number, began = partition.number, time.monotonic()
+        try:
+            await self.checkpoint()
+            self.crash_point("before_move")
+            taken = (await self.take_changelog([number]))[number]
+            async with self._applying:
+                if self.partitions.get(number) is not partition:
+                    return  # it has gone to somebody else, who finds the way by himself
+                assert taken.state is not None
+                assert taken.state.next_offset == partition.fold.next_offset
+                moved = self.own(number, taken.state, taken.best, taken.generation)
+                moved.held = partition.held
+                moved.moved = True  # nobody may take it for unfinished any more
+                await self._go_on(moved)
+            self.crash_point("after_move")
+            logger.info("partition %d went over to generation %d of its state at offset %d, in "
+                        "%.1f s", number, taken.generation, taken.state.next_offset,
+                        time.monotonic() - began)
+        except Exception as error:
+            self.fail(error)
+
+    # -- checkpoints ---------------------------------------------------------------------------
 
     async def checkpoint(self) -> None:
         """Make all that was applied so far durable, in law 1's order."""

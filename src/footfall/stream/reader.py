@@ -33,6 +33,11 @@ class Reader:
     async def __aexit__(self, *_exc: object) -> None:
         await self._consumer.stop()
 
+    async def topics(self) -> set[str]:
+        """The topics of the cluster."""
+        found: set[str] = await self._consumer.topics()
+        return found
+
     async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
         """(first offset, end offset) of each partition."""
         first = await self._consumer.beginning_offsets(tps)

@@ -20,26 +20,14 @@ from faust.types import TP
 
 from footfall import telemetry
 from footfall.errors import StateRefused
-from footfall.stream import changelog
 from footfall.stream.chain import check_gap
+from footfall.stream.generations import FIRST, Taken
 from footfall.stream.log_engine import LOG_APPEND_TIME, LogEngine
 from footfall.stream.reader import Reader
 from footfall.tables.fold import log_checksum
-from footfall.tables.record import decode_partition
-from footfall.tables.records import Best
 from footfall.tables.stored import PartitionState
 
 logger = logging.getLogger(__name__)
-
-
-async def _take_all(engine: LogEngine[Any], ranges: dict[int, tuple[int, int]]) -> dict[int, Best]:
-    """Read changelog partitions whole."""
-    found = {number: Best() for number in ranges}
-    async for number, messages in changelog.read(
-            engine.settings.kafka_bootstrap_servers, engine.changelog_topic, ranges):
-        found[number].take((m.key(), m.value()) for m in messages)
-        engine.alive_at = time.monotonic()
-    return found
 
 
 async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
@@ -49,13 +37,11 @@ async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
         return
     began = time.monotonic()
     async with Reader(engine.settings.kafka_bootstrap_servers) as reader:
-        changelogs = {n: TopicPartition(engine.changelog_topic, n) for n in wanted}
         logs = {n: TopicPartition(engine.log_topic, n) for n in wanted}
-        bounds = await reader.bounds([*changelogs.values(), *logs.values()])
-        found = await _take_all(engine, {n: bounds[changelogs[n]] for n in wanted})
+        bounds = await reader.bounds([*logs.values()])
+        found = await engine.take_changelog(wanted)
         engine.crash_point("in_recovery")
-        states = {n: decode_partition(f.state) if f.state is not None else None
-                  for n, f in found.items()}
+        states = {n: taken.state for n, taken in found.items()}
         await _prove_last(engine, reader, states, bounds)
     committed = await engine.consumer._thread.committed_metadata(
         [TP(engine.log_topic, n) for n in wanted])
@@ -63,16 +49,15 @@ async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
     for n in wanted:
         first, end = bounds[logs[n]]
         metadata = committed[TP(engine.log_topic, n)]
-        _prove(n, found[n].highest, states[n], end=end, metadata=metadata,
-               changelog_end=bounds[changelogs[n]][1])
+        _prove(n, found[n], end=end, metadata=metadata)
         state = states[n]
         if state is not None and state.key_fingerprint != engine.keys.fingerprint:
             raise StateRefused(
                 f"partition {n}: the state was made under another FOOTFALL_CUSTOMER_KEY_SECRET: "
                 "every customer would be a stranger. Set the secret that this installation began "
                 "with")
-        partition = engine.own(n, states[n], found[n])
-        rows += len(found[n].store)
+        partition = engine.own(n, state, found[n].best, found[n].generation)
+        rows += len(found[n].best.store)
         start = partition.fold.next_offset
         if start < first:
             await check_gap(engine, n, start, first)
@@ -83,11 +68,9 @@ async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
     logger.info("recovered %d partitions, %d customers, in %.2f s", len(wanted), rows, took)
 
 
-def _prove(number: int, highest: int, state: PartitionState | None, *, end: int, metadata: str,
-           changelog_end: int) -> None:
-    """Raise `StateRefused` where log, changelog and commit do not fit each other. `highest`: of all
-    watermarks in the changelog.
-    """
+def _prove(number: int, taken: Taken, *, end: int, metadata: str) -> None:
+    """Raise `StateRefused` where log, changelog and commit do not fit each other."""
+    highest, state = taken.best.highest, taken.state
     if state is not None:
         highest = max(highest, state.next_offset - 1)
     if highest >= end:
@@ -95,11 +78,12 @@ def _prove(number: int, highest: int, state: PartitionState | None, *, end: int,
             f"partition {number}: the log ends at offset {end}, the state knows offset {highest}: "
             "the broker forgot records that it had acknowledged. Restore the log, or fold anew "
             "(docs/engine.md)")
-    offset, _, changelog_known = metadata.partition(":")
+    offset, _, rest = metadata.partition(":")
+    changelog_known, _, generation = rest.partition(":")
     if offset.isdigit() and changelog_known.isdigit():
-        if changelog_end < int(changelog_known):
+        if taken.generation == int(generation or FIRST) and taken.end < int(changelog_known):
             raise StateRefused(
-                f"partition {number}: the changelog ends at offset {changelog_end}, the last commit"
+                f"partition {number}: the changelog ends at offset {taken.end}, the last commit"
                 f" knew {changelog_known}: the broker forgot state. Fold anew (docs/engine.md)")
         if state is None or state.next_offset < int(offset):
             raise StateRefused(

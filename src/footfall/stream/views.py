@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from footfall import telemetry
 from footfall.stream import publishing
+from footfall.stream.generations import FIRST
 from footfall.stream.trigger_sending import TriggerSending
 from footfall.stream.view_sending import Sending
 from footfall.tables.stored import PartitionState
@@ -41,7 +42,8 @@ LAST_WORDS_S = 2.0
 
 
 class Views:
-    """All partitions of one worker. `generation`: of the state that it folds."""
+    """All partitions of one worker. `generation`: of the state that it folds; each
+    rebuild counts one more."""
 
     def __init__(self, engine: Engine, store: Store, generation: int) -> None:
         self._engine = engine
@@ -60,7 +62,8 @@ class Views:
     def own(self, partition: Partition) -> None:
         """A partition was recovered: all that it holds is durable."""
         fold = partition.fold
-        sending = Sending(partition.number, self._generation, fold.store, fold.state(), _now(),
+        generation = self._generation + partition.generation - FIRST
+        sending = Sending(partition.number, generation, fold.store, fold.state(), _now(),
                           walk_from=0)
         self._sendings[partition.number] = partition, sending
         self._due.set()
@@ -176,7 +179,7 @@ class Views:
         reason = sending.walk_reason if sending.walk_from is not None else None
         batch = sending.take()
         if batch:
-            number, generation = sending.number, self._generation
+            number, generation = sending.number, sending.generation
             await self._store.put([(key, entry.encode(generation, number, record))
                                    for key, record in batch])
             telemetry.VIEW_WRITTEN.inc(len(batch))
@@ -193,9 +196,9 @@ class Views:
             if self._is_idle(partition, sending):
                 sending.at = now
             is_news = sending.at - sending.marked_at >= MARK_S * 1000 or (
-                sending.marked != entry.head(self._generation, sending.state.next_offset))
+                sending.marked != entry.head(sending.generation, sending.state.next_offset))
             if sending.marked is not None and sending.is_sent() and is_news:
-                said = entry.mark(self._generation, sending.state, sending.at,
+                said = entry.mark(sending.generation, sending.state, sending.at,
                                   publishing.lag(self._engine, partition))
                 due.append((sending, entry.encode_mark(said), sending.at))
         ours = [one for one in due if not one[0].is_ahead()]

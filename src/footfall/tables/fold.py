@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from footfall.errors import ConfigError, DecodeError, StateRefused
 from footfall.events.interaction import (
     CONFIG,
+    CUTOVER,
     DELIVERY,
     HANDOFF,
     IMPORT,
@@ -45,7 +46,8 @@ class Fold(FoldHandoffs):
                   fired_max: int = EVERY_TIMER) -> int:
         """Apply log records in order, up to the first that was appended later (ms) than given; how
         many were. Stops after the timers of `fired_max` customers: then `open` is true, no snapshot
-        may be taken, and the next call must begin with the same record.
+        may be taken, and the next call must begin with the same record. Stops behind a record
+        from which on the state is another one (`moving`).
         """
         self._fired_left = fired_max
         n = 0
@@ -53,12 +55,26 @@ class Fold(FoldHandoffs):
             if entry.timestamp > appended_until or not self._apply(entry):
                 break
             n += 1
+            if self.moving:
+                break
         return n
 
     def apply(self, entry: LogRecord) -> None:
         """Apply one log record and the timers it releases: one unit, no snapshot between them."""
         self._fired_left = EVERY_TIMER
         self._apply(entry)
+
+    def pass_time(self, now: int, before: LogRecord) -> None:
+        """Let the clock go on to `now` (ms) before the record that is to come next, as a `$tick`
+        would. Only for a fold under a configuration that the log was not made with: the log has
+        the ticks that its own deadlines asked for, and not those of others.
+        """
+        if now > self.clock:
+            self.clock = now
+        self._fired_left = EVERY_TIMER
+        stepped = self._stepped  # still those of one record: it lets them fire again
+        self._fire(before.offset, before.key)
+        self._stepped = stepped
 
     def _apply(self, entry: LogRecord) -> bool:
         offset = entry.offset
@@ -199,7 +215,12 @@ class Fold(FoldHandoffs):
                                        f"{error}. Run the newer Footfall that applied it") from None
         elif kind == HANDOFF:
             move = self._reserved.read_handoff(event, key)
-            if not self._receive(move, event["personal"], key, offset):
+            rows = event["personal"]
+            if self._inflight:
+                content = self._inflight.get((key, move.partition, move.offset, move.n))
+                if content is not None:
+                    rows = self._decode(content)["personal"]
+            if not self._receive(move, rows, key, offset):
                 return
         elif kind == DELIVERY:  # applied, and counted, as what customers do
             assert self._last is not None
@@ -214,6 +235,10 @@ class Fold(FoldHandoffs):
             asked = self._reserved.read_unmerge(event, key)
             if not self._unmerge(asked, event["personal"], key, offset):
                 return
+        elif kind == CUTOVER:
+            generation = self._reserved.read_cutover(event, key)
+            if generation > self._generation:
+                self.moving = generation
         else:
             raise DecodeError("reserved_unknown", f"type {kind[:20]!r} is not one of ours")
         self._processed[kind] = self._processed.get(kind, 0) + 1
@@ -261,7 +286,7 @@ class Fold(FoldHandoffs):
             read = last.offset, last.timestamp, log_checksum(last)
         return PartitionState(
             self.next_offset, self.clock, self.config.number, self.config.content, *read,
-            self._fingerprint)
+            self._fingerprint, moved_to=self.moving)
 
 
 def log_checksum(entry: LogRecord) -> int:

@@ -29,7 +29,7 @@ from footfall.tables.ruling import ruling_of
 from footfall.tables.schedules import NEVER, Due
 from footfall.tables.spec import AnyTable, Output
 from footfall.tables.step import Step
-from footfall.tables.stored import PartitionState
+from footfall.tables.stored import PartitionState, read_inflight
 
 
 class LogRecord(Protocol):
@@ -50,6 +50,7 @@ class FoldState:
 
     `best` is what was recovered; the fold takes its contents over.
     `decode` and `is_key` may replace the codec of the log (benchmarks read another schema).
+    `generation` is that of the changelog which holds this state.
     `passed` is told when a timer or a handoff is on its way (tests end the process there).
     """
 
@@ -67,6 +68,7 @@ class FoldState:
         decode: Callable[[bytes | None], Interaction] | None = None,
         is_key: Callable[[bytes | None], bool] = is_customer_key,
         hot_records_max: int = 100_000,
+        generation: int = 1,
         passed: Callable[[str], None] = lambda _point: None,
     ) -> None:
         state = state or PartitionState()
@@ -78,6 +80,8 @@ class FoldState:
         self.next_offset = state.next_offset
         self.config = config_of(self.tables, state.config_number, state.config_content)
         self.outputs: list[Output] = []
+        #: The generation in which this partition goes on: nothing more is applied here.
+        self.moving = 0
 
         self._codec = self.records.codec
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -95,6 +99,9 @@ class FoldState:
         self._last: LogRecord | None = None
         self._lay_out()
         self._ids = next((t for t in self.tables if t.ids is not None), None)
+        self._generation = generation
+        #: What handoffs hold that were sent under a state which has been made anew since.
+        self._inflight = dict(read_inflight(key, value) for key, value in best.inflight.items())
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: bytes | None = None
         #: Whether an import caused what is being done: it is told to nobody.

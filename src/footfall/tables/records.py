@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from footfall.errors import DecodeError
 from footfall.tables.record import CustomerRecord, RecordCodec, header
 from footfall.tables.spec import AnyTable
-from footfall.tables.stored import PARTITION_KEY
+from footfall.tables.stored import INFLIGHT_PREFIX, PARTITION_KEY
 
 
 class Records:
@@ -123,15 +123,16 @@ class Records:
 class Best:
     """What a changelog partition holds, as far as it has been taken in; begins with records that
     are the best already. `stale`: keys whose last record was not the best; `state`: the
-    `$partition` record. The rest is counted on the way, while a record is at hand: `highest` is the
-    highest watermark seen, `wakes` the next wake_at of each customer who waits, `marks` says how
-    many records have which.
+    `$partition` record; `inflight`: contents of handoffs on their way (`stored.inflight`). The rest
+    is counted on the way, while a record is at hand: `highest` is the highest watermark seen,
+    `wakes` the next wake_at of each customer who waits, `marks` says how many records have which.
     """
 
     def __init__(self, best: dict[bytes, bytes] | None = None) -> None:
         self.store: dict[bytes, bytes] = {}
         self.stale: set[bytes] = set()
         self.state: bytes | None = None
+        self.inflight: dict[bytes, bytes] = {}
         self.highest = -1
         self.wakes: dict[bytes, int] = {}
         self.marks: Counter[int] = Counter()
@@ -148,10 +149,15 @@ class Best:
             if value is None:
                 if known is not None:
                     self._remove(key, known)
+                else:
+                    self.inflight.pop(key, None)
                 continue
             if key == PARTITION_KEY:
                 if self.state is None or header(value)[0] >= header(self.state)[0]:
                     self.state = value
+                continue
+            if key.startswith(INFLIGHT_PREFIX):
+                self.inflight[key] = value
                 continue
             watermark, wake_at, marks = header(value)
             if watermark > self.highest:

@@ -23,6 +23,12 @@ HEADER = struct.Struct(">BqqQ")
 #: Format 1 had no marks.
 HEADER_1 = struct.Struct(">Bqq")
 PARTITION_KEY = b"$partition"
+#: Before the coordinates of a handoff whose contents lie in the changelog.
+INFLIGHT_PREFIX: Final = b"$inflight|"
+#: Of `PartitionState.moved_to`: nobody may start from this state unless he was sent there.
+SHADOW: Final = -1
+#: A handoff by its coordinates: receiver, partition and offset of the step that sent it, number.
+Coordinates = tuple[bytes, int, int, int]
 _PLAIN_BYTES_MAX: Final = 4_096
 
 
@@ -77,7 +83,8 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     `next_offset` is the first not yet read; `last_*` describe the last record read (-1: none).
     `key_fingerprint` tells the secret of the customer keys: under another one every customer would
     be a stranger (law 6). `positions`: of each other topic that is read beside the log, the first
-    offset not yet read.
+    offset not yet read. `moved_to`: the generation of the changelog in which this partition goes on
+    (0: this one; SHADOW: it is being made, and nobody's yet).
     """
 
     next_offset: int = 0
@@ -89,6 +96,7 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
     last_checksum: int = 0
     key_fingerprint: str = ""
     positions: dict[str, int] = {}
+    moved_to: int = 0
 
     def encode(self) -> bytes:
         """Changelog value: the watermark in the header is the last offset covered. The content of
@@ -97,6 +105,21 @@ class PartitionState(msgspec.Struct, array_like=True, frozen=True):
         body = msgspec.msgpack.encode(
             msgspec.structs.replace(self, config_content=packed(self.config_content)))
         return HEADER.pack(FORMAT, self.next_offset - 1, NEVER, 0) + body
+
+
+def inflight(place: Coordinates, content: bytes) -> tuple[bytes, bytes]:
+    """Key and value in the changelog of what a handoff holds that is on its way: `content` is the
+    record of the log as its sender would write it. Its null, later, says that it has come.
+    """
+    to, partition, offset, n = place
+    return (b"%b%d|%d|%d|%b" % (INFLIGHT_PREFIX, partition, offset, n, to),
+            HEADER.pack(FORMAT, offset, NEVER, 0) + content)
+
+
+def read_inflight(key: bytes, value: bytes) -> tuple[Coordinates, bytes]:
+    """Inverse of `inflight`."""
+    partition, offset, n, to = key[len(INFLIGHT_PREFIX):].split(b"|", 3)
+    return (to, int(partition), int(offset), int(n)), value[HEADER.size:]
 
 
 @lru_cache(maxsize=8)

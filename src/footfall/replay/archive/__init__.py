@@ -1,0 +1,3 @@
+"""The log in files: written as it grows, read again by people's tools and by replay.
+docs/archive.md.
+"""

@@ -1,0 +1,198 @@
+"""`footfall replay what-if`: what the past would tell under another configuration, or this code.
+
+Decides how it is asked for, what is read and how far, and what it is compared with: what was
+recorded where that is still there, else the same records folded under the recorded configuration.
+Must never write a record anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from footfall import options
+from footfall.admin.config import values
+from footfall.admin.config_log import ConfigLog
+from footfall.admin.scan import Scanner, Span
+from footfall.errors import FootfallError, SettingsError
+from footfall.events.codec import Codecs
+from footfall.events.customer_key import CustomerKeys
+from footfall.events.registry import codecs_for
+from footfall.events.reserved import Reserved
+from footfall.events.topics import INTERACTIONS
+from footfall.replay import job, selection
+from footfall.replay.job import Job, Rate
+from footfall.replay.source import KafkaSource
+from footfall.replay.what_if import text
+from footfall.replay.what_if.asked import Stays, content_asked
+from footfall.replay.what_if.comparing import Comparison, Scope
+from footfall.replay.what_if.passing import Machine, Question
+from footfall.replay.what_if.recorded import (
+    Beginning,
+    beginning,
+    ends_of,
+    reaches_back,
+    recorded,
+    worked_on,
+)
+from footfall.replay.what_if.report import Circumstances, document
+from footfall.settings import Settings
+from footfall.tables.config import content_hash
+
+RECORDED, FOLD = "recorded", "fold"
+#: Two folds on one core, for a plan; docs/what-if.md has what was measured.
+RECORDS_A_SECOND = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for on the command line. `names`: which triggers, None for all; `against`:
+    None for what is best.
+    """
+
+    files: tuple[Path, ...] = ()
+    stays: Stays = Stays.NOTHING
+    names: Callable[[str], bool] | None = None
+    from_start: bool = False
+    against: str | None = None
+    show: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What has to be read, and what it is compared with."""
+
+    begin: Beginning
+    ends: dict[int, int]
+    left_out: int
+    against: str
+    content: bytes | None
+
+
+against_option = click.option(
+    "--against", type=click.Choice((RECORDED, FOLD)),
+    help="Compare with the triggers recorded, or with the same records folded under the recorded "
+         "configuration. Default: what was recorded, where it is all there.")
+from_start_option = click.option(
+    "--from-start", is_flag=True,
+    help="The configuration holds from the start of the log, so that what it counts anew has been "
+         "counted; compared is the same window.")
+show_option = click.option("--show", default=10, type=click.IntRange(min=0), metavar="N",
+                           help="Customers and triggers listed; --json lists all.")
+
+
+@click.command("what-if")
+@click.argument("files", nargs=-1, metavar="[FILE]...",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--keep", is_flag=True,
+              help="What the files do not name, definitions too, stays as it is in force.")
+@click.option("--rule", "rules", multiple=True, metavar="NAME",
+              help="Only triggers of this name. May be given several times.")
+@from_start_option
+@against_option
+@show_option
+@selection.options
+@job.options
+@options.data_dir
+@click.pass_context
+def what_if(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, rules: tuple[str, ...],
+            from_start: bool, against: str | None, show: int, selected: selection.Given,
+            plan_only: bool, yes: bool, as_json: bool, rate_per_s: float | None,
+            data_dir: Path | None) -> None:
+    """Say what the past would have told under another configuration. Sends and writes nothing.
+
+    FILE are the whole configuration, as `footfall config apply` takes them, in force from --since
+    on; with --keep what they do not name stays. Without FILE: what this code tells under the
+    recorded configuration. --source, --type, --event, --where, --customer and offsets choose
+    customers: those of whom an interaction fits.
+
+    \b
+    Examples:
+      footfall replay what-if footfall-config.toml rules/*.yaml --since 7d
+      footfall replay what-if rules/cart.yaml --keep --since 7d --rule big_cart_left
+      footfall replay what-if --since 1d
+    """
+    wanted = Wanted(files, Stays.NAMES if keep else Stays.NOTHING,
+                    (lambda name: name in rules) if rules else None, from_start, against, show)
+    run = Job("what-if", yes=yes, as_json=as_json, plan_only=plan_only)
+    answer(options.resolved(ctx, data_dir), wanted, selected, run, Rate(rate_per_s))
+
+
+def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: Job, rate: Rate
+           ) -> None:
+    """Plan, read, compare, report."""
+    if wanted.against == FOLD and not wanted.files:
+        raise click.UsageError("--against fold compares configurations: give a FILE")
+    bootstrap = options.bootstrap_of(settings)
+    machine, config_log = _machine(settings, bootstrap)
+    chosen = selected.selection(settings)
+    with Scanner(bootstrap) as scanner:
+        spans = scanner.spans(INTERACTIONS)
+        read = _read(wanted, selected.since, spans, scanner, config_log)
+        total = sum(end - read.begin.starts[p].next_offset for p, end in read.ends.items())
+        if not run.agreed({
+                "configuration": _label(read.content) or "as recorded, this code",
+                "against": read.against, "records": total,
+                "customers_chosen_by": selected.shown(),
+                "seconds": round(total / RECORDS_A_SECOND), "writes": "nothing"}):
+            return
+        question = Question(selected.since, selected.until, read.content, wanted.from_start)
+        told = (recorded(scanner, machine.codecs, selected.since)
+                if read.against == RECORDED else None)
+        comparison = Comparison(machine, question, Scope(wanted.names, chosen), told)
+    with KafkaSource(bootstrap) as source, run.progress("log", total) as advance:
+        def passed(records: int) -> None:
+            rate.spend(records)
+            advance(records)
+
+        outcome = comparison.run(source, (read.begin.starts, read.ends), passed,
+                                 lambda: ends_of(bootstrap))
+    found = document(outcome, Circumstances(
+        selected.since, selected.until, read.against, _label(read.content), read.left_out,
+        read.begin.lost, read.begin.unknown))
+    if not run.as_json:
+        text.show(Console(highlight=False, soft_wrap=True), found, wanted.show)
+        found = {"records": outcome.seen.records}
+    run.report(found)
+
+
+def _read(wanted: Wanted, since: int, spans: dict[int, Span], scanner: Scanner,
+          config_log: ConfigLog) -> Read:
+    content = None
+    if wanted.files:
+        in_force = ({} if wanted.stays is Stays.NOTHING
+                    else values(config_log.read().highest))
+        content = content_asked(wanted.files, in_force, wanted.stays)
+    begin = beginning(config_log, spans)
+    is_there = reaches_back(scanner, since)
+    against = wanted.against or (
+        RECORDED if content is None or (is_there and not begin.lost) else FOLD)
+    if against == RECORDED and not is_there:
+        raise FootfallError(
+            "the triggers recorded do not reach back to the start of the window (retention of "
+            "footfall.triggers): give a later --since, or FILE with --against fold")
+    ends = {p: span.end for p, span in spans.items()}
+    if against == RECORDED:
+        ends = worked_on(config_log.bootstrap, spans)
+    left_out = sum(spans[p].end - end for p, end in ends.items())
+    return Read(begin, ends, left_out, against, content)
+
+
+def _machine(settings: Settings, bootstrap: str) -> tuple[Machine, ConfigLog]:
+    for name, value in (("customer_key_secret", settings.customer_key_secret),
+                        ("system_secret", settings.system_secret)):
+        if not value:
+            raise SettingsError(f"{name} is not set: give FOOTFALL_{name.upper()} the value that "
+                                "the workers have")
+    codecs: Codecs = codecs_for(settings.schema_registry_url)
+    reserved = Reserved((settings.system_secret or "").encode())
+    keys = CustomerKeys((settings.customer_key_secret or "").encode())
+    return Machine(codecs, keys, reserved), ConfigLog(bootstrap, reserved, codecs)
+
+
+def _label(content: bytes | None) -> str | None:
+    return None if content is None else f"what-if:{content_hash(content)}"
