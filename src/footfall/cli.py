@@ -36,6 +36,7 @@ COMMANDS = {
     "rules": "footfall.rules.command:rules",
     "routes": "footfall.delivery.routes_command:routes",
     "segments": "footfall.query.segments_command:segments",
+    "replay": "footfall.replay.command:replay",
     "import": "footfall.replay.imports.command:import_",
     "archive": "footfall.replay.archive.command:archive",
     "topics": "footfall.admin.topics_command:topics",
