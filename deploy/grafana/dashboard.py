@@ -102,6 +102,8 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               rate("footfall_duplicates_total", "kind")),
         Panel("Triggers", "Triggers emitted", PER_SECOND,
               rate("footfall_triggers_total", "name")),
+        Panel("Muted by imports", "Triggers that only imported history caused: put down as told, "
+              "and told to nobody", PER_SECOND, moving("footfall_muted_triggers_total", "name")),
         Panel("Lag", "Log records not yet applied: of workers the interactions, of delivery the "
               "deliveries. It should come back to 0", NUMBER,
               (Query("sum by (job, partition) (footfall_lag_records)", "{{job}} {{partition}}"),)),

@@ -51,6 +51,8 @@ SUBSCRIPTION_ENDS = Counter("footfall_subscription_ends", "Streams of triggers t
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])
 DUPLICATES = Counter("footfall_duplicates", "Log records recognised as repeats", ["kind"])
 TRIGGERS = Counter("footfall_triggers", "Triggers emitted", ["name"])
+MUTED = Counter("footfall_muted_triggers", "Triggers that only an import caused: put down as told, "
+                "and told to nobody", ["name"])
 CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exact as a float",
                      ["trigger", "currency"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",

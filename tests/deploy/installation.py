@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -28,7 +29,13 @@ from footfall.admin.cluster import admin_client
 from footfall.cli import footfall
 from footfall.errors import DecodeError
 from footfall.events import topics
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.events.codec import Codecs
+from footfall.events.customer_key import CustomerKeys
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ROW_BYTES, ImportPayload
+from footfall.stream.partition import partition_of
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
 from tests.delivery.endpoint import Endpoint
@@ -204,6 +211,20 @@ class Installation:
         producer = Producer({"bootstrap.servers": self._bootstrap})
         producer.produce(topics.TRIGGERS, b"no trigger")
         producer.flush()
+
+    def put_imports(self, items: Sequence[Item]) -> None:
+        """Interactions of the past, as an importer writes them."""
+        producer = Producer({"bootstrap.servers": self._bootstrap})
+        codec, reserved = Codecs().interaction, Reserved(SYSTEM_SECRET.encode())
+        keys, now = CustomerKeys(CUSTOMER_KEY_SECRET.encode()), time.time_ns() // 1_000_000
+        for n, item in enumerate(items):
+            admitted = admit(json.dumps(item).encode(), n, Arrival("history", now, "import"), keys)
+            assert isinstance(admitted, Admitted), admitted
+            row = hashlib.blake2b(item["messageId"].encode(), digest_size=ROW_BYTES).digest()
+            record = reserved.imported(admitted.key, admitted.event, ImportPayload("a", row), now)
+            producer.produce(topics.INTERACTIONS, codec.encode(record), admitted.key,
+                             partition_of(admitted.key, PARTITIONS))
+        assert 0 == producer.flush(10)
 
     def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY) -> int:
         """The status of one HTTP call; 0 when nobody answers."""

@@ -156,6 +156,10 @@ def _delivery_was_away_for_too_long(footfall: Installation, number: str) -> None
     footfall.start_delivery()
 
 
+def _a_history_is_imported(footfall: Installation, number: str) -> None:
+    footfall.put_imports([_added(u, age_s=400 * DAY_S) for u in users("history", number, 50)])
+
+
 def _a_worker_joins(footfall: Installation, _number: str) -> None:
     footfall.second_worker()
 
@@ -193,6 +197,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a trigger comes again": _a_trigger_comes_again,
     "triggers are sent again": _triggers_are_sent_again,
     "delivery was away for too long": _delivery_was_away_for_too_long,
+    "a history is imported": _a_history_is_imported,
     "newcomers rush in": _newcomers_rush_in,
     "a worker joins": _a_worker_joins,
     "a worker is killed": _a_worker_is_killed,
@@ -213,6 +218,8 @@ CASES = (
     Case("Rejected", "items have no name", {"stage": "collector", "reason": "field_missing"}),
     Case("Refused requests", "a key is wrong"),
     Case("Duplicates", "an app sends twice", {"kind": "message_id"}, by=10),
+    Case("Processed", "a history is imported", {"type": "$import"}, by=1),
+    Case("Muted by imports", "a history is imported", {"name": "cart_abandoned"}, by=1),
     Case("Triggers", "carts are left", {"name": "cart_abandoned"}, by=1),
     Case("Carts", "carts are left", {"name": "cart_abandoned"}, by=25),
     Case("Money in carts", "carts are left", {"trigger": "cart_abandoned", "currency": "EUR"},
@@ -262,7 +269,7 @@ CASES = (
     Case("Recovered", "a worker is killed", by=1000, worker=0),
 )
 #: Panels that must not move while people only look around: a change is its scenario's.
-UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Carts", "Money in carts", "Orders",
-           "Risk", "Up", "Rebalances", "Recovered", "Streams", "Streams that ended",
-           "Kept from streams", "Failed attempts", "Dead", "Destination", "Repeated triggers",
-           "Missed triggers", "Resent")
+UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Muted by imports", "Carts",
+           "Money in carts", "Orders", "Risk", "Up", "Rebalances", "Recovered", "Streams",
+           "Streams that ended", "Kept from streams", "Failed attempts", "Dead", "Destination",
+           "Repeated triggers", "Missed triggers", "Resent")
