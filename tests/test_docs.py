@@ -103,8 +103,9 @@ def test_every_command_and_option_is_documented() -> None:
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_every_command_that_is_shown_exists(file: Path) -> None:
     """With the options it is shown with. `customer user_id:u1` is no command of a group."""
-    for found in re.finditer(r"(?<![\w./-])(?<!from )footfall ((?:[a-z]+(?![\w:]) ?)+)([^\n#]*)",
-                             code_of(file.read_text())):
+    for found in re.finditer(
+            r"(?<![\w./-])(?<!from )footfall ((?:[a-z]+(?:-[a-z]+)*(?![\w:-]) ?)+)([^\n#]*)",
+            code_of(file.read_text())):
         words = found[1].split()
         path = f"footfall {words[0]}"
         assert path in COMMANDS, found[0]
