@@ -29,7 +29,7 @@ RULES: dict[str, dict[str, Any]] = {r["alert"]: r for group in GROUPS for r in g
 OTHERS = {"up", "process_start_time_seconds"}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def promtool() -> None:
     """Promtool, or no test: building it needs Go."""
     try:
@@ -38,6 +38,7 @@ def promtool() -> None:
         pytest.skip(f"no promtool: {error}")
 
 
+@pytest.mark.usefixtures("promtool")
 def test_the_rules_and_who_loads_them_are_valid() -> None:
     """By Prometheus' own judgement, its lint included."""
     rules = real.check("check", "rules", "--lint=all", "--lint-fatal", str(FILE))
@@ -48,6 +49,7 @@ def test_the_rules_and_who_loads_them_are_valid() -> None:
     assert "1 rule files found" in config.stdout
 
 
+@pytest.mark.usefixtures("promtool")
 def test_each_alert_fires_when_it_should_and_not_otherwise(tmp_path: Path) -> None:
     """With its labels and what whoever is called reads, by promtool."""
     found = _judged([_test(case, samples, samples is case.fires)
@@ -59,6 +61,7 @@ def test_each_alert_fires_when_it_should_and_not_otherwise(tmp_path: Path) -> No
     assert 0 == found.returncode, found.stdout + found.stderr
 
 
+@pytest.mark.usefixtures("promtool")
 @pytest.mark.parametrize("case", [CASES[0], alert_cases.CASES[-1]], ids=lambda c: c.alert)
 def test_an_alert_that_is_silent_would_be_noticed(case: Case, tmp_path: Path) -> None:
     """The counterexample: expected of series that leave it quiet."""
