@@ -59,6 +59,10 @@ class Prometheus:
         return {t["labels"]["instance"] for t in self._get("targets")["activeTargets"]
                 if t["health"] == "up"}
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule with its health: `ok`, `err` with what is wrong, `unknown` until judged."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
     def _get(self, path: str, **parameters: str) -> Any:
         asked = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(asked, timeout=10) as answer:
