@@ -30,7 +30,8 @@ from footfall.tables.config import ClockConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/footfall"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")),
+         *sorted((ROOT / "docs/operate").glob("*.md"))]
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
 TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
@@ -361,3 +362,4 @@ def test_relative_links_lead_somewhere(file: Path) -> None:
 def test_readme_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text()
     assert [] == [f.name for f in (ROOT / "docs").glob("*.md") if f"(docs/{f.name})" not in text]
+    assert "(docs/operate/README.md)" in text
