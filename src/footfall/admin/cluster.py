@@ -10,13 +10,15 @@ import socket
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from footfall.kafka.confluent import confluent
+
 CONNECT_S_MAX = 0.5
 ANSWER_S_MAX = 2.0
 
 
 def admin_client(bootstrap: str) -> AdminClient:
     """An administrator's client that does not write on the screen."""
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0,
+    return AdminClient({**confluent(bootstrap), "log_level": 0,
                         "error_cb": lambda _error: None})
 
 

@@ -31,6 +31,7 @@ from footfall.admin.doctor import Finding
 from footfall.admin.doctor_machine import without_password
 from footfall.events import topics
 from footfall.events.registry import REGISTRY_SUBJECTS
+from footfall.kafka.aio import aio
 from footfall.settings import Settings
 from footfall.view.workers import addresses, get
 
@@ -151,7 +152,7 @@ def group(admin: AdminClient, bootstrap: str, group_id: str, topic: str
 
 async def _committed(bootstrap: str, group_id: str, topic: str) -> dict[int, int]:
     # Not by confluent_kafka: it reads the metadata of a commit past its end.
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**aio(bootstrap))
     await admin.start()
     try:
         found = await admin.list_consumer_group_offsets(group_id)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
 
 ANSWER_S_MAX = 10.0
 SILENCE_S_MAX = 30.0
@@ -47,7 +48,7 @@ class Scanner:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap, "group.id": "footfall-admin", "log_level": 0,
+            **confluent(bootstrap), "group.id": "footfall-admin", "log_level": 0,
             "error_cb": lambda _error: None, "enable.auto.commit": False,
             "auto.offset.reset": "earliest", "enable.partition.eof": True,
             # What a worker reads, aborted records included, and fast (prototype.md, 3).

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
 from footfall.query.rendering import Source
 
 ANSWER_S_MAX = 10.0
@@ -32,7 +33,7 @@ class Tail:
         self._warn = warn
         self._said = ""
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap, "group.id": "footfall-tail", "log_level": 0,
+            **confluent(bootstrap), "group.id": "footfall-tail", "log_level": 0,
             "enable.auto.commit": False, "auto.offset.reset": "earliest",
             "isolation.level": "read_uncommitted", "fetch.wait.max.ms": 100,
             "error_cb": self._tell,

@@ -25,6 +25,7 @@ from footfall.delivery.message import Attempt, Message, Outcome, Person, Resourc
 from footfall.delivery.rendering import Body
 from footfall.delivery.routes_row import KafkaDestination
 from footfall.errors import ConfigError
+from footfall.kafka.confluent import confluent
 
 TRIGGER_ID_HEADER = "footfall-trigger-id"
 TRIGGER_HEADER = "footfall-trigger"
@@ -83,7 +84,7 @@ class KafkaChannel:
         self._timeout_s = destination.timeout_s
         self._body = body
         self._settings = {
-            "bootstrap.servers": bootstrap,
+            **confluent(bootstrap),
             "client.id": "footfall-delivery",
             "acks": "all",
             "enable.idempotence": True,

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
 from footfall.replay.imports.admitting import Ready
 
 CHUNKS_MAX: Final = 6
@@ -60,7 +61,7 @@ class Sender:
         #: Records that are in the log.
         self.appended = 0
         self._producer = Producer({
-            "bootstrap.servers": bootstrap, "client.id": "footfall-import", "acks": "all",
+            **confluent(bootstrap), "client.id": "footfall-import", "acks": "all",
             "enable.idempotence": True, "log_level": 0, "error_cb": lambda _error: None,
             "partitioner": "murmur2_random",  # the default, CRC32, is not that of Java
             "linger.ms": LINGER_MS, "batch.size": BATCH_BYTES_MAX, "compression.type": "lz4",
