@@ -40,6 +40,7 @@ COMMANDS = {
     "replay": "footfall.replay.command:replay",
     "import": "footfall.replay.imports.command:import_",
     "topics": "footfall.admin.topics_command:topics",
+    "acls": "footfall.admin.acls_command:acls",
     "schemas": "footfall.admin.command:schemas",
     "archive": "footfall.replay.archive.command:archive",
     "doctor": "footfall.admin.doctor_command:doctor",
