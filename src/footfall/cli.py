@@ -31,7 +31,6 @@ COMMANDS = {
     "why": "footfall.query.why_command:why",
     "why-not": "footfall.query.why_command:why_not",
     "deliveries": "footfall.delivery.deliveries_command:deliveries",
-    "replay": "footfall.replay.command:replay",
     "view": "footfall.query.view_command:view",
     "config": "footfall.admin.command:config",
     "rules": "footfall.rules.command:rules",
@@ -39,10 +38,10 @@ COMMANDS = {
     "segments": "footfall.query.segments_command:segments",
     "replay": "footfall.replay.command:replay",
     "import": "footfall.replay.imports.command:import_",
+    "archive": "footfall.replay.archive.command:archive",
     "topics": "footfall.admin.topics_command:topics",
     "acls": "footfall.admin.acls_command:acls",
     "schemas": "footfall.admin.command:schemas",
-    "archive": "footfall.replay.archive.command:archive",
     "doctor": "footfall.admin.doctor_command:doctor",
 }
 

@@ -19,7 +19,6 @@ CONFIG = "$config"
 UNMERGE = "$unmerge"
 #: From here on a partition's state is another one: that of a changelog made anew.
 CUTOVER = "$cutover"
-#: What became of a delivery: the one reserved record that is stepped like an interaction.
 #: What became of a delivery; like an import it is stepped like an interaction.
 DELIVERY = "$delivery"
 #: An interaction of the past, from a file: stepped as the interaction it is, and told to nobody.

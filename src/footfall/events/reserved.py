@@ -22,8 +22,6 @@ from footfall.events.interaction import (
     CUTOVER,
     DELIVERY,
     HANDOFF,
-    DELIVERY,
-    HANDOFF,
     IMPORT,
     TICK,
     UNMERGE,
@@ -32,8 +30,6 @@ from footfall.events.interaction import (
 from footfall.events.reserved_row import (
     ConfigPayload,
     Cutover,
-    DeliveryPayload,
-    Handoff,
     DeliveryPayload,
     Handoff,
     ImportPayload,
