@@ -52,44 +52,66 @@ def _group(name: str, operation: Operation) -> tuple[Right, ...]:
     return (Right(operation, "GROUP", name),)
 
 
-_NAMES: Final = tuple(topic.name for topic in topics.ALL)
+def _names(*groups: str) -> tuple[Right, ...]:
+    """For a consumer that joins no group but has to name one: librdkafka looks for its coordinator
+    all the same, and fails where it may not.
+    """
+    return tuple(Right("DESCRIBE", "GROUP", name) for name in groups)
+
+
+_TOPICS: Final = tuple(topic.name for topic in topics.ALL)
+_READ: Final = (topics.INTERACTIONS, topics.TRIGGERS, topics.REJECTED, topics.DELIVERIES)
 #: What generations of the customers' changelog are called, the first one aside.
 _LATER: Final = f"{topics.CHANGELOG}-"
+_SCAN, _SOURCE, _ROWS = "footfall-admin", "footfall-replay", "footfall-recovery"
 
 PARTS: Final = {
     "collector": Part("`footfall collector`", (
         *_on(topics.INTERACTIONS, "WRITE"), *_on(topics.REJECTED, "WRITE"),
-        *_on(topics.TRIGGERS, "READ"))),
+        # For who subscribes to triggers.
+        *_on(topics.TRIGGERS, "READ"), *_names("footfall-subscriptions"))),
     "worker": Part("`footfall worker`", (
         *_on(topics.INTERACTIONS, "READ", "WRITE"), *_on(topics.TRIGGERS, "WRITE"),
         *_on(topics.REJECTED, "WRITE"),
         *_on(topics.CHANGELOG, "READ", "WRITE", prefix=True),
-        *_group(topics.APP_ID, "READ"))),
+        *_group(topics.APP_ID, "READ"), *_names(_ROWS))),
     "delivery": Part("`footfall delivery`; WRITE on topics that routes name comes to it", (
-        *_on(topics.TRIGGERS, "READ"), *_on(topics.DELIVERIES, "READ", "WRITE"),
+        *_on(topics.DELIVERIES, "READ", "WRITE"),
+        # It also tells: of a destination that is disabled.
+        *_on(topics.TRIGGERS, "READ", "WRITE"),
+        # What was sent is known to its customer: `$delivery`.
+        *_on(topics.INTERACTIONS, "WRITE"),
         *_on(topics.REJECTED, "WRITE"),
         *_on(topics.DELIVERY_CHANGELOG, "READ", "WRITE"),
-        *_group(topics.DELIVERY_APP_ID, "READ"))),
+        *_group(topics.DELIVERY_APP_ID, "READ"), *_names(_ROWS))),
     "reader": Part("`footfall tail`, `customer`, `why`, `segments`, `plan`, `view`, `deliveries`", (
-        *(right for name in _NAMES for right in _on(name, "READ", "DESCRIBE_CONFIGS")),
-        *_on(_LATER, "READ", prefix=True))),
+        *(right for name in _READ for right in _on(name, "READ", "DESCRIBE_CONFIGS")),
+        *_on(topics.CHANGELOG, "READ", prefix=True), *_on(topics.CHANGELOG, "DESCRIBE_CONFIGS"),
+        *_names(_SCAN, _ROWS, "footfall-tail"))),
     "admin": Part("`footfall topics`, `config`, `customer unmerge`, `doctor`", (
-        *(right for name in _NAMES for right in _on(
+        *(right for name in _TOPICS for right in _on(
             name, "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),
         *_on(topics.INTERACTIONS, "READ", "WRITE"),
         *_on(topics.CHANGELOG, "READ", prefix=True),
-        *_group(topics.APP_ID, "DESCRIBE"), *_group(topics.DELIVERY_APP_ID, "DESCRIBE"))),
+        *_names(_SCAN, topics.APP_ID, topics.DELIVERY_APP_ID))),
     "redrive": Part("`footfall deliveries redrive`, `recover`, `enable`, `disable`", (
-        *_on(topics.DELIVERIES, "READ", "WRITE"),)),
-    "archive": Part("`footfall archive`", _on(topics.INTERACTIONS, "READ")),
+        *_on(topics.DELIVERIES, "READ", "WRITE"), *_names(_SCAN))),
+    "archive": Part("`footfall archive`", (
+        *_on(topics.INTERACTIONS, "READ"), *_names(_SCAN, _SOURCE))),
     "import": Part("`footfall import`", _on(topics.INTERACTIONS, "WRITE")),
     "what-if": Part("`footfall replay what-if`", (
-        *_on(topics.INTERACTIONS, "READ"), *_on(topics.CHANGELOG, "READ", prefix=True),
-        *_group(topics.APP_ID, "DESCRIBE"))),
-    "rebuild": Part("`footfall replay rebuild`, `status`, `cutover`, `abort`, `clean`", (
+        *_on(topics.INTERACTIONS, "READ"), *_on(topics.TRIGGERS, "READ"),
+        *_on(topics.CHANGELOG, "READ", prefix=True),
+        *_names(_SCAN, _SOURCE, topics.APP_ID))),
+    "rebuild": Part("`footfall replay rebuild`, `status`, `cutover`, `commit`, `abandon`", (
         *_on(topics.INTERACTIONS, "READ", "WRITE"),
-        *_on(topics.CHANGELOG, "READ", "DESCRIBE_CONFIGS", prefix=True),
-        *_on(_LATER, "WRITE", "CREATE", "DELETE", prefix=True))),
+        *_on(topics.CHANGELOG, "READ", "CREATE", "DELETE", "DESCRIBE_CONFIGS", prefix=True),
+        # Not the first one: that is the live state, which workers write.
+        *_on(_LATER, "WRITE", prefix=True),
+        # Before it makes the first one anew it looks whether the topics are as they must be.
+        *(right for name in _TOPICS if name != topics.CHANGELOG
+          for right in _on(name, "DESCRIBE_CONFIGS", "DESCRIBE")),
+        *_names(_SCAN, _SOURCE, _ROWS))),
 }
 
 

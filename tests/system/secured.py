@@ -142,7 +142,7 @@ class Secured:
         }, plain)
         self.port = secure
         self.bootstrap = f"localhost:{secure}"
-        self.admin = AdminClient({"bootstrap.servers": self.node.bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": self.node.bootstrap, "log_level": 0})
         self._read = 0
 
     def user(self, name: str) -> None:
