@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from footfall.admin.history import Entry
 from footfall.errors import SettingsError
 from footfall.replay.archive.catalog import Catalog
 from footfall.replay.archive.manifest import (
@@ -29,7 +31,7 @@ from footfall.replay.archive.reading import ArchiveSource
 from footfall.replay.archive.target import Folder, Remote, Target, target_of
 from footfall.replay.archive.verify import verify
 from footfall.replay.archive.writer import Limits
-from tests.replay.kept import LOG, Kept, archived, drained, limits, log
+from tests.replay.kept import LOG, START_MS, Kept, archived, drained, limits, log
 
 FORMATS: list[Format] = ["parquet", "avro"]
 
@@ -54,6 +56,15 @@ def test_every_record_comes_back_as_it_was(target: Target, kind: Format) -> None
     assert {0: kept.entries[0], 1: kept.entries[1]} == drained(source)
     assert {n: s for n, s in kept.spans().items() if s.end} == source.spans()
     assert [] == verify(catalog).damages
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_large_records_come_back(target: Target, kind: Format) -> None:
+    """Each larger than a block of Avro."""
+    dice = random.Random(1)
+    kept = Kept({0: [Entry(n, START_MS, b"k", dice.randbytes(40_000)) for n in range(20)]})
+
+    assert kept.entries == drained(ArchiveSource(archived(target, kept, limits(kind))))
 
 
 def test_records_of_a_day_are_in_its_folder(target: Target) -> None:

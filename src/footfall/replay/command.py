@@ -17,6 +17,7 @@ JOBS: dict[str, str] = {
     "commit": "footfall.replay.rebuild.command:commit",
     "abandon": "footfall.replay.rebuild.command:abandon",
     "what-if": "footfall.replay.what_if.command:what_if",
+    "resend": "footfall.replay.resend.command:resend",
 }
 
 

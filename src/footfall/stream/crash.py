@@ -30,7 +30,8 @@ AuthorizationError = (ClusterAuthorizationFailedError, GroupAuthorizationFailedE
                       TopicAuthorizationFailedError)
 
 POINTS = ("after_outputs", "half_changelog", "after_changelog", "before_commit", "in_recovery",
-          "in_timer", "in_handoff", "before_send", "after_send", "before_move", "after_move")
+          "in_timer", "in_handoff", "before_send", "after_send", "before_move", "after_move",
+          "after_cutover", "half_shadow")
 
 
 def die(error: BaseException) -> NoReturn:

@@ -52,7 +52,8 @@ def read(source: IO[bytes], name: str) -> Iterator[list[Entry]]:
     try:
         for block in fastavro.block_reader(source, return_record_name=False):
             rows = list(block)
-            yield entries_of([[_plain(row[column]) for row in rows] for column in EXACT])
+            if rows:  # a block may be empty
+                yield entries_of([[_plain(row[column]) for row in rows] for column in EXACT])
     except Exception as error:  # fastavro raises a dozen kinds on bad bytes
         raise ArchiveError(f"{name} cannot be read ({type(error).__name__}): "
                            "`footfall archive verify` says what is wrong") from None

@@ -32,7 +32,6 @@ class Circumstances:
     left_out: int
     lost: Mapping[int, int]
     unknown: tuple[int, ...] = ()
-    identity: str = "recorded"
 
 
 def document(outcome: Outcome, of: Circumstances, differences_max: int | None = None) -> Document:
@@ -46,7 +45,9 @@ def document(outcome: Outcome, of: Circumstances, differences_max: int | None = 
         "against": of.against,
         "configuration": of.asked,
         "recorded_configurations": sorted(seen.versions),
-        "handoffs": of.identity,
+        "handoffs": "delivered" if seen.delivered else "recorded",
+        "handoffs_with_recorded_rows": seen.handoffs_recorded,
+        "unmerges_left_out": seen.unmerges_left_out,
         "records": seen.records,
         "records_not_committed": of.left_out,
         "customers_seen": seen.customers,
