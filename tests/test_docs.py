@@ -238,7 +238,8 @@ def test_topics_are_documented() -> None:
 def test_types_of_log_records_are_documented() -> None:
     """Reserved ones too, and no other."""
     documented = [n for r in rows(page("log.md")) for n in names(r[0])]
-    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, DELIVERY, IMPORT} == set(documented)
+    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, CUTOVER, DELIVERY, IMPORT} == set(
+        documented)
 
 
 def test_tables_and_triggers_are_documented() -> None:
