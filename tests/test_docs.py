@@ -23,7 +23,16 @@ from footfall import tables, telemetry
 from footfall.cli import footfall
 from footfall.events import topics
 from footfall.events.admit import CALLS
-from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, IMPORT, TICK, UNMERGE, VIOLATION
+from footfall.events.interaction import (
+    CONFIG,
+    CUTOVER,
+    DELIVERY,
+    HANDOFF,
+    IMPORT,
+    TICK,
+    UNMERGE,
+    VIOLATION,
+)
 from footfall.events.reasons import COLLECTOR, WORKER
 from footfall.settings import PREFIX, Settings
 from footfall.tables.config import ClockConfig
