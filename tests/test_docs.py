@@ -30,7 +30,8 @@ from footfall.tables.config import ClockConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/footfall"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")),
+         *sorted((ROOT / "docs/operate").glob("*.md"))]
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
 TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
@@ -103,8 +104,9 @@ def test_every_command_and_option_is_documented() -> None:
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_every_command_that_is_shown_exists(file: Path) -> None:
     """With the options it is shown with. `customer user_id:u1` is no command of a group."""
-    for found in re.finditer(r"(?<![\w./-])(?<!from )footfall ((?:[a-z]+(?![\w:]) ?)+)([^\n#]*)",
-                             code_of(file.read_text())):
+    for found in re.finditer(
+            r"(?<![\w./-])(?<!from )footfall ((?:[a-z]+(?:-[a-z]+)*(?![\w:-]) ?)+)([^\n#]*)",
+            code_of(file.read_text())):
         words = found[1].split()
         path = f"footfall {words[0]}"
         assert path in COMMANDS, found[0]
@@ -360,3 +362,4 @@ def test_relative_links_lead_somewhere(file: Path) -> None:
 def test_readme_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text()
     assert [] == [f.name for f in (ROOT / "docs").glob("*.md") if f"(docs/{f.name})" not in text]
+    assert "(docs/operate/README.md)" in text

@@ -18,7 +18,8 @@ from footfall.events.interaction import IMPORT
 from footfall.replay.selected import Selection
 from footfall.replay.source import Source
 from footfall.replay.what_if.ledger import ASKED, RECORDED, Difference, Ledger, Told
-from footfall.replay.what_if.passing import Listening, Machine, Passing, Question, Seen
+from footfall.replay.what_if.machine import Machine
+from footfall.replay.what_if.passing import Listening, Passing, Question, Seen
 from footfall.tables import links
 from footfall.tables.fold import Fold
 from footfall.tables.links_row import LinksTold
@@ -82,7 +83,7 @@ class Comparison:
         passing = Passing(source, span, self._machine, self._question, listening)
         seen = passing.run()
         grown = {p for p, end in ends().items() if end > span[1].get(p, end)} if ends else set()
-        is_meant = self._is_chosen(passing.row_folds())
+        is_meant = self._is_chosen(passing.folds())
 
         def is_chosen(key: bytes) -> bool:
             return key not in seen.strangers and is_meant(key)
