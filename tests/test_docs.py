@@ -23,7 +23,16 @@ from footfall import tables, telemetry
 from footfall.cli import footfall
 from footfall.events import topics
 from footfall.events.admit import CALLS
-from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, IMPORT, TICK, UNMERGE, VIOLATION
+from footfall.events.interaction import (
+    CONFIG,
+    CUTOVER,
+    DELIVERY,
+    HANDOFF,
+    IMPORT,
+    TICK,
+    UNMERGE,
+    VIOLATION,
+)
 from footfall.events.reasons import COLLECTOR, WORKER
 from footfall.settings import PREFIX, Settings
 from footfall.tables.config import ClockConfig
@@ -238,7 +247,8 @@ def test_topics_are_documented() -> None:
 def test_types_of_log_records_are_documented() -> None:
     """Reserved ones too, and no other."""
     documented = [n for r in rows(page("log.md")) for n in names(r[0])]
-    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, DELIVERY, IMPORT} == set(documented)
+    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, CUTOVER, DELIVERY, IMPORT} == set(
+        documented)
 
 
 def test_tables_and_triggers_are_documented() -> None:

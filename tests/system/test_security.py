@@ -7,37 +7,27 @@ and says what is missing.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
-from aiokafka import TopicPartition
 from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from footfall.admin.scan import Scanner
 from footfall.cli import footfall
-from footfall.errors import BrokerError, FootfallError
+from footfall.errors import BrokerError
 from footfall.events import topics
-from footfall.kafka import reach
-from footfall.kafka.security import Cluster, Security
 from footfall.rights import PARTS, Right
-from footfall.settings import Settings
 from footfall.stream.generations import topic_of
-from footfall.stream.reader import Reader
 from footfall.up import kafka
 from footfall.up.ports import free_port
 from tests import services
-from tests.system.secured import LOGGING, PASSWORD, Authority, Decision, Secured
+from tests.system.secured import LOGGING, Authority, Decision, Secured
 from tests.system.topics import until
 from tests.system.workers import (
     CUSTOMER_KEY_SECRET,
