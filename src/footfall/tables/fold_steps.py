@@ -98,7 +98,8 @@ class FoldSteps(FoldState):
     def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
         """Put what an event makes of a customer into its record, and tell it."""
         staged, told, kept_out, unreadable = stepped
-        self._count(kept_out, unreadable)
+        if kept_out or unreadable:
+            self._count(kept_out, unreadable)
         self._commit(key, record, staged)
         if told is not None:
             self._tell(key, record, staged, told)
