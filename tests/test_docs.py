@@ -23,14 +23,24 @@ from footfall import tables, telemetry
 from footfall.cli import footfall
 from footfall.events import topics
 from footfall.events.admit import CALLS
-from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, IMPORT, TICK, UNMERGE, VIOLATION
+from footfall.events.interaction import (
+    CONFIG,
+    CUTOVER,
+    DELIVERY,
+    HANDOFF,
+    IMPORT,
+    TICK,
+    UNMERGE,
+    VIOLATION,
+)
 from footfall.events.reasons import COLLECTOR, WORKER
 from footfall.settings import PREFIX, Settings
 from footfall.tables.config import ClockConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/footfall"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")),
+         *sorted((ROOT / "docs/operate").glob("*.md"))]
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
 TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
@@ -237,7 +247,8 @@ def test_topics_are_documented() -> None:
 def test_types_of_log_records_are_documented() -> None:
     """Reserved ones too, and no other."""
     documented = [n for r in rows(page("log.md")) for n in names(r[0])]
-    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, DELIVERY, IMPORT} == set(documented)
+    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, CUTOVER, DELIVERY, IMPORT} == set(
+        documented)
 
 
 def test_tables_and_triggers_are_documented() -> None:
@@ -361,3 +372,4 @@ def test_relative_links_lead_somewhere(file: Path) -> None:
 def test_readme_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text()
     assert [] == [f.name for f in (ROOT / "docs").glob("*.md") if f"(docs/{f.name})" not in text]
+    assert "(docs/operate/README.md)" in text
