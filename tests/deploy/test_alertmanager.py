@@ -1,4 +1,4 @@
-"""An alert goes all the way: a worker that is gone, by the rules that are deployed, to Alertmanager.
+"""An alert goes all the way: a worker that is gone, by the deployed rules, to Alertmanager.
 
 The rules' `for` is cut to a second, and scrapes and judgement come every half second; else all is
 as it is deployed.
