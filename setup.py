@@ -59,6 +59,7 @@ COMPILED = (
     "src/footfall/tables/handoffs.py",
     "src/footfall/tables/identity.py",
     "src/footfall/tables/linking.py",
+    "src/footfall/tables/import_ledger.py",
     "src/footfall/tables/links.py",
     "src/footfall/tables/links_letters.py",
     "src/footfall/tables/links_parted.py",

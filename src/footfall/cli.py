@@ -40,6 +40,7 @@ COMMANDS = {
     "import": "footfall.replay.imports.command:import_",
     "archive": "footfall.replay.archive.command:archive",
     "topics": "footfall.admin.topics_command:topics",
+    "acls": "footfall.admin.acls_command:acls",
     "schemas": "footfall.admin.command:schemas",
     "doctor": "footfall.admin.doctor_command:doctor",
 }

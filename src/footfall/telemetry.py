@@ -51,6 +51,8 @@ SUBSCRIPTION_ENDS = Counter("footfall_subscription_ends", "Streams of triggers t
 PROCESSED = Counter("footfall_processed", "Log records applied, by kind", ["type"])
 DUPLICATES = Counter("footfall_duplicates", "Log records recognised as repeats", ["kind"])
 TRIGGERS = Counter("footfall_triggers", "Triggers emitted", ["name"])
+MUTED = Counter("footfall_muted_triggers", "Triggers that only an import caused: put down as told, "
+                "and told to nobody", ["name"])
 CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exact as a float",
                      ["trigger", "currency"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
@@ -103,6 +105,8 @@ ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level las
 # delivery
 DELIVERIES = Counter("footfall_deliveries", "Records of footfall.deliveries applied, by what they "
                      "say", ["destination", "status", "reason"])
+DELIVERIES_RESENT = Counter("footfall_deliveries_resent", "The same of what `footfall replay "
+                            "resend` has begun anew", ["destination", "status", "reason"])
 DELIVERIES_WAITING = Gauge("footfall_deliveries_waiting", "Deliveries that have not ended",
                            ["destination"])
 DELIVERIES_IN_FLIGHT = Gauge("footfall_deliveries_in_flight", "Attempts under way", ["destination"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -19,14 +20,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from ruamel.yaml import YAML
 
 from footfall.admin import config
 from footfall.admin.cluster import admin_client
+from footfall.cli import footfall
 from footfall.errors import DecodeError
 from footfall.events import topics
+from footfall.events.admit import admit
+from footfall.events.arrival import Admitted, Arrival
 from footfall.events.codec import Codecs
+from footfall.events.customer_key import CustomerKeys
+from footfall.events.reserved import Reserved
+from footfall.events.reserved_row import ROW_BYTES, ImportPayload
+from footfall.stream.partition import partition_of
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
 from tests.delivery.endpoint import Endpoint
@@ -201,6 +210,14 @@ class Installation:
         producer.produce(topics.TRIGGERS, found.value, key, found.partition)
         assert 0 == producer.flush(10)
 
+    def resend(self, trigger: str, to: str) -> None:
+        """Triggers of a name once more to a destination, by the command."""
+        done = CliRunner().invoke(footfall, [
+            "replay", "resend", "--trigger", trigger, "--to", to, "--limit", "100", "--yes",
+            "--json"], env={"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap,
+                            "FOOTFALL_ROUTES": str(self._routes)})
+        assert 0 == done.exit_code, (done.output, done.exception)
+
     def expire_triggers(self) -> None:
         """What retention does to triggers that nobody has read for long."""
         wanted = [TopicPartition(topics.TRIGGERS, n, OFFSET_END) for n in range(PARTITIONS)]
@@ -213,6 +230,20 @@ class Installation:
         producer = Producer({"bootstrap.servers": self._bootstrap})
         producer.produce(topics.TRIGGERS, b"no trigger")
         producer.flush()
+
+    def put_imports(self, items: Sequence[Item]) -> None:
+        """Interactions of the past, as an importer writes them."""
+        producer = Producer({"bootstrap.servers": self._bootstrap})
+        codec, reserved = Codecs().interaction, Reserved(SYSTEM_SECRET.encode())
+        keys, now = CustomerKeys(CUSTOMER_KEY_SECRET.encode()), time.time_ns() // 1_000_000
+        for n, item in enumerate(items):
+            admitted = admit(json.dumps(item).encode(), n, Arrival("history", now, "import"), keys)
+            assert isinstance(admitted, Admitted), admitted
+            row = hashlib.blake2b(item["messageId"].encode(), digest_size=ROW_BYTES).digest()
+            record = reserved.imported(admitted.key, admitted.event, ImportPayload("a", row), now)
+            producer.produce(topics.INTERACTIONS, codec.encode(record), admitted.key,
+                             partition_of(admitted.key, PARTITIONS))
+        assert 0 == producer.flush(10)
 
     def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY) -> int:
         """The status of one HTTP call; 0 when nobody answers."""

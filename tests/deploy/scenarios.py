@@ -144,12 +144,20 @@ def _a_trigger_comes_again(footfall: Installation, _number: str) -> None:
     footfall.tell_again()
 
 
+def _triggers_are_sent_again(footfall: Installation, _number: str) -> None:
+    footfall.resend("cart_abandoned", "crm")
+
+
 def _delivery_was_away_for_too_long(footfall: Installation, number: str) -> None:
     footfall.stop_delivery()
     footfall.send([_added(u) for u in users("missed", number, 30)])
     time.sleep(4)
     footfall.expire_triggers()
     footfall.start_delivery()
+
+
+def _a_history_is_imported(footfall: Installation, number: str) -> None:
+    footfall.put_imports([_added(u, age_s=400 * DAY_S) for u in users("history", number, 50)])
 
 
 def _a_worker_joins(footfall: Installation, _number: str) -> None:
@@ -187,7 +195,9 @@ SCENARIOS: dict[str, Scenario] = {
     "a receiver is slow": _a_receiver_is_slow,
     "the view is away": _the_view_is_away,
     "a trigger comes again": _a_trigger_comes_again,
+    "triggers are sent again": _triggers_are_sent_again,
     "delivery was away for too long": _delivery_was_away_for_too_long,
+    "a history is imported": _a_history_is_imported,
     "newcomers rush in": _newcomers_rush_in,
     "a worker joins": _a_worker_joins,
     "a worker is killed": _a_worker_is_killed,
@@ -208,6 +218,8 @@ CASES = (
     Case("Rejected", "items have no name", {"stage": "collector", "reason": "field_missing"}),
     Case("Refused requests", "a key is wrong"),
     Case("Duplicates", "an app sends twice", {"kind": "message_id"}, by=10),
+    Case("Processed", "a history is imported", {"type": "$import"}, by=1),
+    Case("Muted by imports", "a history is imported", {"name": "cart_abandoned"}, by=1),
     Case("Triggers", "carts are left", {"name": "cart_abandoned"}, by=1),
     Case("Carts", "carts are left", {"name": "cart_abandoned"}, by=25),
     Case("Money in carts", "carts are left", {"trigger": "cart_abandoned", "currency": "EUR"},
@@ -244,6 +256,7 @@ CASES = (
     Case("Attempt", "a receiver is slow", {"destination": "crm"}, by=1),
     Case("Stale views", "the view is away", {"destination": "mail"}),
     Case("Repeated triggers", "a trigger comes again", by=0.9),
+    Case("Resent", "triggers are sent again", {"destination": "crm", "status": "sent"}, by=1),
     Case("Missed triggers", "delivery was away for too long", by=25),
     Case("Archived", "newcomers rush in", by=100),
     Case("Archived bytes", "newcomers rush in", {"format": "parquet"}, by=1000),
@@ -256,7 +269,7 @@ CASES = (
     Case("Recovered", "a worker is killed", by=1000, worker=0),
 )
 #: Panels that must not move while people only look around: a change is its scenario's.
-UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Carts", "Money in carts", "Orders",
-           "Risk", "Up", "Rebalances", "Recovered", "Streams", "Streams that ended",
-           "Kept from streams", "Failed attempts", "Dead", "Destination", "Repeated triggers",
-           "Missed triggers")
+UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Muted by imports", "Carts",
+           "Money in carts", "Orders", "Risk", "Up", "Rebalances", "Recovered", "Streams",
+           "Streams that ended", "Kept from streams", "Failed attempts", "Dead", "Destination",
+           "Repeated triggers", "Missed triggers", "Resent")

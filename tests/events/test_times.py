@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -163,3 +164,30 @@ def test_anything_is_a_time_or_a_field_error(stated: object) -> None:
     except FieldError:
         return
     assert OLDEST_MS <= found <= NOW + FUTURE_MS_MAX
+
+
+@pytest.mark.parametrize(("document", "expected"), [
+    ({"timestamp": 0}, 0),
+    ({"timestamp": "1997-01-01T00:00:00Z", "sentAt": NOW}, 852_076_800_000),
+    ({"timestamp": None, "originalTimestamp": NOW - HOUR, "sentAt": NOW - HOUR, "receivedAt": NOW},
+     NOW),
+    ({"originalTimestamp": NOW - HOUR, "sentAt": NOW - HOUR}, NOW - HOUR),
+    ({"originalTimestamp": NOW - HOUR, "sentAt": "?", "receivedAt": NOW}, NOW - HOUR),
+    ({"receivedAt": NOW - HOUR}, NOW - HOUR),
+    ({"timestamp": NOW + FUTURE_MS_MAX}, NOW + FUTURE_MS_MAX),
+    ({"timestamp": NOW + FUTURE_MS_MAX + 1}, "time_out_of_range"),
+    ({"timestamp": "9999-12-31T23:59:59Z"}, "time_out_of_range"),
+    ({"timestamp": "0001-01-01T00:00:00Z"}, "time_out_of_range"),
+    ({"timestamp": -1}, "time_out_of_range"),
+    ({"timestamp": "1.1.1997"}, "time_unreadable"),
+    ({"originalTimestamp": NOW, "sentAt": NOW, "receivedAt": "?"}, "time_unreadable"),
+    ({"sentAt": NOW}, "field_missing"),
+    ({}, "field_missing"),
+])
+def test_times_of_an_import(document: dict[str, Any], expected: int | str) -> None:
+    """What is stated holds, since 1970 and not ahead; nothing is put in its place."""
+    try:
+        found: int | str = times.historical(document, NOW)
+    except FieldError as error:
+        found = error.reason
+    assert expected == found

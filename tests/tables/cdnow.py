@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -17,6 +18,7 @@ from footfall.tables.orders_facts import ORDERS_MAX, is_limited
 from footfall.tables.orders_reading import money, summary
 from footfall.tables.orders_row import OrdersFacts
 
+PATH = Path(str(distribution("lifetimes").locate_file("lifetimes/datasets/CDNOW_master.txt")))
 ROWS = 69_659
 CUSTOMERS = 23_570
 #: From the first purchase to the last one.
@@ -43,8 +45,7 @@ def read() -> pd.DataFrame:
     """One row a purchase, as in the file: `customer_id`, `dollar_value` as text, `day` since the
     first of January 1997, exact `cents`.
     """
-    path = distribution("lifetimes").locate_file("lifetimes/datasets/CDNOW_master.txt")
-    frame = pd.read_csv(str(path), sep=r"\s+", dtype=str)
+    frame = pd.read_csv(PATH, sep=r"\s+", dtype=str)
     frame["day"] = (pd.to_datetime(frame["date"], format="%Y%m%d")
                     - pd.Timestamp("1997-01-01")).dt.days
     frame["cents"] = [int(Fraction(v) * 100) for v in frame["dollar_value"]]

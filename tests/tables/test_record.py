@@ -16,7 +16,15 @@ from footfall.errors import StateRefused
 from footfall.tables.message_ids import MessageIds
 from footfall.tables.record import CustomerRecord, RecordCodec, decode_partition, header
 from footfall.tables.spec import Announcement, AnyTable, NoConfig, TableSpec, wants_all
-from footfall.tables.stored import FORMAT, HEADER, NEVER, PartitionState, Row, Timer
+from footfall.tables.stored import (
+    FORMAT,
+    FORMAT_IMPORTS,
+    HEADER,
+    NEVER,
+    PartitionState,
+    Row,
+    Timer,
+)
 from tests.tables.everything import written
 
 
@@ -207,9 +215,9 @@ def test_an_older_row_without_a_way_to_upgrade_stops_the_worker() -> None:
 def test_a_newer_record_stops_the_worker() -> None:
     """The format is the first byte of customers' records and of `$partition` alike."""
     for data in (CODEC.encode(CustomerRecord()), PartitionState().encode()):
-        newer = bytes([FORMAT + 1]) + data[1:]
+        newer = bytes([FORMAT_IMPORTS + 1]) + data[1:]
         for read in (header, CODEC.decode, decode_partition):
-            with pytest.raises(StateRefused, match="format 3"):
+            with pytest.raises(StateRefused, match="format 4"):
                 read(newer)
 
 

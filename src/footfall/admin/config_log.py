@@ -23,6 +23,7 @@ from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ConfigPayload
 from footfall.events.topics import CHANGELOG, INTERACTIONS
+from footfall.kafka.confluent import confluent
 from footfall.settings import Settings
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition
@@ -119,7 +120,7 @@ class ConfigLog:
         record = self._reserved.config(ConfigPayload(version.number, version.content), now)
         value = self._codecs.interaction.encode(record)
         producer = Producer({
-            "bootstrap.servers": self.bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(self.bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 0,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })

@@ -21,7 +21,14 @@ from footfall import tables
 from footfall.errors import DecodeError, FootfallError
 from footfall.events.codec import Codecs, TriggerRecord
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import DELIVERY, HANDOFF, UNMERGE, VIOLATION, Interaction
+from footfall.events.interaction import (
+    DELIVERY,
+    HANDOFF,
+    IMPORT,
+    UNMERGE,
+    VIOLATION,
+    Interaction,
+)
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import Handoff
 from footfall.events.topics import INTERACTIONS
@@ -295,6 +302,8 @@ class History:
     def event(self, place: Place) -> Interaction:
         """An event as a step sees it."""
         event = self._codecs.interaction.decode(self.events[place].value)
+        if event["type"] == IMPORT:
+            return self._reserved.passed_import(event)
         return self._reserved.passed_delivery(event) if event["type"] == DELIVERY else event
 
     def _row(self, key: bytes, name: str) -> Any:

@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import DELIVERIES
+from footfall.kafka.confluent import confluent
 
 ACKNOWLEDGED_S_MAX = 30.0
 _WAIT_S = 0.1
@@ -26,7 +27,7 @@ class Appender:
 
     def __init__(self, bootstrap: str, rate_per_s: float = 0) -> None:
         self._producer = Producer({
-            "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 5,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })

@@ -59,6 +59,11 @@ class CustomerKeys:
             digest_size=8,
         )
         self._new_message = message.copy
+        row = hashlib.blake2b(
+            key=hashlib.blake2b(secret, digest_size=32, person=b"imported_row").digest(),
+            digest_size=8,
+        )
+        self._new_row = row.copy
         #: Of the links by which customers unsubscribe (`events/unsubscribe.py`).
         self.link_key = hashlib.blake2b(secret, digest_size=64, person=b"unsubscribe").digest()
         self.fingerprint = hashlib.blake2b(secret, digest_size=8, person=b"fingerprint").hexdigest()
@@ -82,6 +87,14 @@ class CustomerKeys:
         """8 bytes for the memory of messageIds (law 2)."""
         state = self._new_message()
         state.update(message_id.encode())
+        return state.digest()
+
+    def row_hash(self, row: bytes) -> bytes:
+        """8 bytes for the ledger of imported rows: whoever may send rows must not find two of one
+        hash.
+        """
+        state = self._new_row()
+        state.update(row)
         return state.digest()
 
 

@@ -19,7 +19,7 @@ COLLECTOR = (
 #: A record of the log (`DecodeError`, or a step that failed).
 WORKER = (
     "amount_too_large", "avro_invalid", "avro_no_magic", "avro_trailing", "handoff_failed",
-    "key_invalid", "message_id_length", "reserved_forged", "reserved_unknown",
+    "import_ledger_full", "key_invalid", "message_id_length", "reserved_forged", "reserved_unknown",
     "reserved_unreadable", "schema_refused", "schema_unknown", "step_failed", "time_out_of_range",
     "timer_failed", "too_many_lines", "unmerge_failed", "value_null",
 )

@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from footfall import tables
-from footfall.admin.cluster import admin_client, answers
+from footfall.admin.cluster import admin_client, answers, unanswered
 from footfall.admin.topics import read
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
@@ -84,8 +84,8 @@ def _from_changelog(settings: Settings, key: bytes, question: Question, asked: A
     """The customer as of the last checkpoint."""
     bootstrap = bootstrap_of(settings)
     if not answers(bootstrap, seconds_max=10.0):
-        raise BrokerError(f"no worker answered for this customer, and no broker at {bootstrap} "
-                          "either; `footfall doctor` says what is wrong")
+        raise unanswered(bootstrap, "no worker answered for this customer, and no broker at "
+                         f"{bootstrap} either; `footfall doctor` says what is wrong")
     # As the topic has it: this command may be configured otherwise than the workers.
     (copied,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
     if not copied.exists:

@@ -29,6 +29,7 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
 from footfall.stream.partition import partition_of
 
 ACKNOWLEDGED_S_MAX: Final = 30.0
@@ -140,7 +141,7 @@ class UnmergeLog:
     def _write(self, key: bytes, value: bytes) -> Place:
         """One record, acknowledged by all replicas."""
         producer = Producer({
-            "bootstrap.servers": self._bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(self._bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 0,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })

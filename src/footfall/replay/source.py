@@ -18,6 +18,7 @@ from footfall.admin.history import Entry
 from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
 
 #: Handed out at once, and what may wait of one partition before its fetching pauses.
 SLICE_RECORDS: Final = 5_000
@@ -63,7 +64,7 @@ class KafkaSource:
         self._at: dict[int, int] = {}
         self._paused: set[int] = set()
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap, "group.id": "footfall-replay", "log_level": 0,
+            **confluent(bootstrap), "group.id": "footfall-replay", "log_level": 0,
             "error_cb": lambda _error: None, "enable.auto.commit": False,
             "enable.auto.offset.store": False, "auto.offset.reset": "error",
             "isolation.level": "read_uncommitted", "enable.partition.eof": True,

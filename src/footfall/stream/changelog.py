@@ -20,6 +20,7 @@ from itertools import groupby
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
 
 #: Handed out before others get the event loop.
 SLICE_RECORDS = 5_000
@@ -84,7 +85,7 @@ async def read(
 
 def _consumer(bootstrap: str) -> Consumer:
     return Consumer({
-        "bootstrap.servers": bootstrap, "log_level": 0, "error_cb": lambda _error: None,
+        **confluent(bootstrap), "log_level": 0, "error_cb": lambda _error: None,
         # The client wants a name; assigned by hand, it joins nothing.
         "group.id": "footfall-recovery", "enable.auto.commit": False,
         "enable.auto.offset.store": False, "auto.offset.reset": "earliest",

@@ -24,8 +24,10 @@ from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
 from footfall.events.interaction import (
     CONFIG,
+    CUTOVER,
     DELIVERY,
     HANDOFF,
+    IMPORT,
     TICK,
     UNMERGE,
     VIOLATION,
@@ -45,13 +47,14 @@ MONEY = ("cart_abandoned", "cart_recovered")
 #: Currencies with a label of their own; the others together are "other".
 CURRENCIES_MAX = 64
 #: How a record is recognised as a repeat.
-REPEATS = ("handoff", "message_id", "offset", "unmerge")
+REPEATS = ("handoff", "import", "message_id", "offset", "unmerge")
 _CODE = re.compile(r"[A-Z]{3}")
 _OF_PARTITIONS = (telemetry.LAG, telemetry.CLOCK, telemetry.CUSTOMERS, telemetry.HELD)
 _COUNTERS = {
     "processed": telemetry.PROCESSED,
     "repeat": telemetry.DUPLICATES,
     "trigger": telemetry.TRIGGERS,
+    "muted": telemetry.MUTED,
     "settled": telemetry.SETTLED,
     "limited": telemetry.LIMITED,
     "late": telemetry.LATE,
@@ -98,10 +101,12 @@ def begin(engine: Engine) -> None:
     """
     tables = engine.tables
     telemetry.at_zero(telemetry.PROCESSED, (
-        *CALLS, DELIVERY, VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE))
+        *CALLS, DELIVERY, VIOLATION, IMPORT, TICK, CONFIG, HANDOFF, UNMERGE,
+        CUTOVER))
     telemetry.at_zero(telemetry.LATE, (*CALLS, DELIVERY))
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
+    telemetry.at_zero(telemetry.MUTED, [name for t in tables for name in t.triggers])
     telemetry.at_zero(telemetry.SETTLED, [t.name for t in tables])
     telemetry.at_zero(telemetry.LIMITED, [
         *(t.name for t in tables if t.limited is not None), "integrations"])

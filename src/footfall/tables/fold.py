@@ -19,6 +19,7 @@ from footfall.events.interaction import (
     CUTOVER,
     DELIVERY,
     HANDOFF,
+    IMPORT,
     TICK,
     UNMERGE,
     VIOLATION,
@@ -28,6 +29,7 @@ from footfall.tables import timers
 from footfall.tables.config import config_of, version_of
 from footfall.tables.fold_handoffs import FoldHandoffs
 from footfall.tables.fold_state import LogRecord
+from footfall.tables.import_ledger import ROWS_MAX, ImportLedger
 from footfall.tables.record import CustomerRecord
 from footfall.tables.stored import PartitionState, Row
 
@@ -150,6 +152,53 @@ class Fold(FoldHandoffs):
             if record.timers:
                 timers.rearm(record.timers, self.clock, self.config)
 
+    def _apply_import(self, event: Interaction, offset: int, appended_at: int, key: bytes) -> None:
+        """Step an interaction of the past, once for all times, and tell nobody. It is no sign of
+        the customer's being late: nothing that settles waits for it.
+        """
+        payload, event = self._reserved.read_import(event, key)
+        record = self.records.get(key)
+        if offset <= record.watermark:
+            self._counts["repeat", "offset"] += 1
+            return
+        digest = self._hash_row(payload.row)
+        ledger = record.imports
+        if ledger is None:
+            ledger = ImportLedger()
+        elif digest in ledger:
+            self._counts["repeat", "import"] += 1
+            return
+        elif ledger.is_full():
+            raise DecodeError("import_ledger_full", f"{ROWS_MAX} rows of this customer's key have "
+                              "been imported; no more can be known again")
+        when = event["event_time"]
+        if when > appended_at:
+            when = appended_at
+        self._muted = True
+        try:
+            linking = self._linking
+            if linking is not None and linking.is_pointer(record):
+                assert self._last is not None
+                self._imported(key, record, ledger, digest)
+                self._pass_on(key, linking.owner(record), linking.event(when, self._last.value),
+                              linking.through(key, (), ()))
+                return
+            stepped = self._step(key, record, event, when)
+            self._imported(key, record, ledger, digest)
+            self._take_muted(key, record, stepped, is_event=True)
+            self._timers.arm_next(key, record)
+        finally:
+            self._muted = False
+
+    def _imported(self, key: bytes, record: CustomerRecord, ledger: ImportLedger, digest: bytes
+                  ) -> None:
+        """Note that a row is taken: what is left to do cannot fail."""
+        ledger.add(digest)
+        record.imports = ledger
+        record.watermark = self.next_offset - 1
+        self.records.touch(key, record)
+        self._processed[IMPORT] = self._processed.get(IMPORT, 0) + 1
+
     def _apply_reserved(self, event: Interaction, offset: int, key: bytes) -> None:
         kind = event["type"]
         if kind == TICK:
@@ -177,6 +226,10 @@ class Fold(FoldHandoffs):
             assert self._last is not None
             seen = self._reserved.read_delivery(event, key)
             self._apply_interaction(seen, offset, self._last.timestamp, key)
+            return
+        elif kind == IMPORT:
+            assert self._last is not None
+            self._apply_import(event, offset, self._last.timestamp, key)
             return
         elif kind == UNMERGE:
             asked = self._reserved.read_unmerge(event, key)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from footfall.errors import DecodeError, StateRefused
-from footfall.events.interaction import DELIVERY
+from footfall.events.interaction import DELIVERY, IMPORT
 from footfall.events.reserved_row import Handoff, Unmerge
 from footfall.tables import timers
 from footfall.tables.fold_steps import NOTHING, Stepped
@@ -28,7 +28,16 @@ class FoldHandoffs(FoldTimers):
     """A partition whose customers take what others send."""
 
     def _receive(self, move: Handoff, rows: bytes, key: bytes, offset: int) -> bool:
-        """Merge rows that were handed off to us; False when they had come before."""
+        """Merge rows that were handed off to us; False when they had come before. What an import
+        has moved is muted here, too, and wherever it goes on to.
+        """
+        self._muted = move.muted
+        try:
+            return self._receive_move(move, rows, key, offset)
+        finally:
+            self._muted = False
+
+    def _receive_move(self, move: Handoff, rows: bytes, key: bytes, offset: int) -> bool:
         record = self.records.get(key)
         if offset <= record.watermark:
             self._counts["repeat", "offset"] += 1
@@ -41,6 +50,7 @@ class FoldHandoffs(FoldTimers):
         path: tuple[bytes, ...] = ()
         try:
             moved = self._codec.unpack(rows)
+            is_event = EVENT in moved
             if linking is not None:
                 mail = linking.opened(moved)
                 letters, path = mail.letters, linking.path(mail, move.sender)
@@ -61,7 +71,10 @@ class FoldHandoffs(FoldTimers):
             raise DecodeError("handoff_failed", type(error).__name__) from error
         record.timers = waiting
         self._received(key, record, move, offset)
-        self._take(key, record, stepped)
+        if self._muted:
+            self._take_muted(key, record, stepped, is_event=is_event)
+        else:
+            self._take(key, record, stepped)
         self._timers.arm_next(key, record)
         return True
 
@@ -77,8 +90,10 @@ class FoldHandoffs(FoldTimers):
             event = self._decode(value)
             if event["type"] == DELIVERY:
                 event = self._reserved.passed_delivery(event)
+            elif event["type"] == IMPORT:
+                event = self._reserved.passed_import(event)
             waiting = record.timers
-            if when < self.clock - self._late_ms and waiting:
+            if when < self.clock - self._late_ms and waiting and not self._muted:
                 waiting = dict(waiting)
                 timers.rearm(waiting, self.clock, self.config)
             return self._step(key, record, event, when, linking.for_a_root(letters)), waiting

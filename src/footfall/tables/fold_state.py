@@ -90,6 +90,7 @@ class FoldState:
         self._encode = Outputs(codecs, reserved, topic, partition)
         self._decode = decode or codecs.interaction.decode
         self._hash = keys.message_hash
+        self._hash_row = keys.row_hash
         self._key_of = keys.of
         self._fingerprint = keys.fingerprint
         self._reserved = reserved
@@ -103,6 +104,8 @@ class FoldState:
         self._inflight = dict(read_inflight(key, value) for key, value in best.inflight.items())
         self._handoffs: Counter[bytes] = Counter()
         self._fired_own: bytes | None = None
+        #: Whether an import caused what is being done: it is told to nobody.
+        self._muted = False
         self._timers = timers.Timers(best.wakes)
         #: Whether the last record's unit has timers left: the fold stands between two instants.
         self.open = False

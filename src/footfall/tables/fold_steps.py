@@ -93,13 +93,16 @@ class FoldSteps(FoldState):
     def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
         """Put what an event makes of a customer into its record, and tell it."""
         staged, told, kept_out, unreadable = stepped
+        self._count(kept_out, unreadable)
+        self._commit(key, record, staged)
+        if told is not None:
+            self._tell(key, record, staged, told)
+
+    def _count(self, kept_out: Sequence[str], unreadable: Sequence[str]) -> None:
         for what in kept_out:
             self._counts["gated", what] += 1
         for signal in unreadable:
             self._counts["unreadable", signal] += 1
-        self._commit(key, record, staged)
-        if told is not None:
-            self._tell(key, record, staged, told)
 
     def _commit(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged], *,
                 fired: str = "") -> None:
@@ -118,7 +121,7 @@ class FoldSteps(FoldState):
                 if (before is None or before.due != due or before.revealed_at
                         or before.wake_at != due + self._grace_ms):
                     timer = timers.schedule(before, due, self.clock, self.config)
-                    if timer.revealed_at and timer is not before:
+                    if timer.revealed_at and timer is not before and not self._muted:
                         self._counts["settled", name] += 1
                     waiting[name] = timer
                     self._timers.arm(key, timer.wake_at)
@@ -131,7 +134,7 @@ class FoldSteps(FoldState):
         anything changes: one that cannot be encoded is its table's fault, like a step that raises.
         """
         told: list[Output] = []
-        if not any(said.triggers for _step, _row, _facts, said in steps):
+        if not any(said.triggers for _step, _row, _facts, said in steps) or self._muted:
             return told
         ids = self._ids_of(record, steps)
         depth, allowed = (0, b"") if event is None else self._caused_by(event)
@@ -167,11 +170,13 @@ class FoldSteps(FoldState):
 
     def _tell(self, key: bytes, record: CustomerRecord, steps: Sequence[Staged],
               told: Sequence[Output]) -> None:
-        """Put what committed steps tell into the outputs, then what they move."""
+        """Put what committed steps tell into the outputs, then what they move. What is muted was
+        put into `told` of the rows, and of the outputs it has none.
+        """
         self.outputs += told
         for step, _row, _facts, said in steps:
             for trigger in said.triggers:
-                self._counts["trigger", trigger.name] += 1
+                self._counts["muted" if self._muted else "trigger", trigger.name] += 1
             for move in said.moves:
                 if move.to != key:  # to oneself it would come back for ever
                     names = tuple(self._by_name) if move.tables is None else move.tables
@@ -187,6 +192,7 @@ class FoldSteps(FoldState):
         assert self._last is not None
         n = self._handoffs[to]
         self._handoffs[to] += 1
-        move = Handoff(key, self.partition, self._last.offset, n, self._last.timestamp)
+        move = Handoff(key, self.partition, self._last.offset, n, self._last.timestamp,
+                       self._muted)
         self.outputs.append(self._encode.handoff(to, move, self._codec.pack(rows)))
         self._passed("in_handoff")

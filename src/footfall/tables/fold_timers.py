@@ -2,18 +2,30 @@
 
 Decides their order (all before the record that moved the clock; by time, customer, table; a
 schedule before the timers of its instant), that a customer whose record lies further on is left as
-it is, and which deadlines are not told at once since the clock jumped past them. Must never read
-any clock but the log's, nor let one customer's or table's fault stop the partition.
+it is, and which deadlines are not told at once since the clock jumped past them. Of what an import
+reveals, deadlines that are past are over at once, and told to nobody: in a history of years every
+silence has ended. Must never read any clock but the log's, nor let one customer's or table's fault
+stop the partition.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import Final
+
+import msgspec
+
 from footfall.tables import timers
-from footfall.tables.fold_steps import FoldSteps
+from footfall.tables.fold_steps import FoldSteps, Stepped
+from footfall.tables.import_ledger import ImportLedger, cause_hash
 from footfall.tables.record import CustomerRecord
-from footfall.tables.rules_book import RULES
+from footfall.tables.rules_book import RULES, SEGMENTS
 from footfall.tables.step import Staged, Step
 from footfall.tables.stored import Timer
+
+#: Timers that one record of an import may fire: each moves forward, so more is a table's fault.
+FIRED_PAST_MAX: Final = 64
+_LOOKED_AT_TOGETHER: Final = frozenset({SEGMENTS, RULES})
 
 
 class FoldTimers(FoldSteps):
@@ -108,21 +120,19 @@ class FoldTimers(FoldSteps):
             record.timers[name] = timers.reveal(timer.due, self.clock, config)
             self._counts["settled", name] += 1
             return
-        now = timer.wake_at
+        self._fire_due(key, record, step, timer, timer.wake_at)
+
+    def _fire_due(self, key: bytes, record: CustomerRecord, step: Step, timer: Timer, now: int
+                  ) -> None:
+        """Step a table whose timer has come, as of `now`."""
+        config = self.config
+        name = step.name
         # The grace is not spent twice: what is told is the silence up to `now` less it.
         proven = now - config.grace_ms
         try:
-            steps: list[Staged] = []
-            if step in self._last_steps:
-                if self._ruling is not None:
-                    steps += self._ruling.of_timer(key, record, name, proven, timer.due)
-            else:
-                facts, told_before = step.rows.read(record.rows.get(name))
-                said = step.announce(told_before, facts, proven, step.config, timer.due)
-                row = None if said.told is told_before else step.rows.make(facts, said.told)
-                steps.append((step, row, facts, said))
-                if self._ruling is not None:
-                    steps += self._ruling.of_steps(key, record, steps, proven)
+            steps = self._due_steps(key, record, step, timer.due, proven)
+            if record.imports is not None and record.imports.muted and not self._muted:
+                steps = self._less_muted(record.imports, steps)
             for one in steps:
                 if one[0] is step and one[3].due is not None and (
                         one[3].due + config.grace_ms <= now):
@@ -137,6 +147,100 @@ class FoldTimers(FoldSteps):
         self._commit(key, record, steps, fired=name)
         self._tell(key, record, steps, told)
         self._passed("in_timer")
+
+    def _due_steps(self, key: bytes, record: CustomerRecord, step: Step, due: int, proven: int
+                   ) -> list[Staged]:
+        """What a table's timer, set for `due`, makes of a customer; nothing is changed yet."""
+        steps: list[Staged] = []
+        name = step.name
+        if step in self._last_steps:
+            if self._ruling is not None:
+                steps += self._ruling.of_timer(key, record, name, proven, due)
+        else:
+            facts, told_before = step.rows.read(record.rows.get(name))
+            said = step.announce(told_before, facts, proven, step.config, due)
+            row = None if said.told is told_before else step.rows.make(facts, said.told)
+            steps.append((step, row, facts, said))
+            if self._ruling is not None:
+                steps += self._ruling.of_steps(key, record, steps, proven)
+        return steps
+
+    # -- what an import causes -----------------------------------------------------------------
+
+    def _take_muted(self, key: bytes, record: CustomerRecord, stepped: Stepped, *, is_event: bool
+                    ) -> None:
+        """Put what an import makes of a customer into its record, and tell nobody.
+
+        A timer that settles waits for a live cause: it goes on, and what an imported event adds to
+        it is told to nobody once it fires. (Rows that joined may add live causes of their own.)
+        """
+        staged, told, kept_out, unreadable = stepped
+        self._count(kept_out, unreadable)
+        settling = sorted(name for name, timer in record.timers.items() if timer.revealed_at)
+        if not _LOOKED_AT_TOGETHER.isdisjoint(settling):
+            settling = sorted({*settling, *_LOOKED_AT_TOGETHER})
+        before = self._causes(key, record, settling) if is_event else set()
+        self._commit(key, record, staged)
+        self._fire_past(key, record, settling)
+        if is_event and settling:
+            self._mute(record, self._causes(key, record, settling) - before)
+        if told is not None:
+            self._tell(key, record, staged, told)
+
+    def _fire_past(self, key: bytes, record: CustomerRecord, but: Container[str]) -> None:
+        """Fire what an import revealed as past, until none is left."""
+        now = self.clock - 1  # timers fire before the clock, here too
+        for _ in range(FIRED_PAST_MAX):
+            past = [name for name, timer in record.timers.items()
+                    if timer.due + self._grace_ms <= now and name not in but]
+            if not past:
+                return
+            name = min(past)
+            self._fire_due(key, record, self._known(name), record.timers[name], now)
+        for name in past:
+            self._reject("timer_failed", f"{name}: does not come to an end")
+            del record.timers[name]
+
+    def _causes(self, key: bytes, record: CustomerRecord, names: list[str]) -> set[bytes]:
+        """What the timers of these tables would tell if they fired now."""
+        found: set[bytes] = set()
+        for name in names:
+            timer = record.timers.get(name)
+            if timer is None or not timer.revealed_at:
+                continue
+            try:
+                steps = self._due_steps(key, record, self._known(name), timer.due,
+                                        self.clock - 1 - self._grace_ms)
+                found.update(cause_hash(trigger) for _step, _row, _facts, said in steps
+                             for trigger in said.triggers)
+            except Exception:  # noqa: S112 - it is counted when the timer fires
+                continue
+        return found
+
+    def _mute(self, record: CustomerRecord, causes: set[bytes]) -> None:
+        """Let what timers that settle will tell of these be told to nobody."""
+        if causes:
+            if record.imports is None:
+                record.imports = ImportLedger()
+            for cause in sorted(causes):
+                record.imports.mute(cause)
+
+    def _less_muted(self, imports: ImportLedger, steps: list[Staged]) -> list[Staged]:
+        """Staged steps of a timer without the triggers that only an import caused."""
+        found: list[Staged] = []
+        for step, row, facts, said in steps:
+            live = []
+            for trigger in said.triggers:
+                if imports.unmute(cause_hash(trigger)):
+                    self._counts["muted", trigger.name] += 1
+                else:
+                    live.append(trigger)
+            if len(live) < len(said.triggers):
+                said = msgspec.structs.replace(said, triggers=tuple(live))  # noqa: PLW2901
+            found.append((step, row, facts, said))
+        return found
+
+    # -- what comes next -----------------------------------------------------------------------
 
     def timer_before(self, now: int) -> bool:
         """Whether a timer lies before `now`: then the clock needs a tick if nothing else comes."""

@@ -17,11 +17,13 @@ from collections.abc import Sequence
 import msgspec
 
 from footfall.errors import StateRefused
+from footfall.tables.import_ledger import ImportLedger
 from footfall.tables.message_ids import MessageIds
 from footfall.tables.row import RowCodec
 from footfall.tables.spec import AnyTable
 from footfall.tables.stored import (
     FORMAT,
+    FORMAT_IMPORTS,
     HEADER,
     HEADER_1,
     NEVER,
@@ -38,8 +40,8 @@ from footfall.tables.stored import (
 class CustomerRecord:
     """A record taken apart; `rows` holds each table's row, in either form."""
 
-    __slots__ = ("changed", "counted", "marks", "message_ids", "rows", "senders", "timers",
-                 "watermark")
+    __slots__ = ("changed", "counted", "imports", "marks", "message_ids", "rows", "senders",
+                 "timers", "watermark")
 
     def __init__(self) -> None:
         self.watermark = -1
@@ -50,6 +52,8 @@ class CustomerRecord:
         self.counted: int | None = None
         self.senders: dict[int, tuple[int, int]] = {}
         self.message_ids = MessageIds()
+        #: None: nothing of it came by an import.
+        self.imports: ImportLedger | None = None
         self.timers: dict[str, Timer] = {}
         self.rows: dict[str, Kept] = {}
 
@@ -92,10 +96,14 @@ class RecordCodec:
         if record.senders:
             # A list: deterministic encoding takes no map whose keys are integers.
             senders = [(p, *last) for p, last in sorted(record.senders.items())]
+        body = (senders, memory.hashes, memory.recent, record.timers, clear, None, personal)
+        imports = record.imports
+        if imports is not None and (imports.rows or imports.muted):
+            return HEADER.pack(
+                FORMAT_IMPORTS, record.watermark, record.next_wake(), record.marks
+            ) + self._encoder.encode((*body, imports.rows, imports.muted))
         head = HEADER.pack(FORMAT, record.watermark, record.next_wake(), record.marks)
-        return head + self._encoder.encode(
-            (senders, memory.hashes, memory.recent, record.timers, clear, None, personal)
-        )
+        return head + self._encoder.encode(body)
 
     def take(self, record: CustomerRecord, name: str) -> Kept:
         """Take a table's row out of a record."""
@@ -116,6 +124,8 @@ class RecordCodec:
         stored = self._stored.decode(_body(data))
         record.senders = {p: (offset, n) for p, offset, n in stored.senders}
         record.message_ids = MessageIds(bytearray(stored.ids), stored.recent)
+        if stored.imported or stored.muted:
+            record.imports = ImportLedger(stored.imported, stored.muted)
         record.timers = stored.timers
         record.rows = dict(stored.rows)
         if stored.personal:
@@ -148,14 +158,14 @@ _partition = msgspec.msgpack.Decoder(PartitionState)
 
 def header(data: bytes) -> tuple[int, int, int]:
     """(watermark, next wake_at or NEVER, marks) of a changelog value."""
-    if data[0] == FORMAT:
+    if FORMAT <= data[0] <= FORMAT_IMPORTS:
         _format, watermark, wake_at, marks = HEADER.unpack_from(data)
         return watermark, wake_at, marks
     if data[0] == 1:
         _format, watermark, wake_at = HEADER_1.unpack_from(data)
         return watermark, wake_at, 0
     raise StateRefused(
-        f"a changelog record has format {data[0]}, this code knows {FORMAT}: "
+        f"a changelog record has format {data[0]}, this code knows {FORMAT_IMPORTS}: "
         "run the newer Footfall that wrote it"
     )
 

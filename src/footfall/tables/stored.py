@@ -16,6 +16,8 @@ from typing import Any, Final
 import msgspec
 
 FORMAT = 2
+#: Of a record that remembers imports: code that would forget them must stop instead.
+FORMAT_IMPORTS = 3
 NEVER = 0
 HEADER = struct.Struct(">BqqQ")
 #: Format 1 had no marks.
@@ -60,7 +62,9 @@ class MovedRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Stored(msgspec.Struct, array_like=True):
-    """A record's body. Rows of tables marked `personal` lie inside `personal`, beside `key_id`."""
+    """A record's body. Rows of tables marked `personal` lie inside `personal`, beside `key_id`.
+    `imported` and `muted`: what it remembers of imports, in FORMAT_IMPORTS alone.
+    """
 
     senders: list[tuple[int, int, int]]
     ids: bytes
@@ -69,6 +73,8 @@ class Stored(msgspec.Struct, array_like=True):
     rows: dict[str, msgspec.Raw]
     key_id: str | None
     personal: bytes
+    imported: bytes = b""
+    muted: bytes = b""
 
 
 class PartitionState(msgspec.Struct, array_like=True, frozen=True):

@@ -15,6 +15,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import absent, unreadable
 from footfall.replay.imports.admitting import Ready
 
 CHUNKS_MAX: Final = 6
@@ -60,7 +62,7 @@ class Sender:
         #: Records that are in the log.
         self.appended = 0
         self._producer = Producer({
-            "bootstrap.servers": bootstrap, "client.id": "footfall-import", "acks": "all",
+            **confluent(bootstrap), "client.id": "footfall-import", "acks": "all",
             "enable.idempotence": True, "log_level": 0, "error_cb": lambda _error: None,
             "partitioner": "murmur2_random",  # the default, CRC32, is not that of Java
             "linger.ms": LINGER_MS, "batch.size": BATCH_BYTES_MAX, "compression.type": "lz4",
@@ -71,10 +73,9 @@ class Sender:
         try:
             found = self._producer.list_topics(INTERACTIONS, timeout=ANSWER_S_MAX)
         except KafkaException as error:
-            raise self._failed(error.args[0].str()) from None
+            raise unreadable(bootstrap, error.args[0]) from None
         if found.topics[INTERACTIONS].error is not None:
-            raise BrokerError(f"topic {INTERACTIONS}: {found.topics[INTERACTIONS].error.str()}; "
-                              "create it with `footfall topics create`")
+            raise absent(INTERACTIONS, found.topics[INTERACTIONS].error)
 
     def send(self, records: Sequence[Ready], reached: Reached) -> Reached | None:
         """Begin to append the records of a chunk, with which its file has `reached` so far; up to

@@ -19,6 +19,7 @@ from footfall.events.codec import Codecs
 from footfall.events.interaction import CUTOVER
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
 from footfall.stream.generations import topic_of
 from footfall.tables.stored import PARTITION_KEY
 
@@ -37,7 +38,7 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
          reserved: Reserved) -> dict[int, Sent]:
     """Write a `$cutover` to each partition; raises `BrokerError` where one is not acknowledged."""
     producer = Producer({
-        "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "log_level": 0,
+        **confluent(bootstrap), "acks": "all", "enable.idempotence": True, "log_level": 0,
         "error_cb": lambda _error: None, "linger.ms": 0,
         "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
     })
