@@ -89,10 +89,11 @@ PARTS: Final = {
         *_on(topics.CHANGELOG, "READ", prefix=True), *_on(topics.CHANGELOG, "DESCRIBE_CONFIGS"),
         *_names(_SCAN, _ROWS, "footfall-tail"))),
     "admin": Part("`footfall topics`, `config`, `customer unmerge`, `doctor`", (
-        *(right for name in _TOPICS for right in _on(
-            name, "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),
+        *(right for name in _TOPICS for right in _on(name, "CREATE", "DESCRIBE_CONFIGS")),
         *_on(topics.INTERACTIONS, "READ", "WRITE"),
         *_on(topics.CHANGELOG, "READ", prefix=True),
+        *(right for name in (topics.TRIGGERS, topics.REJECTED, topics.DELIVERIES,
+                             topics.DELIVERY_CHANGELOG) for right in _on(name, "DESCRIBE")),
         *_names(_SCAN, topics.APP_ID, topics.DELIVERY_APP_ID))),
     "redrive": Part("`footfall deliveries redrive`, `recover`, `enable`, `disable`", (
         *_on(topics.DELIVERIES, "READ", "WRITE"), *_names(_SCAN))),
@@ -109,8 +110,10 @@ PARTS: Final = {
         # Not the first one: that is the live state, which workers write.
         *_on(_LATER, "WRITE", prefix=True),
         # Before it makes the first one anew it looks whether the topics are as they must be.
-        *(right for name in _TOPICS if name != topics.CHANGELOG
-          for right in _on(name, "DESCRIBE_CONFIGS", "DESCRIBE")),
+        *_on(topics.INTERACTIONS, "DESCRIBE_CONFIGS"),
+        *(right for name in (topics.TRIGGERS, topics.REJECTED, topics.DELIVERIES,
+                             topics.DELIVERY_CHANGELOG)
+          for right in _on(name, "DESCRIBE", "DESCRIBE_CONFIGS")),
         *_names(_SCAN, _SOURCE, _ROWS))),
 }
 
@@ -121,7 +124,7 @@ def missing(bootstrap: str, part: str) -> list[Right]:
     """
     rights = PARTS[part].rights
     admin = AdminClient({**confluent(bootstrap), "log_level": 0, "error_cb": lambda _error: None})
-    topic_names = sorted({right.name for right in rights if right.kind == "TOPIC"})
+    topic_names = sorted({_asked(right) for right in rights if right.kind == "TOPIC"})
     group_names = sorted({right.name for right in rights if right.kind == "GROUP"})
     allowed: dict[tuple[str, str], frozenset[str] | None] = {}
     try:
@@ -138,7 +141,7 @@ def missing(bootstrap: str, part: str) -> list[Right]:
     except (KafkaException, TimeoutError) as error:
         raise BrokerError(f"{bootstrap} does not tell our rights: {error}") from None
     return [right for right in rights
-            if (known := allowed.get((right.kind, right.name))) is not None
+            if (known := allowed.get((right.kind, _asked(right)))) is not None
             and right.operation not in known]
 
 
@@ -161,6 +164,11 @@ def refused(part: str, wanting: Iterable[Right]) -> str:
     """What is missing, and how it is given."""
     return (f"{part} may not " + ", ".join(map(str, wanting)) + ": `footfall acls list "
             f"{part}` prints what the cluster's administrator has to run")
+
+
+def _asked(right: Right) -> str:
+    """The resource that is looked at: of later generations the second one."""
+    return f"{right.name}2" if right.is_prefix and right.name.endswith("-") else right.name
 
 
 def _allowed(future: object) -> frozenset[str] | None:
