@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,9 @@ from footfall.delivery.routes import parse
 from footfall.events.codec import Codecs, DeliveryRecord, TriggerRecord
 from footfall.events.topics import DELIVERIES, TRIGGERS
 from footfall.replay.resend import carry_out
-from footfall.replay.resend.carry_out import Carrier
+from footfall.replay.resend.carry_out import Begun, Carrier
 from footfall.replay.resend.documents import document, record_of
-from footfall.replay.resend.plan import Planner, spans_of
+from footfall.replay.resend.plan import Plan, Planner, spans_of
 from footfall.replay.resend.survey import Asked
 from footfall.replay.selected import Selection
 from footfall.stream.partition import partition_of
@@ -181,6 +183,26 @@ def test_a_run_goes_on_where_it_ended(shop: Shop) -> None:
             {**one, "status": "sent", "personal": b""}))
     assert (30, 30) == ((plan := shop.plan("--to", "new"))["triggers"], plan["resent_before"])
     assert {"done": 30} == shop.plan("--to", "new", "--run", "r1")["left_out"]
+
+
+@pytest.mark.kafka
+def test_ended_by_hand_it_says_how_to_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun is in the topic; the same run does the rest."""
+    for n in range(1, 11):
+        shop.tell(n)
+    all_of_it = Carrier.carried_out
+
+    def ended(carrier: Carrier, plan: Plan) -> Iterator[Begun]:
+        yield from islice(all_of_it(carrier, plan), 3)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Carrier, "carried_out", ended)
+        done = shop.run("replay", "resend", "--to", "new", "--run", "r1", "--yes", code=1)
+    assert "the same command with --run r1 goes on" in done.stdout
+    assert [1, 2, 3] == numbers(shop.resent())
+    assert 7 == shop.resend("--to", "new", "--run", "r1")["begun"]
+    assert list(range(1, 11)) == numbers(shop.resent())
 
 
 @pytest.mark.kafka

@@ -10,11 +10,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from footfall import tables
+from footfall.errors import Rejected
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
+from footfall.events.reserved_row import ConfigPayload
 from footfall.replay.selected import Customers, Selection
 from footfall.replay.what_if.comparing import Scope
-from footfall.replay.what_if.passing import Question
+from footfall.replay.what_if.passing import IdentityChangedError, Question
 from footfall.tables.outputs import TRIGGER
 from footfall.testing.harness import Harness, installation
 from footfall.testing.log import Log
@@ -266,3 +272,54 @@ def test_delivered_handoffs_come_to_the_same_where_nothing_differs() -> None:
             found = asked(play.log, replace(question, delivers=True))
             assert found.seen.delivered
             assert asked(play.log, question).differences == found.differences
+
+
+OUTAGE_AT = 1_770_000_000_000
+MINUTE_MS = 60_000
+
+
+def log_with_an_outage() -> Log:
+    """A product is looked at; the next record of the same partition comes three hours later. Nobody
+    appended a tick when the recorded wait of 30 minutes was over.
+    """
+    log = Log(tables.ALL, 1, installation(), OUTAGE_AT)
+    log.config(OUTAGE_AT, ConfigPayload(1, content(RULES)))
+    for at, who in ((0, "anna"), (180, "bert"), (190, "carl")):
+        now = OUTAGE_AT + at * MINUTE_MS
+        admitted = admit(msgspec.json.encode({
+            "type": "track", "event": "Product Viewed" if at == 0 else "Other", "userId": who,
+            "messageId": who}), 1, Arrival("shop", now, "shop"), installation().keys)
+        assert not isinstance(admitted, Rejected)
+        log.append(admitted.key, admitted.event, now)
+    log.run()
+    return log
+
+
+@pytest.mark.parametrize(("wait", "minutes"), [("10m", 10), ("29m", 29), ("40m", 180)])
+def test_a_deadline_comes_in_a_silence_until_the_log_let_one_pass(wait: str, minutes: int) -> None:
+    """Before it somebody was awake who would have appended a tick; after it nobody was, so that the
+    deadline settles when the log goes on. One that was set before the window is as it was set: a
+    configuration steps no customer.
+    """
+    log = log_with_an_outage()
+    recorded = [o for _p, o in log.sent if o.name == "looked_and_left"]
+    assert 1 == len(recorded)  # it settled, too
+    for since, expected in ((0, minutes), (OUTAGE_AT + 1, 180)):
+        found = asked(log, Question(since, 0, content(changed(looked_and_left={"wait": wait}))))
+        (added,) = [one for one in found.differences
+                    if one.what == "added" and one.name == "looked_and_left"]
+        at = added.emitted_at - OUTAGE_AT
+        assert expected == at // MINUTE_MS
+        assert int(wait[:-1]) * MINUTE_MS == added.occurred_at - OUTAGE_AT
+
+
+@pytest.mark.parametrize("kinds", [[], ["email", "phone", "device"]])
+def test_settings_of_identity_that_change_within_the_window_are_refused(kinds: list[str]) -> None:
+    """Unless handoffs are delivered: the log's are not those of the configuration asked for."""
+    play = Play(1, 6, {**RULES, "links": {"kinds": kinds}}, mails=True)
+    wanted = Question(play.since - 1, 0, content(RULES), from_start=True)
+    with pytest.raises(IdentityChangedError, match="--deliver-handoffs"):
+        asked(play.log, wanted)
+    found = asked(play.log, replace(wanted, delivers=True))
+    assert found.seen.delivered
+    assert 1 < len(found.seen.versions)

@@ -140,6 +140,18 @@ def test_the_report_counts_by_rule_and_by_customer_and_people_can_read_it() -> N
     assert json.dumps(found)
 
 
+def test_another_deadline_moves_what_is_told() -> None:
+    """Added and removed of one customer, in pairs."""
+    play = Play(2, 60)
+    outcome = asked(play.log, Question(play.since, 0, content(OTHERWISE["a shorter wait"])))
+    found = document(outcome, Circumstances(play.since, 0, "recorded", "what-if:ab", 0, {}))
+    rule = found["rules"]["looked_and_left"]
+    assert 0 < rule["moved"] <= rule["removed"] <= rule["added"]
+    assert rule["moved"] == sum(
+        min(one["added"].get("looked_and_left", 0), one["removed"].get("looked_and_left", 0))
+        for one in found["customers"])
+
+
 def test_a_report_without_the_log_s_start_says_so() -> None:
     """From where on state is known, and how many customers that concerns."""
     log = live(3)

@@ -27,6 +27,7 @@ from footfall.up.ports import HOST, free_port
 from tests.replay.kept import drained
 from tests.replay.kept import records as made
 from tests.services import fresh_topics, is_apache_kafka
+from tests.system.test_rebuild import lived, reported, same_as_live
 from tests.system.topics import read_all, until
 from tests.system.workers import KILLED, PARTITIONS, Worker, Workers
 
@@ -75,6 +76,15 @@ def whole(bootstrap: str) -> dict[int, list[Entry]]:
     return found
 
 
+def forget(bootstrap: str, archive: Path, keep: int) -> None:
+    """What retention does to all that is archived, but the newest offsets of each partition."""
+    spans = ArchiveSource(Catalog(Folder(archive))).spans()
+    wanted = [TopicPartition(INTERACTIONS, n, span.end - keep * n) for n, span in spans.items()]
+    admin = admin_client(bootstrap)  # gone before its answers, it gives none
+    for done in admin.delete_records(wanted).values():
+        done.result(10)
+
+
 def run(workers: Workers, target: Path, *arguments: str, **settings: object) -> Worker:
     return workers.start("", program=(*ARCHIVE, *arguments), archive_target=target,
                          archive_file_bytes_max=65_536, archive_file_age_s_max=1, **settings)
@@ -97,12 +107,7 @@ def test_the_whole_log_comes_back_when_kafka_has_forgotten(
     assert 0 == second.wait(), second.output()
     append(footfall_topics, made(2_000, 5))
     before = whole(footfall_topics)
-    archived = {n: span.end for n, span in
-                ArchiveSource(Catalog(Folder(tmp_path / "a"))).spans().items()}
-    wanted = [TopicPartition(INTERACTIONS, n, end - 10 * n) for n, end in archived.items()]
-    admin = admin_client(footfall_topics)  # gone before its answers, it gives none
-    for done in admin.delete_records(wanted).values():
-        done.result(10)
+    forget(footfall_topics, tmp_path / "a", keep=10)
     source = source_of(Settings(archive_target=str(tmp_path / "a")), footfall_topics)
 
     assert before == drained(source)
@@ -115,6 +120,25 @@ def test_the_whole_log_comes_back_when_kafka_has_forgotten(
     assert 0 == checked.wait(), checked.output()
     report = json.loads(checked.output())
     assert (8_900, []) == (report["records"], report["damages"])
+
+
+def test_state_is_made_anew_from_the_archive(
+        footfall_topics: str, workers: Workers, tmp_path: Path) -> None:
+    """`footfall replay rebuild`, with nothing left in the log but its newest records: every row is
+    the live one's, byte for byte, handoffs between partitions among what made it.
+    """
+    if not is_apache_kafka(footfall_topics):
+        pytest.skip("the demo broker deletes no records")
+    lived(footfall_topics, workers, 2_000, seed=13)
+    assert 0 == run(workers, tmp_path / "a", "run", "--once").wait()
+    forget(footfall_topics, tmp_path / "a", keep=20)
+    rebuilt = workers.start("", program=("-m", "footfall", "replay", "rebuild", "--no-cutover",
+                                         "--yes", "--json"), archive_target=tmp_path / "a")
+    report = reported(rebuilt)
+
+    assert same_as_live(footfall_topics) == report["customers"] > 50
+    assert [] == report["compared"]["differing"]
+    assert report["handoffs"]["recomputed"] > 20
 
 
 def test_another_log_of_that_name_is_refused(footfall_topics: str, workers: Workers,

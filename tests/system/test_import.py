@@ -13,14 +13,16 @@ from typing import Any
 
 import pytest
 
+from footfall.admin import config
 from footfall.events.interaction import IMPORT
 from footfall.events.topics import INTERACTIONS, REJECTED, TRIGGERS
 from footfall.replay.imports.journal import SUFFIX
+from footfall.tables.stored import HEADER
 from footfall.up.ports import free_port
 from tests.system.test_cdnow import in_changelog
 from tests.system.test_log import metric
 from tests.system.topics import State, Tail, read_all, until
-from tests.system.workers import KILLED, Worker, Workers
+from tests.system.workers import KILLED, SYSTEM_SECRET, Worker, Workers
 from tests.tables import cdnow
 from tests.tables.logs import CODECS
 from tests.test_docs import page, section
@@ -44,10 +46,10 @@ def mapping(folder: Path) -> str:
     return "cdnow.yaml"
 
 
-def importing(workers: Workers, folder: Path, *more: str) -> Worker:
+def importing(workers: Workers, folder: Path, *more: str, **settings: str) -> Worker:
     """The command of docs/import.md, on the file itself."""
     return workers.start(program=("-m", "footfall", "import"), arguments=[
-        str(cdnow.PATH), "--mapping", mapping(folder), "--yes", "--json", *more])
+        str(cdnow.PATH), "--mapping", mapping(folder), "--yes", "--json", *more], **settings)
 
 
 def report(done: Worker) -> dict[str, Any]:
@@ -61,6 +63,12 @@ def applied(bootstrap: str, worker: Worker, state: State) -> None:
     ends = Tail(bootstrap, INTERACTIONS).ends()
     worker.until(lambda: all(state.offsets().get(p, 0) >= end for p, end in ends.items()),
                  APPLIED_S_MAX, "applied")
+
+
+def contents(state: State) -> dict[bytes, bytes]:
+    """All records less their watermarks, which a repeat moves on."""
+    return {key: value[HEADER.size:] for store in state.records.values()
+            for key, value in store.items()}
 
 
 def test_every_purchase_once_through_a_kill_and_a_second_run(
@@ -90,15 +98,13 @@ def test_every_purchase_once_through_a_kill_and_a_second_run(
     state = State(footfall_topics)
     applied(footfall_topics, worker, state)
     assert expected == in_changelog(state, expected)
-    once = {key: value for store in state.records.values() for key, value in store.items()}
+    once = contents(state)
 
     again = importing(workers, tmp_path)
     assert 0 == again.wait(IMPORT_S_MAX), again.output()
     assert cdnow.ROWS == report(again)["imported"]
     applied(footfall_topics, worker, state)
-    twice = {key: value for store in state.records.values() for key, value in store.items()}
-    assert once.keys() == twice.keys()
-    assert expected == in_changelog(state, expected)
+    assert once == contents(state)
     log = read_all(footfall_topics, INTERACTIONS)
     rows = [entry for entry in log
             if CODECS.interaction.decode(entry.value)["type"] == IMPORT]
@@ -106,6 +112,25 @@ def test_every_purchase_once_through_a_kill_and_a_second_run(
     assert len(rows) - cdnow.ROWS == metric(port, 'footfall_duplicates_total{kind="import"}')
     assert 0 == worker.stop()
     assert ([], []) == (read_all(footfall_topics, TRIGGERS), read_all(footfall_topics, REJECTED))
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("system_secret", "system_secret is not that of the workers"),
+    ("customer_key_secret", "customer_key_secret is not that of the workers")])
+def test_the_secrets_of_another_installation_are_refused(
+        footfall_topics: str, workers: Workers, tmp_path: Path, name: str, said: str) -> None:
+    """Before a row is appended: it could never be taken back."""
+    config.apply(footfall_topics, SYSTEM_SECRET.encode(), {"cart": {"idle_s": 60}})
+    worker = workers.start()
+    worker.until_ready()
+    state = State(footfall_topics)
+    applied(footfall_topics, worker, state)
+    assert 0 == worker.stop()
+    before = read_all(footfall_topics, INTERACTIONS)
+    refused = importing(workers, tmp_path, **{name: "the secret of somebody else"})
+    assert 1 == refused.wait(IMPORT_S_MAX)
+    assert said in refused.output()
+    assert before == read_all(footfall_topics, INTERACTIONS)
 
 
 def _rows(position: Path) -> int:

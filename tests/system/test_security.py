@@ -60,6 +60,10 @@ pytestmark = pytest.mark.kafka
 API_KEY = "an API key for tests only"
 WRITE_KEY = "a-write-key-for-tests"
 SHOP = "shop.triggers"
+ROUTES = f"""
+destinations: {{shop: {{channel: kafka, purpose: necessary, topic: {SHOP}}}}}
+routes: [{{triggers: ["*"], to: [shop]}}]
+"""
 DONE_S_MAX = 60.0
 HTTP = "http://127.0.0.1:"
 
@@ -168,8 +172,7 @@ def run_installation(cluster: Secured, workers: Workers, folder: Path) -> list[W
     """Collector, worker and delivery, until a trigger has gone all the way."""
     port = free_port()
     routes = folder / "routes.yaml"
-    routes.write_text("destinations: {shop: {channel: kafka, purpose: necessary, topic: "
-                      f"{SHOP}}}}}\nroutes: [{{triggers: ['*'], to: [shop]}}]\n")
+    routes.write_text(ROUTES)
     cluster.admin.create_topics([new_topic(SHOP)])[SHOP].result(timeout=20)
     cluster.grant("delivery", [Right("WRITE", "TOPIC", SHOP)])
     started = [
@@ -208,6 +211,7 @@ def commands_work(cluster: Secured, folder: Path) -> None:
     routes = str(folder / "routes.yaml")
     run(cluster, "redrive", "deliveries", "disable", "shop", routes=routes)
     run(cluster, "redrive", "deliveries", "enable", "shop", routes=routes)
+    run(cluster, "redrive", "deliveries", "redrive", "--yes")
     run(cluster, "archive", "archive", "run", "--once", archive_target=str(folder / "archive"))
     (folder / "old.jsonl").write_text(json.dumps({
         "type": "track", "userId": "u2", "event": "Order Completed", "messageId": "old-1",
@@ -236,7 +240,7 @@ def clean_up(cluster: Secured) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_each_right_that_is_taken_away_is_missed(cluster: Secured, part: str) -> None:
     """The matrix of users and operations: no right of a part is given by another of its rights, and
-    the cluster tells each that is gone. What is yet to be created it tells nothing of.
+    the cluster tells each that is gone.
     """
     second = topic_of(2)
     if second not in cluster.admin.list_topics(timeout=10).topics:
@@ -245,8 +249,12 @@ def test_each_right_that_is_taken_away_is_missed(cluster: Secured, part: str) ->
     assert [] == missing(addresses, part)
     for right in PARTS[part].rights:
         cluster.revoke(part, right)
-        assert [right] == missing(addresses, part)
+        found = missing(addresses, part)
         cluster.grant(part, [right])
+        assert right in found
+        # Without any that brings DESCRIBE with it, the cluster does not even tell the others.
+        assert [] == [one for one in found if not one.name.startswith(right.name)
+                      and not right.name.startswith(one.name)]
     assert [] == missing(addresses, part)
 
 
@@ -259,7 +267,7 @@ def test_a_program_says_at_its_start_what_it_may_not(
     cluster: Secured, tmp_path: Path, part: str, right: Right
 ) -> None:
     """And who can change that; it does not try for ever."""
-    (tmp_path / "routes.yaml").write_text("destinations: {}\nroutes: []\n")
+    (tmp_path / "routes.yaml").write_text(ROUTES)
     cluster.revoke(part, right)
     try:
         with pytest.raises(BrokerError) as error:
@@ -272,12 +280,12 @@ def test_a_program_says_at_its_start_what_it_may_not(
 
 @pytest.mark.parametrize(("part", "right", "command", "said"), [
     ("reader", Right("READ", "TOPIC", topics.DELIVERIES), ("deliveries", "summary"), "acls list"),
-    ("reader", Right("READ", "TOPIC", topics.CHANGELOG, True), ("customer", "user_id:u1"),
-     topics.CHANGELOG),
+    ("reader", Right("READ", "TOPIC", topics.TRIGGERS), ("tail", "triggers", "--idle-exit", "1"),
+     "acls list"),
     ("reader", Right("DESCRIBE", "GROUP", "footfall-admin"), ("deliveries", "summary"),
      "acls list"),
     ("admin", Right("WRITE", "TOPIC", topics.INTERACTIONS),
-     ("config", "apply", "--set", "cart.idle_s=7"), "Topic authorization failed"),
+     ("config", "apply", "--set", "cart.idle_s=7"), "acls list"),
     ("admin", Right("DESCRIBE_CONFIGS", "TOPIC", topics.TRIGGERS), ("topics", "check"),
      "uthorization failed"),
     ("archive", Right("READ", "TOPIC", topics.INTERACTIONS), ("archive", "run", "--once"),
@@ -305,6 +313,18 @@ def test_a_command_says_what_it_may_not(
         cluster.grant(part, [right])
     assert any(one.who == part and not one.is_allowed and one.kind.upper() == right.kind
                and one.name.startswith(right.name) for one in cluster.decisions())
+
+
+def test_what_is_hidden_is_not_said_to_be_absent(cluster: Secured) -> None:
+    """A cluster does not list the topics that a user may do nothing with."""
+    hiding = [right for right in PARTS["reader"].rights if right.name == topics.CHANGELOG]
+    for right in hiding:
+        cluster.revoke("reader", right)
+    try:
+        with pytest.raises(BrokerError, match=f"{topics.CHANGELOG} .* may not see it.*acls list"):
+            run(cluster, "reader", "customer", "user_id:u1")
+    finally:
+        cluster.grant("reader", hiding)
 
 
 # -- the wrong way in ------------------------------------------------------------------------------
@@ -459,7 +479,7 @@ async def test_a_destination_on_a_protected_cluster(cluster: Secured) -> None:
     channel = await open_channel("crm", destination, Resources(folder, {"CRM_PASSWORD": PASSWORD}))
     try:
         sent = await channel.send(channel.render(TRIGGER, DOCUMENT, NOBODY), attempt())
-        assert "sent" == sent.status
+        assert "sent" == sent.result
     finally:
         await channel.close()
     with pytest.raises(ConfigError, match="sasl_password_env names CRM_PASSWORD, which is not set"):

@@ -22,10 +22,13 @@ from tests.tables.log import Log
 from tests.tables.logs import ANNA, BERT, CODECS, KEYS, RESERVED, START
 from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, key_of, ordered, rule
 from tests.tables.strategies import EVENTS
+from tests.tables.test_unmerge import signed_up
+from tests.tables.unmerging import unmerge
 
 every_table = pytest.mark.parametrize("table", tables.ALL, ids=lambda t: t.name)
 #: 1997-01-01.
 LONG_AGO = 852_076_800_000
+BROWSER_B = KEYS.of("anonymous_id", "b")
 BROWSER = KEYS.of("anonymous_id", "b1")
 
 
@@ -319,6 +322,21 @@ def test_a_pointer_keeps_its_ledger_and_its_owner_has_none() -> None:
     assert browser is not None
     assert KEYS.row_hash(row_of(order(LONG_AGO, 1))) in browser
     assert log.fold_of(ANNA).records.get(ANNA).imports is None
+
+
+def test_an_unmerge_gives_imported_rows_back_to_whose_they_were() -> None:
+    """The log is folded again for it, and an import is an event of its key there, too."""
+    shop = signed_up()
+    for n, (key, names) in enumerate((
+            (BROWSER_B, {"anonymousId": "b"}), (ANNA, {"userId": "anna"}))):
+        made = basket(LONG_AGO + n * DAY, n, **names)
+        append(shop.log, {**made, "message_id": f"m{80 + n}"}, shop.log.now + 1, key)
+    assert ["m1", "m2", "m3", "m4", "m80", "m81"] == shop.applied("user_id", "anna")
+    unmerge(shop.log, ANNA, BROWSER_B)
+    shop.log.run()
+    assert ["m2", "m4", "m81"] == shop.applied("user_id", "anna")
+    assert ["m1", "m3", "m80"] == shop.applied("anonymous_id", "b")
+    assert [] == shop.log.rejected()
 
 
 # -- any place, any crash ----------------------------------------------------------------------

@@ -44,5 +44,6 @@ class Jobs(click.Group):
 
 
 @click.group(cls=Jobs)
+@click.option("--dry-run", is_flag=True, expose_value=False, help="Another name of what-if.")
 def replay() -> None:
     """The past, again: rebuild state, ask what if, send again. docs/replay.md."""

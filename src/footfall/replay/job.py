@@ -135,6 +135,8 @@ class Rate:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(map(_text, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}"

@@ -93,6 +93,8 @@ def import_(ctx: click.Context, *, files: tuple[str, ...], form: Format | None,
     is_resumed = position is not None
     position = position or Position(run=_run_name(), asked=asked)
     admission = _admission(settings, position.run, of_source, selected)
+    if not plan_only:
+        admission.check(options.bootstrap_of(settings))
     plan = plan_of(found(files), form, mapping, admission)
     task = Job("import", yes=yes, as_json=as_json, plan_only=plan_only)
     shown = as_shown(plan, rate_per_s, with_values=show_sample)
@@ -100,7 +102,7 @@ def import_(ctx: click.Context, *, files: tuple[str, ...], form: Format | None,
         shown = {"goes on with run": position.run, **shown}
     if selected.shown():
         shown["selection"] = selected.shown()
-    if not as_json:
+    if not (as_json and plan_only):
         shown["items"] = "\n".join(shown["items"])
     if not plan.files:
         name, fault = next(iter(plan.faults.items()))

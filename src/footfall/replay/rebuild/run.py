@@ -200,8 +200,9 @@ def within(origins: Mapping[int, Origin], spans: Mapping[int, Span], *, accept_g
             "the log does not reach back to where this begins: "
             + ", ".join(f"partition {n} begins at offset {low} ({begins} to {low - 1} are gone)"
                         for n, (begins, low) in sorted(gone.items()))
-            + ". Name the archive that holds them (FOOTFALL_ARCHIVE_TARGET, docs/archive.md), or take "
-            "what there is with --accept-gap: what customers did before is then not in the new state")
+            + ". Name the archive that holds them (FOOTFALL_ARCHIVE_TARGET, docs/archive.md), or "
+            "take what there is with --accept-gap: what customers did before is then not in the "
+            "new state")
     found = dict(origins)
     for n, (_begins, low) in gone.items():
         start = origins[n].start

@@ -26,12 +26,10 @@ from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
 from footfall.replay import job, selection
 from footfall.replay.job import Job, Rate
-from footfall.replay.source import Source
 from footfall.replay.sources import source_of
-from footfall.replay.together import MovedOtherwiseError
 from footfall.replay.what_if import text
 from footfall.replay.what_if.asked import Stays, content_asked
-from footfall.replay.what_if.comparing import Comparison, Outcome, Scope
+from footfall.replay.what_if.comparing import Comparison, Scope
 from footfall.replay.what_if.machine import Machine
 from footfall.replay.what_if.passing import Question
 from footfall.replay.what_if.recorded import (
@@ -165,8 +163,8 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
             machine, question, scope, None if read.against == FOLD
             else recorded(scanner, machine.codecs, selected.since))
         with run.progress("log", read.records) as advance:
-            outcome = _compared(comparison, source, read, bootstrap,
-                                _both(rate.spend, advance))
+            outcome = comparison.run(source, (read.begin.starts, read.ends),
+                                     _both(rate.spend, advance), lambda: ends_of(bootstrap))
     found = document(outcome, Circumstances(
         selected.since, selected.until, read.against, _label(read.content), read.left_out,
         read.begin.lost, read.begin.unknown))
@@ -185,17 +183,6 @@ def _both(one: Callable[[int], None], other: Callable[[int], None]) -> Callable[
         other(records)
 
     return told
-
-
-def _compared(comparison: Comparison, source: Source, read: Read, bootstrap: str,
-              passed: Callable[[int], None]) -> Outcome:
-    try:
-        return comparison.run(source, (read.begin.starts, read.ends), passed,
-                              lambda: ends_of(bootstrap))
-    except MovedOtherwiseError as error:
-        raise FootfallError(
-            f"{error}. Where the settings were changed within the window: a later --since, or "
-            "FILE with --deliver-handoffs") from None
 
 
 def _read(wanted: Wanted, since: int, spans: dict[int, Span], scanner: Scanner,

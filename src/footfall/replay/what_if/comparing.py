@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError
 from footfall.events.codec import TriggerRecord
+from footfall.events.interaction import IMPORT
 from footfall.replay.selected import Selection
 from footfall.replay.source import Source
 from footfall.replay.what_if.ledger import ASKED, RECORDED, Difference, Ledger, Told
@@ -128,6 +129,8 @@ class Comparison:
                 continue
             try:
                 event = self._machine.codecs.interaction.decode(entry.value)
+                if event["type"] == IMPORT:
+                    event = self._machine.reserved.read_import(event, entry.key)[1]
             except DecodeError:
                 continue
             if selection.matches(partition, entry, event):

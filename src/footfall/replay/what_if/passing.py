@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from footfall.admin.history import Entry
 from footfall.errors import FootfallError
 from footfall.replay.source import Source
-from footfall.replay.together import Start
+from footfall.replay.together import MovedOtherwiseError, Start
 from footfall.replay.what_if.fork import CONFIG_KEY, AsRecorded, Delivered, Fork, gap_of
 from footfall.replay.what_if.machine import Machine, together_of
 from footfall.tables import links
@@ -36,6 +36,10 @@ SNAPSHOT_RECORDS: Final = 20_000
 
 class CauseMissingError(FootfallError):
     """The log holds what a record caused, and not the record."""
+
+
+class IdentityChangedError(FootfallError):
+    """The log moves customers under other settings than those asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +215,10 @@ class Passing:
             fork.put(number, entries, self._slept_at(number, entries[0]))
         self._base.put(number, entries)
         self._base.run()
-        if fork is not None:
-            base = self._base
-            fork.run(min((fold.clock for p, fold in base.folds.items()
-                          if base.waiting(p) or fold.next_offset < self._to[p]),
-                         default=math.inf))
         if any(entry.key == CONFIG_KEY for entry in entries):
             self._note_versions()
+        if fork is not None:
+            self._run_fork(fork)
         self.seen.records += len(entries)
         self._listening.passed(len(entries))
         self._fresh[number] += len(entries)
@@ -227,15 +228,25 @@ class Passing:
             if fork is not None:
                 fork.folds[number].snapshot()
 
+    def _run_fork(self, fork: Fork) -> None:
+        base = self._base
+        until = min((fold.clock for p, fold in base.folds.items()
+                     if base.waiting(p) or fold.next_offset < self._to[p]), default=math.inf)
+        try:
+            fork.run(until)
+        except MovedOtherwiseError:
+            self._note_versions()
+            raise
+
     # -- the fork ------------------------------------------------------------------------------
 
     def _forked(self, content: bytes) -> Fork:
         machine = self._machine
-        identity = Config(machine.tables, 1, content).sections.get(links.NAME)
+        asked = Config(machine.tables, 1, content).sections.get(links.NAME)
         delivers = self._question.delivers
         starts = {}
         for number, fold in self._base.folds.items():
-            delivers = delivers or fold.config.sections.get(links.NAME) != identity
+            delivers = delivers or _identity(fold) != asked
             fold.snapshot()
             state = fold.state()
             if canonical(machine.tables, state.config_content) != content:
@@ -271,4 +282,20 @@ class Passing:
             self._listening.asked(number, outputs)
 
     def _note_versions(self) -> None:
-        self.seen.versions |= {fold.config.label for fold in self._base.folds.values()}
+        """The configurations in force; raises `IdentityChangedError` where customers are moved
+        otherwise from here on than the fork does.
+        """
+        fork = self._fork
+        for number, fold in self._base.folds.items():
+            self.seen.versions.add(fold.config.label)
+            if fork is not None and not self.seen.delivered and (
+                    _identity(fold) != _identity(fork.folds[number])):
+                raise IdentityChangedError(
+                    f"partition {number}, offset {fold.next_offset - 1}: settings of identity "
+                    "(links) were changed within the window, so the log moves customers that the "
+                    "configuration asked for does not: ask with --deliver-handoffs, or for a later "
+                    "--since")
+
+
+def _identity(fold: Fold) -> Any:
+    return fold.config.sections.get(links.NAME)

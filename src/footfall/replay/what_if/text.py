@@ -56,17 +56,20 @@ def _rules(rules: Document) -> Table | Text:
     if not differing:
         return Text(f"{same:,} names of triggers, none differs")
     table = Table("trigger", box=None, pad_edge=False)
-    for column in ("recorded", "what if", ADDED, REMOVED, CHANGED, "new", "gone"):
+    for column in ("recorded", "what if", ADDED, REMOVED, "moved", CHANGED, "new",
+                   "gone"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("changed in", overflow="fold")
     for name, one in differing.items():
         numbers = [_number(one[what], _STYLES.get(what, "")) for what in (
-            "recorded", "what_if", ADDED, REMOVED, CHANGED, "customers_new", "customers_gone")]
+            "recorded", "what_if", ADDED, REMOVED, "moved", CHANGED, "customers_new",
+            "customers_gone")]
         table.add_row(Text(safe(name), overflow="fold"), *numbers,
                       Text(safe(", ".join(one["changed_members"]))))
     if same:
         table.add_row(Text(f"{same:,} others: no difference", "dim"))
-    table.caption = "new, gone: customers of whom only one side tells this at all"
+    table.caption = ("moved: one added and one removed of one customer, as where a deadline is "
+                     "another; new, gone: customers of whom only one side tells this at all")
     table.caption_justify = "left"
     return table
 
