@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import absent, unreadable
+from footfall.kafka.reach import absent, unreadable, unwritable
 from footfall.replay.imports.admitting import Ready
 
 CHUNKS_MAX: Final = 6
@@ -91,7 +91,9 @@ class Sender:
             try:
                 taken = self._producer.produce_batch(self._topic, messages,
                                                      on_delivery=chunk.report)
-            except (BufferError, KafkaException) as error:
+            except KafkaException as error:
+                raise unwritable(INTERACTIONS, error) from None
+            except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
                 raise self._failed(f"{len(messages) - taken} records were not taken")
