@@ -213,8 +213,8 @@ def commands_work(cluster: Secured, folder: Path) -> None:
     run(cluster, "redrive", "deliveries", "enable", "shop", routes=routes)
     run(cluster, "redrive", "deliveries", "redrive", "--yes")
     for chosen in ((), ("--destination", "shop", "--outcome", "sent")):
-        run(cluster, "resend", "replay", "resend", "--since", "1d", "--to", "shop", *chosen, "--yes",
-            routes=routes)
+        run(cluster, "resend", "replay", "resend", "--since", "1d", "--to", "shop", *chosen,
+            "--yes", routes=routes)
     run(cluster, "archive", "archive", "run", "--once", archive_target=str(folder / "archive"))
     (folder / "old.jsonl").write_text(json.dumps({
         "type": "track", "userId": "u2", "event": "Order Completed", "messageId": "old-1",
@@ -294,7 +294,7 @@ def test_a_program_says_at_its_start_what_it_may_not(
     ("archive", Right("READ", "TOPIC", topics.INTERACTIONS), ("archive", "run", "--once"),
      "uthorization failed"),
     ("import", Right("WRITE", "TOPIC", topics.INTERACTIONS), ("import", "old.jsonl", "--yes"),
-     "uthorization failed|acls list"),
+     "acls list"),
     ("rebuild", Right("READ", "TOPIC", topics.INTERACTIONS),
      ("replay", "rebuild", "--yes", "--no-cutover"), "acls list"),
 ])
