@@ -9,7 +9,7 @@ where generations of a changelog come and go. Must never give more than is used.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
@@ -89,13 +89,17 @@ PARTS: Final = {
         *_on(topics.CHANGELOG, "READ", prefix=True), *_on(topics.CHANGELOG, "DESCRIBE_CONFIGS"),
         *_names(_SCAN, _ROWS, "footfall-tail"))),
     "admin": Part("`footfall topics`, `config`, `customer unmerge`, `doctor`", (
-        *(right for name in _TOPICS for right in _on(
-            name, "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),
+        *(right for name in _TOPICS for right in _on(name, "CREATE", "DESCRIBE_CONFIGS")),
         *_on(topics.INTERACTIONS, "READ", "WRITE"),
         *_on(topics.CHANGELOG, "READ", prefix=True),
+        *(right for name in (topics.TRIGGERS, topics.REJECTED, topics.DELIVERIES,
+                             topics.DELIVERY_CHANGELOG) for right in _on(name, "DESCRIBE")),
         *_names(_SCAN, topics.APP_ID, topics.DELIVERY_APP_ID))),
     "redrive": Part("`footfall deliveries redrive`, `recover`, `enable`, `disable`", (
         *_on(topics.DELIVERIES, "READ", "WRITE"), *_names(_SCAN))),
+    "resend": Part("`footfall replay resend`", (
+        *_on(topics.TRIGGERS, "READ"), *_on(topics.DELIVERIES, "READ", "WRITE"),
+        *_names(_SCAN))),
     "archive": Part("`footfall archive`", (
         *_on(topics.INTERACTIONS, "READ"), *_names(_SCAN, _SOURCE))),
     "import": Part("`footfall import`", _on(topics.INTERACTIONS, "WRITE")),
@@ -109,37 +113,43 @@ PARTS: Final = {
         # Not the first one: that is the live state, which workers write.
         *_on(_LATER, "WRITE", prefix=True),
         # Before it makes the first one anew it looks whether the topics are as they must be.
-        *(right for name in _TOPICS if name != topics.CHANGELOG
-          for right in _on(name, "DESCRIBE_CONFIGS", "DESCRIBE")),
+        *_on(topics.INTERACTIONS, "DESCRIBE_CONFIGS"),
+        *(right for name in (topics.TRIGGERS, topics.REJECTED, topics.DELIVERIES,
+                             topics.DELIVERY_CHANGELOG)
+          for right in _on(name, "DESCRIBE", "DESCRIBE_CONFIGS")),
         *_names(_SCAN, _SOURCE, _ROWS))),
 }
 
 
 def missing(bootstrap: str, part: str) -> list[Right]:
-    """The rights that we do not have of those that a part needs, as far as the cluster tells: of
-    what does not exist it tells nothing. Raises `BrokerError` where it does not answer.
+    """The rights that we do not have of those that a part needs: see `lacking`."""
+    return lacking(bootstrap, (part,))[part]
+
+
+def lacking(bootstrap: str, parts: Iterable[str]) -> dict[str, list[Right]]:
+    """Of each part the rights that we do not have, as far as the cluster tells: of what does not
+    exist it tells nothing. Raises `BrokerError` where it does not answer.
     """
-    rights = PARTS[part].rights
+    needed = {part: PARTS[part].rights for part in parts}
+    names = {(right.kind, _asked(right)) for rights in needed.values() for right in rights}
+    topic_names, group_names = (sorted(name for kind, name in names if kind == wanted)
+                                for wanted in ("TOPIC", "GROUP"))
     admin = AdminClient({**confluent(bootstrap), "log_level": 0, "error_cb": lambda _error: None})
-    topic_names = sorted({right.name for right in rights if right.kind == "TOPIC"})
-    group_names = sorted({right.name for right in rights if right.kind == "GROUP"})
-    allowed: dict[tuple[str, str], frozenset[str] | None] = {}
+    how: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": ANSWER_S_MAX}
     try:
-        described = admin.describe_topics(
-            TopicCollection(topic_names), include_authorized_operations=True,
-            request_timeout=ANSWER_S_MAX) if topic_names else {}
-        for name, future in described.items():
-            allowed["TOPIC", name] = _allowed(future)
-        groups = admin.describe_consumer_groups(
-            group_names, include_authorized_operations=True,
-            request_timeout=ANSWER_S_MAX) if group_names else {}
-        for name, future in groups.items():
-            allowed["GROUP", name] = _allowed(future)
+        told = {
+            **{("TOPIC", name): _allowed(future) for name, future in (
+                admin.describe_topics(TopicCollection(topic_names), **how)
+                if topic_names else {}).items()},
+            **{("GROUP", name): _allowed(future) for name, future in (
+                admin.describe_consumer_groups(group_names, **how)
+                if group_names else {}).items()}}
     except (KafkaException, TimeoutError) as error:
         raise BrokerError(f"{bootstrap} does not tell our rights: {error}") from None
-    return [right for right in rights
-            if (known := allowed.get((right.kind, right.name))) is not None
-            and right.operation not in known]
+    return {part: [right for right in rights
+                   if (known := told.get((right.kind, _asked(right)))) is not None
+                   and right.operation not in known]
+            for part, rights in needed.items()}
 
 
 def admit(bootstrap: str, part: str) -> None:
@@ -163,10 +173,15 @@ def refused(part: str, wanting: Iterable[Right]) -> str:
             f"{part}` prints what the cluster's administrator has to run")
 
 
-def _allowed(future: object) -> frozenset[str] | None:
+def _asked(right: Right) -> str:
+    """The resource that is looked at: of later generations the second one."""
+    return f"{right.name}2" if right.is_prefix and right.name.endswith("-") else right.name
+
+
+def _allowed(future: Any) -> frozenset[str] | None:
     """What we may do with a resource; None where it is not told."""
     try:
-        found = future.result(ANSWER_S_MAX)  # type: ignore[attr-defined]
+        found = future.result(ANSWER_S_MAX)
     except KafkaException as error:
         if error.args[0].code() in DENIED:
             return frozenset()

@@ -17,7 +17,7 @@ from footfall.events.arrival import Arrival
 from footfall.events.reserved_row import ImportPayload
 from footfall.replay.archive.catalog import Catalog
 from footfall.replay.archive.manifest import Format, Identity
-from footfall.replay.archive.running import Run
+from footfall.replay.archive.running import Manner, Run
 from footfall.replay.archive.target import Target
 from footfall.replay.archive.writer import Limits, Writer, resumed
 from footfall.testing.log import Installation
@@ -120,7 +120,7 @@ def _archived(catalog: Catalog, source: Kept, limits: Limits, accept_gap: bool, 
     spans = source.spans()
     starts = {n: known[n][0] if n in known else span.low for n, span in spans.items()}
     writer = Writer(catalog, decode, limits, starts)
-    run = Run(source, writer, known, threading.Event(), accept_gap=accept_gap)
+    run = Run(source, writer, known, threading.Event(), Manner(accept_gap))
     run.begin(spans)
     run.once(spans)
     return catalog

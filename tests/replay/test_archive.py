@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall.admin.history import Entry
+from footfall.admin.scan import Span
 from footfall.errors import SettingsError
 from footfall.replay.archive.catalog import Catalog
 from footfall.replay.archive.manifest import (
@@ -28,10 +30,21 @@ from footfall.replay.archive.manifest import (
     entry_name,
 )
 from footfall.replay.archive.reading import ArchiveSource
+from footfall.replay.archive.running import Manner, Run
 from footfall.replay.archive.target import Folder, Remote, Target, target_of
 from footfall.replay.archive.verify import verify
-from footfall.replay.archive.writer import Limits
-from tests.replay.kept import LOG, START_MS, Kept, archived, drained, limits, log, records
+from footfall.replay.archive.writer import Limits, Writer
+from tests.replay.kept import (
+    INSTALLATION,
+    LOG,
+    START_MS,
+    Kept,
+    archived,
+    drained,
+    limits,
+    log,
+    records,
+)
 
 FORMATS: list[Format] = ["parquet", "avro"]
 
@@ -464,3 +477,60 @@ def test_limits_come_from_the_settings() -> None:
     from footfall.settings import Settings
 
     assert Limits("parquet", 134_217_728, 3600) == Limits.of(Settings())
+
+
+# -- a run that goes on --------------------------------------------------------------------------
+
+
+def going_on(kept: Kept, spoil: Callable[[], None], same_log: Callable[[], object] = lambda: None
+             ) -> Catalog:
+    """A run until stopped, which sees the log spoilt at its second look and is stopped after it."""
+    stopping = threading.Event()
+    catalog = Catalog(memory())
+    catalog.target.take_over()
+    catalog.begin(LOG)
+    looked = 0
+
+    class Looked(Kept):
+        def spans(self) -> dict[int, Span]:
+            nonlocal looked
+            looked += 1
+            if looked == 2:
+                spoil()
+                stopping.set()
+            return kept.spans()
+
+    source = Looked(kept.entries)
+    writer = Writer(catalog, INSTALLATION.codecs.interaction.decode, limits(), dict(kept.lows))
+    run = Run(source, writer, {}, stopping, Manner(same_log=same_log, poll_s=0.01))
+    run.begin(kept.spans())
+    run.forever()
+    return catalog
+
+
+def test_what_comes_is_archived_until_it_is_stopped() -> None:
+    """And what is open then is closed."""
+    kept = Kept(log())
+    kept.ends[0] = 50
+    found = going_on(kept, lambda: kept.ends.update({0: 80}))
+
+    assert [entry for entry in kept.entries[0] if entry.offset < 50] == drained(
+        ArchiveSource(found))[0]
+
+
+def test_a_log_that_becomes_another_stops_the_run() -> None:
+    """It ends before what was read of it, retention was faster, or its id is another."""
+    kept = Kept(log())
+    with pytest.raises(ArchiveError, match="a broker forgot"):
+        going_on(kept, lambda: kept.ends.update({0: 20}))
+    late = Kept(log())
+    late.ends[1] = late.entries[1][5].offset
+    with pytest.raises(ArchiveError, match="retention has taken what is between"):
+        going_on(late, lambda: vars(late).update(ends={**late.ends, 1: 150},
+                                                 lows={**late.lows, 1: 140}))
+
+    def another() -> None:
+        raise ArchiveError("another log")
+
+    with pytest.raises(ArchiveError, match="another log"):
+        going_on(Kept(log()), lambda: None, another)

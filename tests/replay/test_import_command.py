@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from footfall.cli import footfall
 from footfall.errors import FootfallError
 from footfall.events import reasons
 from footfall.replay import imports
+from footfall.replay.imports import importing
 from footfall.replay.imports.files import found
+from footfall.replay.imports.reading import read
+from footfall.replay.imports.rows import Row
 from tests.test_docs import page, rows, section
 
 SECRETS = {"FOOTFALL_CUSTOMER_KEY_SECRET": "a secret for tests only",
@@ -163,6 +167,27 @@ def test_files_of_urls_and_patterns(folder: Path) -> None:
     assert [2, 2] == [one.size for one in files]
     with files[0].unpacked() as stream:
         assert b"{}" == stream.read()
+
+
+def test_a_store_that_does_not_tell_sizes(tmp_path: Path) -> None:
+    """Its file is read all the same, and not taken for an empty one."""
+    (tmp_path / "a").write_bytes(b"{}\n")
+    (known,) = found([str(tmp_path / "a")])
+    assert [b"{}"] == [one.item for one in read(known._replace(size=-1), "jsonl", None)
+                       if isinstance(one, Row)]
+    assert known._replace(size=-1).identity() == known._replace(size=-1).identity()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_the_second_one_ends(number: signal.Signals) -> None:
+    """A run ends between two chunks; who cannot wait asks twice."""
+    before = signal.getsignal(number)
+    with importing._asked_to_end() as asks_end:
+        assert not asks_end()
+        signal.raise_signal(number)
+        assert asks_end()
+        assert before == signal.getsignal(number)
+    assert before == signal.getsignal(number)
 
 
 def test_every_reason_is_in_the_docs() -> None:

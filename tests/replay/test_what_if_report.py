@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from footfall.cli import footfall
 from footfall.errors import ConfigError
 from footfall.events.codec import TriggerRecord
 from footfall.replay.what_if import text
@@ -170,3 +172,16 @@ def test_only_rules_have_names_that_no_table_tells() -> None:
     assert is_of_rule("big_order")
     assert not is_of_rule("cart_abandoned")
     assert not is_of_rule("segment_entered")
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["replay", "what-if", "--against", "fold"], "give a FILE"),
+    (["replay", "--dry-run", "--against", "fold"], "give a FILE"),
+    (["replay", "what-if", "--since", "yesterday"], "--since"),
+    (["rules", "diff"], "FILE"),
+])
+def test_wrong_usage_is_told_before_anything_is_read(arguments: list[str], said: str) -> None:
+    """Exit code 2."""
+    result = CliRunner().invoke(footfall, arguments, env={})
+    assert 2 == result.exit_code
+    assert said in result.output

@@ -117,22 +117,28 @@ class Secured:
 
     def __init__(self, start: Callable[..., KafkaNode], authority: Authority,
                  certificate: Path) -> None:
-        plain, secure, controller = free_port(), free_port(), free_port()
+        plain, secure, mutual, controller = (free_port() for _ in range(4))
         self.authority = authority
         self.node = start({
             "listeners": f"PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure},"
+                         f"MUTUAL://127.0.0.1:{mutual},"
                          f"CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{plain},"
-                                    f"SECURE://localhost:{secure}",
+                                    f"SECURE://localhost:{secure},MUTUAL://localhost:{mutual}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "listener.security.protocol.map":
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "allow.everyone.if.no.acl.found": "false",
             # Whoever comes by the plain listeners: this test and the node itself.
             "super.users": "User:ANONYMOUS",
             "listener.name.secure.ssl.keystore.type": "PEM",
             "listener.name.secure.ssl.keystore.location": str(certificate),
+            "listener.name.mutual.ssl.keystore.type": "PEM",
+            "listener.name.mutual.ssl.keystore.location": str(certificate),
+            "listener.name.mutual.ssl.truststore.type": "PEM",
+            "listener.name.mutual.ssl.truststore.location": str(authority.file),
+            "listener.name.mutual.ssl.client.auth": "required",
             "listener.name.secure.sasl.enabled.mechanisms": "SCRAM-SHA-512,OAUTHBEARER",
             "listener.name.secure.scram-sha-512.sasl.jaas.config":
                 "org.apache.kafka.common.security.scram.ScramLoginModule required;",
@@ -140,8 +146,9 @@ class Secured:
                 "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
                 'unsecuredLoginStringClaim_sub="broker";',
         }, plain)
-        self.port = secure
         self.bootstrap = f"localhost:{secure}"
+        #: Where a certificate says who one is: `CN=...`.
+        self.mutual = f"localhost:{mutual}"
         self.admin = AdminClient({"bootstrap.servers": self.node.bootstrap, "log_level": 0})
         self._read = 0
 

@@ -24,7 +24,7 @@ from tests.system.test_log import metric
 from tests.system.topics import State, Tail, read_all, until
 from tests.system.workers import KILLED, SYSTEM_SECRET, Worker, Workers
 from tests.tables import cdnow
-from tests.tables.logs import CODECS
+from tests.tables.logs import CODECS, KEYS
 from tests.test_docs import page, section
 
 pytestmark = pytest.mark.kafka
@@ -37,6 +37,10 @@ REJECTS = "footfall-import-rejected.jsonl"
 RATE = "15000"
 IMPORT_S_MAX = 90.0
 APPLIED_S_MAX = 90.0
+#: Of those who would have been told every so manyth purchase.
+EVERY = 20
+#: A worker that stands still in a crowd of tests is not what is tested here.
+SESSION_S = 30
 
 
 def mapping(folder: Path) -> str:
@@ -46,10 +50,11 @@ def mapping(folder: Path) -> str:
     return "cdnow.yaml"
 
 
-def importing(workers: Workers, folder: Path, *more: str, **settings: str) -> Worker:
+def importing(workers: Workers, folder: Path, *more: str, file: Path = cdnow.PATH,
+              **settings: str) -> Worker:
     """The command of docs/import.md, on the file itself."""
     return workers.start(program=("-m", "footfall", "import"), arguments=[
-        str(cdnow.PATH), "--mapping", mapping(folder), "--yes", "--json", *more], **settings)
+        str(file), "--mapping", mapping(folder), "--yes", "--json", *more], **settings)
 
 
 def report(done: Worker) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def test_every_purchase_once_through_a_kill_and_a_second_run(
     """
     expected = cdnow.expected(cdnow.read(), START, DAY)
     port = free_port()
-    worker = workers.start(metrics_port=port)
+    worker = workers.start(metrics_port=port, session_timeout_s=SESSION_S)
     worker.until_ready()
     killed = importing(workers, tmp_path, "--rate", RATE)
     position = tmp_path / (REJECTS + SUFFIX)
@@ -112,6 +117,30 @@ def test_every_purchase_once_through_a_kill_and_a_second_run(
     assert len(rows) - cdnow.ROWS == metric(port, 'footfall_duplicates_total{kind="import"}')
     assert 0 == worker.stop()
     assert ([], []) == (read_all(footfall_topics, TRIGGERS), read_all(footfall_topics, REJECTED))
+
+
+def test_a_history_can_tell_what_it_would_have_told(
+        footfall_topics: str, workers: Workers, tmp_path: Path) -> None:
+    """`--triggers-since`: each first order since then, at its own time, told once."""
+    since = START + 45 * DAY
+    some = tmp_path / "some.txt"
+    some.write_bytes(b"".join([line for n, line in enumerate(
+        cdnow.PATH.read_bytes().splitlines(keepends=True)) if n % EVERY == 0]))
+    frame = cdnow.read().iloc[EVERY - 1::EVERY]
+    days = frame.groupby("customer_id")["day"].min()
+    expected = {KEYS.of("user_id", name).decode(): START + int(day) * DAY
+                for name, day in days.items() if START + day * DAY >= since}
+    assert 500 < len(expected) < len(days)
+    done = importing(workers, tmp_path, "--triggers-since", "1997-02-15T00:00:00Z", file=some)
+    assert 0 == done.wait(IMPORT_S_MAX), done.output()
+    said = report(done)
+    told = [CODECS.trigger.decode(entry.value) for entry in read_all(footfall_topics, TRIGGERS)]
+    first = [one for one in told if one["name"] == "order_completed_first"]
+    assert expected == {one["customer_key"]: one["occurred_at"] for one in first}
+    assert len(first) == len(expected)
+    assert (len(frame), len(told)) == (said["imported"], said["triggers"]["told"])
+    assert len(told) == len({one["trigger_id"] for one in told})
+    assert all(one["occurred_at"] >= since for one in told)
 
 
 @pytest.mark.parametrize(("name", "said"), [

@@ -147,8 +147,8 @@ def test_workers_go_over_while_customers_go_on(
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), {**QUICK, **UNLIMITED})
     first, second = workers.start("w1").until_ready(), workers.start("w2")
     shop, loader, state = Mixed(13), Loader(footfall_topics), State(footfall_topics)
-    loader.start_load(shop, at_least=5_000, a_second=300)
-    until(lambda: sum(state.offsets().values()) > 2_000, DONE_S_MAX, "progress")
+    loader.start_load(shop, at_least=2_500, a_second=150)
+    until(lambda: sum(state.offsets().values()) > 1_000, DONE_S_MAX, "progress")
     if crash:
         worker = replay(workers, "rebuild", "--yes", "--json", crash_at=crash)
         assert KILLED == worker.wait(DONE_S_MAX), worker.output()
@@ -159,7 +159,9 @@ def test_workers_go_over_while_customers_go_on(
     print(report)
     assert report["cut_over"] is True
     assert "not_gone_over_yet" not in report
-    assert {"0", "1", "2", "3"} == report["stood_still_s"].keys()
+    # Two partitions had gone over before the command that finished it began.
+    stood_still = {"0", "1", "2", "3"} if "half" not in crash else {"2", "3"}
+    assert stood_still == report["stood_still_s"].keys()
     loader.join()
     moved = State(footfall_topics, topic_of(2))
     until(moved.quiet, QUIET_S_MAX, "quiet")
@@ -167,7 +169,7 @@ def test_workers_go_over_while_customers_go_on(
     state.update()
     assert [2] * PARTITIONS == [one.moved_to for one in state.partitions.values()]
     seen = exactness.check(footfall_topics, carts=False, generation=2)
-    assert seen.triggers > 100
+    assert seen.triggers > 50
     assert len(loader.acked) == shop.made
     assert 0 == replay(workers, "commit", "--yes").wait()
     assert {} == State(footfall_topics).offsets()

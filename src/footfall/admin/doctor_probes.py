@@ -34,7 +34,7 @@ from footfall.events.registry import REGISTRY_SUBJECTS
 from footfall.kafka.aio import aio, secured
 from footfall.kafka.reach import certificates, refusal
 from footfall.kafka.security import security_of
-from footfall.rights import PARTS, missing
+from footfall.rights import PARTS, lacking
 from footfall.settings import Settings
 from footfall.view.workers import addresses, get
 
@@ -129,12 +129,13 @@ def _protection(bootstrap: str) -> Iterator[Finding]:
         yield Finding("kafka", "security", "warning", "SASL_PLAINTEXT: what is sent can be read on "
                       "the way, and with PLAIN or OAUTHBEARER the credentials too",
                       "use a listener with SASL_SSL")
-    lacking = {part: [str(right) for right in missing(bootstrap, part)] for part in PARTS}
-    able = [part for part, wanting in lacking.items() if not wanting]
+    found = {part: [str(right) for right in wanting]
+             for part, wanting in lacking(bootstrap, PARTS).items()}
+    able = [part for part, wanting in found.items() if not wanting]
     yield Finding("kafka", "rights", "ok" if able else "warning",
                   f"of this user: enough for {', '.join(able) or 'no part'}",
                   "" if able else "`footfall acls list` prints what each part needs",
-                  {"lacking": lacking})
+                  {"lacking": found})
 
 
 def _lag(admin: AdminClient, bootstrap: str, partitions: int) -> Iterator[Finding]:

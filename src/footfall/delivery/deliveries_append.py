@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from typing import NoReturn
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import DELIVERIES
 from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unwritable
 
 ACKNOWLEDGED_S_MAX = 30.0
 _WAIT_S = 0.1
@@ -46,6 +47,8 @@ class Appender:
                 break
             except BufferError:
                 self._producer.poll(_WAIT_S)
+            except KafkaException as error:
+                raise unwritable(DELIVERIES, error) from None
         self.sent += 1
         self._producer.poll(0)
         if self._said:

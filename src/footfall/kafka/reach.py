@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import errors
 from aiokafka.conn import create_conn
 from aiokafka.protocol.metadata import MetadataRequest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from footfall.errors import BrokerError
 from footfall.kafka.aio import secured
@@ -56,6 +56,26 @@ def absent(topic: str, error: KafkaError) -> BrokerError:
     if error.code() in DENIED:
         return _denied(f"topic {topic}", error)
     return BrokerError(f"topic {topic}: {error.str()}; create it with `footfall topics create`")
+
+
+def unseen(topic: str) -> BrokerError:
+    """The error of a topic that is not among those of the cluster: it hides what is not ours."""
+    return BrokerError(f"{topic} does not exist, or this user may not see it: `footfall topics "
+                       "create` makes it, `footfall acls list` prints the rights that each part "
+                       "needs")
+
+
+def unwritable(topic: str, error: KafkaException) -> BrokerError:
+    """The error of a record that the client does not even take."""
+    said = error.args[0]
+    if said.code() in DENIED:
+        return _denied(f"topic {topic}", said)
+    return BrokerError(f"topic {topic} cannot be written to: {said.str()}")
+
+
+def unread(what: str, error: KafkaError) -> BrokerError:
+    """The error of a partition that the cluster answers nothing good for."""
+    return _denied(what, error) if error.code() in DENIED else BrokerError(f"{what}: {error.str()}")
 
 
 def unreadable(bootstrap: str, error: KafkaError) -> BrokerError:

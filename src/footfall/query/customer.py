@@ -22,6 +22,7 @@ from footfall.admin.topics import read
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
 from footfall.events.customer_key import CustomerKeys
+from footfall.kafka.reach import unseen
 from footfall.options import bootstrap_of
 from footfall.settings import Settings
 from footfall.stream.generations import Generations
@@ -89,7 +90,7 @@ def _from_changelog(settings: Settings, key: bytes, question: Question, asked: A
     # As the topic has it: this command may be configured otherwise than the workers.
     (copied,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
     if not copied.exists:
-        raise BrokerError(f"{copied.name} does not exist; `footfall topics create` makes it")
+        raise unseen(copied.name)
     number = partition_of(key, copied.partitions)
     try:
         best, log_end = asyncio.run(asyncio.wait_for(_read(bootstrap, key, number), READ_S_MAX))

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from footfall.admin.cluster import admin_client, answers, unanswered
 from footfall.admin.topics import read
-from footfall.errors import BrokerError
 from footfall.events import topics
+from footfall.kafka.reach import unseen
 from footfall.stream.generations import FIRST, Generations, Taken
 from footfall.tables.stored import PartitionState
 from footfall.view import entry
@@ -100,5 +100,5 @@ def partitions_of(bootstrap: str) -> int:
             bootstrap, f"no broker answers at {bootstrap}; `footfall doctor` says what is wrong")
     (found,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
     if not found.exists:
-        raise BrokerError(f"{found.name} does not exist; `footfall topics create` makes it")
+        raise unseen(found.name)
     return found.partitions

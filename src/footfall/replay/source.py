@@ -19,6 +19,7 @@ from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
 from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unread
 
 #: Handed out at once, and what may wait of one partition before its fetching pauses.
 SLICE_RECORDS: Final = 5_000
@@ -132,7 +133,7 @@ class KafkaSource:
             elif error.code() in _PASSING:
                 told = error.str()
             else:
-                raise BrokerError(f"{self._topic}, partition {number}: {error.str()}")
+                raise unread(f"{self._topic}, partition {number}", error)
         full = [p for p, waiting in self._waiting.items()
                 if p not in self._paused and len(waiting) > WAITING_RECORDS_MAX]
         if full:

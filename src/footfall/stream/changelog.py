@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from footfall.errors import BrokerError
 from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unread
 
 #: Handed out before others get the event loop.
 SLICE_RECORDS = 5_000
@@ -112,5 +113,5 @@ def _told(topic: str, messages: Iterable[Message], reached: dict[int, int]) -> s
             passing = error.str()
         else:
             # Of a checksum that fails, too, it would say so and go on behind it.
-            raise BrokerError(f"{topic}, partition {message.partition()}: {error.str()}")
+            raise unread(f"{topic}, partition {message.partition()}", error)
     return passing

@@ -19,7 +19,6 @@ from footfall.events.codec import InteractionCodec
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ImportPayload
-from footfall.replay.imports import installed
 from footfall.replay.imports.rows import Row
 from footfall.replay.selected import Selection
 
@@ -59,10 +58,6 @@ class Admission:
                                 item_bytes_max=given.item_bytes_max)
         #: What the tracking plan found, by finding.
         self.found: Counter[str] = Counter()
-
-    def check(self, bootstrap: str) -> None:
-        """Raises `SettingsError` where the log of these brokers is of other secrets."""
-        installed.check(bootstrap, self._keys, self._reserved, self._codec)
 
     def of(self, row: Row, row_id: bytes) -> Ready | Rejected | None:
         """The record of a row."""

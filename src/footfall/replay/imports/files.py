@@ -28,7 +28,8 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class File(NamedTuple):
-    """One file. `name`: as it is told; `size`: in bytes, as it is stored."""
+    """One file. `name`: as it is told; `size`: in bytes as it is stored, -1 where no store says so.
+    """
 
     name: str
     size: int
@@ -159,5 +160,5 @@ def _remote(name: str) -> Iterator[File]:
     if not paths:
         raise FootfallError(f"{name}: no file has such a name")
     for one in paths:
-        yield File(system.unstrip_protocol(one), int(sizes[one] or 0),
+        yield File(system.unstrip_protocol(one), -1 if sizes[one] is None else int(sizes[one]),
                    lambda one=one: system.open(one, "rb"))  # type: ignore[misc]

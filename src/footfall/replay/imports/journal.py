@@ -25,10 +25,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run has come. `asked`: a hash of what was asked for."""
+    """How far a run has come. `asked`: a hash of what was asked for. Of the reject file: its length
+    when the run began, and where it is now.
+    """
 
     run: str
     asked: str
+    rejects_began: int = 0
     rejects_bytes: int = 0
     files: dict[str, Place] = {}
 

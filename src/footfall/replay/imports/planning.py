@@ -29,7 +29,7 @@ SAMPLE_ROWS: Final = 1_000
 SAMPLE_FILES_MAX: Final = 20
 ITEMS_SHOWN: Final = 3
 #: Shown as they are: they are the shop's words, not its customers'.
-_OPEN: Final = frozenset({"type", "event", "timestamp", "currency"})
+_OPEN: Final = frozenset({"type", "event", "timestamp", "properties.currency"})
 #: Beside what the sample took: appending, acknowledgements.
 _SEND_S: Final = 10e-6
 
@@ -70,7 +70,7 @@ def plan_of(files: Sequence[File], form: Format | None, mapping: FieldMapping | 
         except FileFault as fault:
             plan.faults[file.name] = fault
             continue
-        plan.file_bytes += file.size
+        plan.file_bytes += max(file.size, 0)
         plan.formats[known] += 1
         plan.files[file.name] = file, known
         if n >= SAMPLE_FILES_MAX and sampled_bytes:
@@ -164,12 +164,13 @@ def _look(plan: Plan, one: Row | Bad, admission: Admission) -> None:
     plan.details.setdefault(reason, detail)
 
 
-def _hidden(value: Any, name: str = "") -> Any:
+def _hidden(value: Any, path: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {shown(one): _hidden(inner, one) for one, inner in value.items()}
+        below = f"{path}." if path else ""
+        return {shown(name): _hidden(inner, below + name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_hidden(one, name) for one in value]
-    if name in _OPEN or value is None or isinstance(value, bool):
+        return [_hidden(one, f"{path}.") for one in value]
+    if path in _OPEN or value is None or isinstance(value, bool):
         return value
     return "(text)" if isinstance(value, str) else "(number)"
 

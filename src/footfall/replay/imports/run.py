@@ -25,6 +25,7 @@ from footfall.replay.imports.rejecting import Rejects
 from footfall.replay.imports.row_ids import RowIds
 from footfall.replay.imports.rows import Bad, FileFault, Row, Rows
 from footfall.replay.imports.sending import Reached, Sender
+from footfall.replay.imports.telling import History
 from footfall.replay.job import Rate
 
 CHUNK_ROWS: Final = 4096
@@ -73,6 +74,8 @@ class Run:
     chunk_rows: int
     asks_end: Callable[[], bool]
     advance: Callable[[int], None]
+    #: What is imported is kept there, too, for what it would have told.
+    history: History | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     _saved_s: float = 0.0
 
@@ -101,7 +104,10 @@ class Run:
             for chunk in chunks(rows, self.chunk_rows):
                 named = self._named(ids, chunk)
                 before, tally.rows = tally.rows, tally.rows + len(chunk)
-                records = self._records(named[max(0, place.rows - before):], name)
+                made = self._records(named[max(0, place.rows - before):], name)
+                if self.history is not None:
+                    self.history.add(made)
+                records = [one for _row_id, one in made]
                 done = self.sender.send(records, Reached(tally.rows, self.rejects.size))
                 self.rate.spend(len(records))
                 self.advance(len(chunk))
@@ -124,7 +130,8 @@ class Run:
         found = iter(ids.of([one.content for one in chunk if isinstance(one, Row)]))
         return [(one, next(found) if isinstance(one, Row) else b"") for one in chunk]
 
-    def _records(self, named: list[tuple[Row | Bad, bytes]], name: str) -> list[Ready]:
+    def _records(self, named: list[tuple[Row | Bad, bytes]], name: str
+                 ) -> list[tuple[bytes, Ready]]:
         tally, records = self.tallies[name], []
         for one, row_id in named:
             if isinstance(one, Bad):
@@ -139,7 +146,7 @@ class Run:
                 self.rejects.add(name, one.number, made.reason, made.detail, one.item)
             else:
                 tally.note(made.at)
-                records.append(made)
+                records.append((row_id, made))
         return records
 
     def _save(self, name: str, place: Place, rejects_bytes: int) -> None:

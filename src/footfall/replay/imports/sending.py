@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import absent, unreadable
+from footfall.kafka.reach import absent, unreadable, unwritable
 from footfall.replay.imports.admitting import Ready
 
 CHUNKS_MAX: Final = 6
@@ -53,10 +53,11 @@ class _Chunk:
 
 
 class Sender:
-    """Appends to the log of one cluster; raises `BrokerError` where it cannot."""
+    """Appends to a topic of one cluster; raises `BrokerError` where it cannot."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, topic: str = INTERACTIONS) -> None:
         self._bootstrap = bootstrap
+        self._topic = topic
         self._chunks: deque[_Chunk] = deque()
         self._reached: Reached | None = None
         #: Records that are in the log.
@@ -71,11 +72,11 @@ class Sender:
             "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
         })
         try:
-            found = self._producer.list_topics(INTERACTIONS, timeout=ANSWER_S_MAX)
+            found = self._producer.list_topics(topic, timeout=ANSWER_S_MAX).topics[topic]
         except KafkaException as error:
             raise unreadable(bootstrap, error.args[0]) from None
-        if found.topics[INTERACTIONS].error is not None:
-            raise absent(INTERACTIONS, found.topics[INTERACTIONS].error)
+        if found.error is not None:
+            raise absent(topic, found.error)
 
     def send(self, records: Sequence[Ready], reached: Reached) -> Reached | None:
         """Begin to append the records of a chunk, with which its file has `reached` so far; up to
@@ -88,9 +89,11 @@ class Sender:
         if records:
             messages: list[Any] = [{"key": key, "value": value} for key, value, _at in records]
             try:
-                taken = self._producer.produce_batch(INTERACTIONS, messages,
+                taken = self._producer.produce_batch(self._topic, messages,
                                                      on_delivery=chunk.report)
-            except (BufferError, KafkaException) as error:
+            except KafkaException as error:
+                raise unwritable(INTERACTIONS, error) from None
+            except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
                 raise self._failed(f"{len(messages) - taken} records were not taken")

@@ -257,19 +257,23 @@ def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, 
     made.cut_over()
     report = {**report, **made.shown(), "cut_over": True}
     with run.progress("workers", len(made.together.folds)) as advance:
-        gone = made.watch(WATCHED_S_MAX, advance)
-    report["stood_still_s"] = {str(n): s for n, s in sorted(gone.stood_still_s.items())}
-    if gone.waiting:
-        report["not_gone_over_yet"] = gone.waiting
+        still = made.watch(WATCHED_S_MAX, advance)
+    report["stood_still_s"] = {str(n): s for n, s in sorted(still.items())}
+    if waiting := _waiting(at, generation):
+        report["not_gone_over_yet"] = waiting
     report["next"] = "footfall replay commit, once the new state has proved itself"
     run.report(report)
 
 
 def _report_done(run: job.Job, at: Installation, generation: int) -> None:
-    live = topics.look(at.bootstrap).live
     run.report({"generation": generation, "topic": topic_of(generation), "cut_over": True,
-                "not_gone_over_yet": [n for n, g in live.items() if g != generation],
+                "not_gone_over_yet": _waiting(at, generation),
                 "next": "partitions go over as soon as their workers run"})
+
+
+def _waiting(at: Installation, generation: int) -> list[int]:
+    """Partitions whose worker has not gone over yet."""
+    return [n for n, live in topics.look(at.bootstrap).live.items() if live != generation]
 
 
 def _check(run: job.Job, compared: Comparison, asked: _Asked, report: dict[str, Any]) -> None:

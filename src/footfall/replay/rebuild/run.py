@@ -154,7 +154,7 @@ class Rebuild:
                 n: span.end for n, span in scanner.spans(self._topic).items()}
         self.folding.finish()
 
-    def watch(self, seconds_max: float, seen: Callable[[int], None]) -> cutover.Gone:
+    def watch(self, seconds_max: float, seen: Callable[[int], None]) -> dict[int, float]:
         """Until the workers have gone over; only after `cut_over`."""
         return cutover.watch(self._at.bootstrap, self.generation, self.folding.stopped_at,
                              self._ends_before, seconds_max=seconds_max, seen=seen)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from footfall.errors import StateRefused
+from footfall.errors import FootfallError
 from footfall.replay.together import Start, Together
 from footfall.tables.record import decode_partition
 from footfall.tables.records import Best
@@ -35,6 +35,10 @@ from footfall.tables.stored import (
 #: What a state that is being made keeps beside its offsets (`PartitionState.positions`).
 CODE: Final = "$code"
 GIVEN_UP: Final = "$given_up"
+
+
+class ShadowRefusedError(FootfallError):
+    """What was begun cannot be gone on with."""
 
 
 class Changelog(Protocol):
@@ -68,7 +72,9 @@ def fresh(low: int, code: int) -> Origin:
 
 
 def resumed(best: Best, low: int, code: int) -> Origin:
-    """A partition as its changelog has it; raises `StateRefused` where other code has begun it."""
+    """A partition as its changelog has it; raises `ShadowRefusedError` where other code has begun
+    it.
+    """
     if best.state is None:
         begun = fresh(low, code)
         contents = dict(read_inflight(*item) for item in best.inflight.items())
@@ -78,7 +84,7 @@ def resumed(best: Best, low: int, code: int) -> Origin:
     state = decode_partition(best.state)
     is_done = state.moved_to != SHADOW
     if not is_done and state.positions.get(CODE) != code:
-        raise StateRefused(
+        raise ShadowRefusedError(
             "this state was begun by other code or other tables than are here now: half of it "
             "would be of each. Run `footfall replay abandon`, then begin anew")
     contents = dict(read_inflight(*item) for item in best.inflight.items())
@@ -133,6 +139,7 @@ class Shadow:
             changelog.put(number, changed)
             changelog.put(number, [(PARTITION_KEY, self._stored(number, state, ending).encode())])
             if ending:
+                changelog.barrier()  # its worker may go over while the others are written
                 self._passed("half_shadow")
             self._written[number] = state.next_offset
             self.rows += len(changed)

@@ -46,8 +46,8 @@ from footfall.tables.cart_triggers import instant
 from footfall.tables.config import content_hash
 
 RECORDED, FOLD = "recorded", "fold"
-#: Two folds on one core, for a plan; docs/what-if.md has what was measured.
-RECORDS_A_SECOND = 10_000
+#: On one core, for a plan; docs/what-if.md has what was measured.
+RECORDS_A_SECOND = 8_000
 #: In a line of what goes to a file or another program.
 TEXT_CHARS = 160
 
