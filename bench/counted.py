@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -35,18 +36,23 @@ def run_counted(app: Any, name: str) -> None:
     engine = app.engine
     started: list[float] = []
     done = 0
-    process: Callable[[Any], Any] = engine.process
+    apply: Callable[..., Any] = engine._apply
+    ending: list[asyncio.Task[None]] = []
 
-    async def counted(event: Any) -> None:
+    async def end() -> None:
+        await engine.checkpoint()
+        report(name, done, *started)
+        os._exit(0)
+
+    async def counted(partition: Any, event: Any, records: Any) -> None:
         nonlocal done
         if not started:
             started.extend((time.time(), time.process_time()))
-        await process(event)
-        done += len(event.value.records)
-        if done >= N:
-            await engine.checkpoint()
-            report(name, done, *started)
-            os._exit(0)
+        await apply(partition, event, records)
+        done += len(records)
+        if done >= N and not ending:
+            ending.append(asyncio.create_task(end()))
 
-    engine.process = counted
+    # The agents hold `process` already; it looks this up with each batch.
+    engine._apply = counted
     run(app)

@@ -82,6 +82,7 @@ def decode(value: bytes | None) -> Any:
     if end != len(data):
         raise DecodeError("avro_trailing", "bytes after the record")
     event["received_at"] = NOW
+    event["personal"] = b""  # theirs carries nothing that is not read
     event["event_time"] = NOW  # not before it was appended: so it is as recent as the append
     return event
 

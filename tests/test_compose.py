@@ -35,7 +35,8 @@ NEEDS = {
 }
 ONCE = {"topics", "schemas", "configuration"}
 #: They write into their own folders when they start.
-WRITABLE = {"kafka", "schema-registry"}
+WRITABLE = {"kafka", "kafka-2", "kafka-3", "schema-registry"}
+CLUSTER = ROOT / "deploy/cluster.env"
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 
 
@@ -59,7 +60,8 @@ def secrets(tmp_path: Path) -> Path:
 
 def values(env: Path) -> dict[str, str]:
     """Name -> value of a `.env`."""
-    return dict(line.split("=", 1) for line in env.read_text().splitlines())
+    return dict(line.split("=", 1) for line in env.read_text().splitlines()
+                if not line.startswith("#"))
 
 
 def interpolated(known: dict[str, str]) -> str:
@@ -127,6 +129,7 @@ def test_every_program_starts_with_the_settings_it_is_given(secrets: Path) -> No
     filled = services(interpolated(values(secrets)))
     ours = {name: s for name, s in filled.items() if s["image"].startswith("footfall:")}
     assert NEEDS.keys() == ours.keys()
+    assert {"1"} == {str(s["environment"]["FOOTFALL_REPLICATION_FACTOR"]) for s in ours.values()}
     for name, service in ours.items():
         given = {k: str(v) for k, v in service["environment"].items()}
         assert all(variable.startswith(PREFIX) for variable in given), name
@@ -135,6 +138,57 @@ def test_every_program_starts_with_the_settings_it_is_given(secrets: Path) -> No
             assert getattr(settings, needed), (name, needed)
         helped = CliRunner().invoke(footfall, [*service["command"], "--help"])
         assert 0 == helped.exit_code, (name, helped.output)
+
+
+def test_three_brokers_hold_every_record_twice_at_least(secrets: Path) -> None:
+    """With deploy/cluster.env: one quorum of three, found by all, replicas on each, data of its
+    own; every variable of the file is used.
+    """
+    cluster = values(CLUSTER)
+    filled = services(interpolated({**values(secrets), **cluster}))
+    brokers = {name: s["environment"] for name, s in filled.items() if name.startswith("kafka")}
+    voters = {f"{env['KAFKA_NODE_ID']}@{name}:9093" for name, env in brokers.items()}
+    addresses = {f"{name}:9092" for name in brokers}
+    used = {name for name, _kind, _rest in VARIABLE.findall(FILE.read_text())}
+
+    assert cluster.keys() - {"COMPOSE_PROFILES"} <= used
+    assert {"kafka-2", "kafka-3"} == {
+        name for name, s in filled.items() if s.get("profiles") == [cluster["COMPOSE_PROFILES"]]}
+    for name, env in brokers.items():
+        assert voters == set(env["KAFKA_CONTROLLER_QUORUM_VOTERS"].split(","))
+        assert ("3", "3", "2", "2") == tuple(str(env[key]) for key in (
+            "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR",
+            "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR",
+            "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "KAFKA_MIN_INSYNC_REPLICAS"))
+        assert f"INSIDE://{name}:9092," in env["KAFKA_ADVERTISED_LISTENERS"]
+        assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] != env["KAFKA_LOG_DIRS"]
+        assert filled[name]["volumes"] == [f"{name}:/var/lib/kafka/data"]
+    registry = filled["schema-registry"]["environment"]
+    assert 3 == registry["SCHEMA_REGISTRY_KAFKASTORE_TOPIC_REPLICATION_FACTOR"]
+    assert addresses == set(registry["SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS"].split(","))
+    for name in NEEDS:
+        settings = load({k: str(v) for k, v in filled[name]["environment"].items()})
+        assert 3 == settings.replication_factor, name
+        assert addresses == set(settings.kafka_bootstrap_servers.split(",")), name
+    assert addresses == {f"{name}:9092" for name in ("kafka", *filled["topics"]["depends_on"])}
+
+
+def test_alerts_reach_alertmanager() -> None:
+    """Rules and both configurations are mounted where the programs look; Prometheus finds it by
+    its name and port.
+    """
+    prometheus, alertmanager = SERVICES["prometheus"], SERVICES["alertmanager"]
+    config = YAML(typ="safe").load(ROOT / "deploy/prometheus/prometheus.yml")
+    (found,) = config["alerting"]["alertmanagers"][0]["dns_sd_configs"]
+    mounted = dict(volume.split(":")[1::-1] for s in (prometheus, alertmanager)
+                   for volume in s["volumes"])
+
+    assert ["alertmanager"] == found["names"]
+    assert [f"127.0.0.1:{found['port']}:{found['port']}"] == alertmanager["ports"]
+    assert ["rules/*.yml"] == config["rule_files"]
+    assert "./deploy/prometheus/rules" == mounted["/etc/prometheus/rules"]
+    assert "./deploy/alertmanager/alertmanager.yml" == mounted["/etc/alertmanager/alertmanager.yml"]
+    assert "--config.file=/etc/alertmanager/alertmanager.yml" in alertmanager["command"]
 
 
 def test_the_configuration_that_is_applied_is_valid() -> None:
@@ -224,7 +278,7 @@ def test_what_is_mounted_is_there() -> None:
     mounted = [volume for s in SERVICES.values() for volume in s.get("volumes", [])
                if volume.startswith("./")]
 
-    assert len(mounted) == 5
+    assert len(mounted) == 7
     for volume in mounted:
         local, _inside, mode = volume.split(":")
         assert (ROOT / local).exists(), local

@@ -23,14 +23,24 @@ from footfall import tables, telemetry
 from footfall.cli import footfall
 from footfall.events import topics
 from footfall.events.admit import CALLS
-from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, IMPORT, TICK, UNMERGE, VIOLATION
+from footfall.events.interaction import (
+    CONFIG,
+    CUTOVER,
+    DELIVERY,
+    HANDOFF,
+    IMPORT,
+    TICK,
+    UNMERGE,
+    VIOLATION,
+)
 from footfall.events.reasons import COLLECTOR, WORKER
 from footfall.settings import PREFIX, Settings
 from footfall.tables.config import ClockConfig
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/footfall"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")),
+         *sorted((ROOT / "docs/operate").glob("*.md"))]
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
 TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
@@ -103,8 +113,9 @@ def test_every_command_and_option_is_documented() -> None:
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_every_command_that_is_shown_exists(file: Path) -> None:
     """With the options it is shown with. `customer user_id:u1` is no command of a group."""
-    for found in re.finditer(r"(?<![\w./-])(?<!from )footfall ((?:[a-z]+(?![\w:]) ?)+)([^\n#]*)",
-                             code_of(file.read_text())):
+    for found in re.finditer(
+            r"(?<![\w./-])(?<!from )footfall ((?:[a-z]+(?:-[a-z]+)*(?![\w:-]) ?)+)([^\n#]*)",
+            code_of(file.read_text())):
         words = found[1].split()
         path = f"footfall {words[0]}"
         assert path in COMMANDS, found[0]
@@ -236,7 +247,8 @@ def test_topics_are_documented() -> None:
 def test_types_of_log_records_are_documented() -> None:
     """Reserved ones too, and no other."""
     documented = [n for r in rows(page("log.md")) for n in names(r[0])]
-    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, DELIVERY, IMPORT} == set(documented)
+    assert CALLS | {VIOLATION, TICK, CONFIG, HANDOFF, UNMERGE, CUTOVER, DELIVERY, IMPORT} == set(
+        documented)
 
 
 def test_tables_and_triggers_are_documented() -> None:
@@ -360,3 +372,4 @@ def test_relative_links_lead_somewhere(file: Path) -> None:
 def test_readme_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text()
     assert [] == [f.name for f in (ROOT / "docs").glob("*.md") if f"(docs/{f.name})" not in text]
+    assert "(docs/operate/README.md)" in text

@@ -177,6 +177,9 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         Panel("Repeated triggers", "Triggers that came again and were not sent again, within an "
               "hour", NUMBER,
               (Query("sum(increase(footfall_delivery_repeats_total[1h]))", "repeats"),)),
+        Panel("Resent", "What `footfall replay resend` has begun anew, and what becomes of it: no "
+              "other panel counts it", PER_SECOND,
+              moving("footfall_deliveries_resent_total", "destination", "status")),
         Panel("Missed triggers", "Triggers that retention took before they could be delivered, "
               "within an hour: they are lost to every destination", NUMBER,
               (Query("sum(increase(footfall_delivery_missed_triggers_total[1h]))", "missed"),)),

@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from footfall.errors import SettingsError
-from footfall.settings import Settings
+from footfall.kafka.security import FIELDS, Cluster, Security
+from footfall.settings import KAFKA, Settings
 
 FILE = "up.json"
 LOCK = "lock"
@@ -30,6 +31,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     broker: str
     kafka_bootstrap_servers: str
+    #: Settings that say how they are reached, where it is not without TLS and SASL.
+    kafka: dict[str, str] = {}
     http_url: str
     http_port: int
     write_keys: dict[str, str]
@@ -45,6 +48,13 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     delivery_url: str = ""
     #: What the webhook of `up --webhook` is signed with; "": there is none.
     webhook_secret: str = ""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The brokers, with the way to reach them."""
+        how = {name.removeprefix(KAFKA): value for name, value in self.kafka.items()}
+        return Cluster(self.kafka_bootstrap_servers,
+                       msgspec.convert({**how, "prefix": KAFKA}, Security))
 
 
 def write(data_dir: Path, running: Running) -> None:
@@ -81,6 +91,8 @@ def resolve(settings: Settings) -> Settings:
     return msgspec.structs.replace(
         settings,
         kafka_bootstrap_servers=found.kafka_bootstrap_servers,
+        **(reached_by(settings) if settings.kafka_bootstrap_servers else
+           {**reached_by(Settings()), **found.kafka}),
         customer_key_secret=settings.customer_key_secret or found.customer_key_secret,
         system_secret=settings.system_secret or found.system_secret,
         write_keys=settings.write_keys or found.write_keys,
@@ -91,6 +103,11 @@ def resolve(settings: Settings) -> Settings:
         routes=settings.routes or found.routes,
         delivery_allow=settings.delivery_allow or found.delivery_allow,
     )
+
+
+def reached_by(settings: Settings) -> dict[str, str]:
+    """The settings that say how brokers are reached; they go with the addresses."""
+    return {KAFKA + name: getattr(settings, KAFKA + name) for name in FIELDS}
 
 
 def secrets(data_dir: str | Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,17 +8,23 @@ These are the settings of programs; what steps read is configuration and comes t
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from footfall.errors import SettingsError
+from footfall.kafka import security
 
 PREFIX = "FOOTFALL_"
 #: Settings that are tables of tables, and what their names name: JSON in a variable.
 TABLES = {"sources": "source", "api_keys": "name"}
+#: What names of settings begin with that say how brokers are reached.
+KAFKA = "kafka_"
+#: Settings that are never shown.
+SECRETS = ("customer_key_secret", "system_secret", "api_key", "write_keys", "sources", "api_keys",
+           "schema_registry_url", "redis_url", *(KAFKA + name for name in security.SECRETS))
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Secret = Annotated[str, msgspec.Meta(min_length=16)]
 
@@ -53,7 +59,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Every setting, with its default. docs/settings.md says what each means."""
 
     data_dir: str = ".footfall"
+    #: In use it is a `Cluster`: with the settings below, without which no client may be made.
     kafka_bootstrap_servers: str = ""
+    kafka_security_protocol: security.Protocol = "PLAINTEXT"
+    kafka_sasl_mechanism: security.Mechanism = ""
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: str = ""
+    #: Of OAUTHBEARER: where tokens are had for client id and secret.
+    kafka_sasl_oauth_token_url: str = ""
+    kafka_sasl_oauth_client_id: str = ""
+    kafka_sasl_oauth_client_secret: str = ""
+    kafka_sasl_oauth_scope: str = ""
+    #: What some clusters want to be told with a token: NAME=VALUE,NAME=VALUE.
+    kafka_sasl_oauth_extensions: str = ""
+    #: PEM files; without an authority's those count that the system trusts.
+    kafka_ssl_ca_file: str = ""
+    kafka_ssl_certificate_file: str = ""
+    kafka_ssl_key_file: str = ""
+    kafka_ssl_key_password: str = ""
     schema_registry_url: str = ""
     customer_key_secret: Secret | None = None
     system_secret: Secret | None = None
@@ -130,6 +153,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     #: Development: the value that `up` applies as configuration.
     cart_idle_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+    def __post_init__(self) -> None:
+        how = security.Security(prefix=KAFKA, **{
+            name: getattr(self, KAFKA + name) for name in security.FIELDS})
+        msgspec.structs.force_setattr(
+            self, "kafka_bootstrap_servers", security.Cluster(self.kafka_bootstrap_servers, how))
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self._shown())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(self._shown())
+
+    def _shown(self) -> Iterator[tuple[str, Any]]:
+        """What differs from the defaults; of secrets only that they are set."""
+        for field in msgspec.structs.fields(self):
+            value = getattr(self, field.name)
+            if value != field.default and value not in ({}, []):
+                yield field.name, "set" if field.name in SECRETS else value
 
 
 def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:

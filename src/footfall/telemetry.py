@@ -105,6 +105,8 @@ ROWS = Gauge("footfall_rows", "Customers with a row of a table, by the level las
 # delivery
 DELIVERIES = Counter("footfall_deliveries", "Records of footfall.deliveries applied, by what they "
                      "say", ["destination", "status", "reason"])
+DELIVERIES_RESENT = Counter("footfall_deliveries_resent", "The same of what `footfall replay "
+                            "resend` has begun anew", ["destination", "status", "reason"])
 DELIVERIES_WAITING = Gauge("footfall_deliveries_waiting", "Deliveries that have not ended",
                            ["destination"])
 DELIVERIES_IN_FLIGHT = Gauge("footfall_deliveries_in_flight", "Attempts under way", ["destination"])

@@ -42,6 +42,8 @@ FAILED: dict[str, Any] = {"status": "failed", "attempt": 1, "reason": "status", 
 SENT: dict[str, Any] = {"status": "sent", "attempt": 2, "code": 200, "at": AT + 7001}
 DEAD: dict[str, Any] = {"status": "dead", "attempt": 3, "reason": "retries_exhausted"}
 REDRIVEN: dict[str, Any] = {"status": "redriven"}
+RESENT: dict[str, Any] = {"status": "resent", "run": "r1"}
+AGAIN: dict[str, Any] = {"status": "resent", "run": "r2"}
 
 
 @pytest.mark.parametrize(("steps", "status", "attempt", "redriven"), [
@@ -55,7 +57,11 @@ REDRIVEN: dict[str, Any] = {"status": "redriven"}
     ([QUEUED, DEAD, SENDING], "dead", 3, 0),
     ([QUEUED, DEAD, REDRIVEN, REDRIVEN], "redriven", 0, 1),
     ([QUEUED, SENDING, REDRIVEN], "sending", 1, 0),
+    ([QUEUED, SENT, RESENT, RESENT], "resent", 0, 0),
+    ([QUEUED, SENT, RESENT, SENT, AGAIN, DEAD, RESENT], "dead", 3, 0),
+    ([QUEUED, RESENT], "queued", 0, 0),
     # Read from the middle.
+    ([RESENT, SENDING], "sending", 1, 0),
     ([FAILED, SENT], "sent", 2, 0),
     ([REDRIVEN], "redriven", 0, 1),
 ])
@@ -160,11 +166,32 @@ def test_a_summary_counts_each_delivery_once() -> None:
         "reasons": [{"status": "failed", "reason": "status", "deliveries": 1}],
         "backlog": {"deliveries": 1, "oldest_at": "2026-09-21T14:13:11.123Z", "oldest_age_s": 10},
         "sent_ms": {"p50": 7000, "p95": 7000}, "attempts": {"mean": 1.5, "max": 2},
+        "resent": {"deliveries": 0, "statuses": {}},
     } == crm
     assert ({"dead": 1}, 0, None) == (
         mail["statuses"], mail["backlog"]["deliveries"], mail["sent_ms"]["p95"])
     assert [("mail", "failing", [3, 4])] == [
         (one["destination"], one["reason"], one["partitions"]) for one in shown["disabled"]]
+
+
+def test_a_summary_counts_apart_what_was_sent_again() -> None:
+    """Once under `resent` as it is now, and with the others as it had ended before, if it had."""
+    new, half = "1" * 32, "2" * 32
+    made = account(
+        QUEUED, SENDING, SENT, {**RESENT, "at": AT + 10**9}, {**DEAD, "run": "r1"},
+        {**AGAIN, "at": AT + 10**9}, {"trigger_id": new, **RESENT, "at": AT + 5000},
+        {"trigger_id": half, **SENT, "run": "r1"})
+    found = Summary()
+    found.take(3, made, made.deliveries.values())
+    (crm,) = found.document(AT + 10**9 + 1000)["destinations"]
+    assert {"deliveries": 1, "statuses": {"sent": 1}, "reasons": [],
+            "resent": {"deliveries": 3, "statuses": {"resent": 2, "sent": 1}},
+            "sent_ms": {"p50": 7000, "p95": 7000}, "attempts": {"mean": 2.0, "max": 2}} == {
+        name: of for name, of in crm.items() if name not in ("destination", "backlog")}
+    assert 2 == crm["backlog"]["deliveries"]
+    assert [("r1", "r2"), ("r1",), ("r1",)] == [one.runs for one in made.deliveries.values()]
+    assert [True, False] == [Filter(runs=("r2",)).means(one)
+                             for one in list(made.deliveries.values())[:2]]
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200), st.integers(1, 100))

@@ -35,6 +35,7 @@ def full(*changes: dict[str, Any], is_disabled: bool = False, with_body: bool = 
     ({"status": "failed", "attempt": 2}, "attempt 3 at 2026-09-21T14:13:20.133Z"),
     ({"status": "held"}, "looked at again at 2026"),
     ({"status": "redriven"}, "begins anew"),
+    ({"status": "resent"}, "goes again"),
     ({"status": "sent"}, "it is there"),
     ({"status": "suppressed"}, "not to be sent"),
     ({"status": "dead"}, "footfall deliveries redrive"),

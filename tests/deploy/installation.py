@@ -16,15 +16,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from ruamel.yaml import YAML
 
 from footfall.admin import config
 from footfall.admin.cluster import admin_client
+from footfall.cli import footfall
 from footfall.errors import DecodeError
 from footfall.events import topics
 from footfall.events.admit import admit
@@ -81,6 +83,25 @@ routes:
 """
 
 Item = dict[str, Any]
+
+
+def scraped_by(targets: Mapping[str, Sequence[str]], interval_s: float, folder: Path,
+               alertmanagers: Sequence[str] = ()) -> Path:
+    """The Prometheus configuration that is deployed, with these addresses for DNS, and with its
+    rules, which it names beside itself.
+    """
+    loaded = YAML(typ="safe").load(PROMETHEUS)
+    for name in ("scrape_interval", "scrape_timeout", "evaluation_interval"):
+        loaded["global"][name] = f"{interval_s * 1000:.0f}ms"
+    for job in loaded["scrape_configs"]:
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": list(targets.get(job["job_name"], ()))}]
+    loaded["rule_files"] = [str(PROMETHEUS.parent / name) for name in loaded["rule_files"]]
+    loaded["alerting"]["alertmanagers"] = [
+        {"static_configs": [{"targets": list(alertmanagers)}]}]
+    path = folder / "prometheus.yml"
+    YAML(typ="safe").dump(loaded, path)
+    return path
 
 
 class Installation:
@@ -189,6 +210,14 @@ class Installation:
         producer.produce(topics.TRIGGERS, found.value, key, found.partition)
         assert 0 == producer.flush(10)
 
+    def resend(self, trigger: str, to: str) -> None:
+        """Triggers of a name once more to a destination, by the command."""
+        done = CliRunner().invoke(footfall, [
+            "replay", "resend", "--trigger", trigger, "--to", to, "--limit", "100", "--yes",
+            "--json"], env={"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap,
+                            "FOOTFALL_ROUTES": str(self._routes)})
+        assert 0 == done.exit_code, (done.output, done.exception)
+
     def expire_triggers(self) -> None:
         """What retention does to triggers that nobody has read for long."""
         wanted = [TopicPartition(topics.TRIGGERS, n, OFFSET_END) for n in range(PARTITIONS)]
@@ -232,15 +261,7 @@ class Installation:
 
     def scraped_by(self, interval_s: float, folder: Path) -> Path:
         """The Prometheus configuration that is deployed, with these addresses for DNS."""
-        loaded = YAML(typ="safe").load(PROMETHEUS)
-        loaded["global"]["scrape_interval"] = f"{interval_s * 1000:.0f}ms"
-        loaded["global"]["scrape_timeout"] = loaded["global"]["scrape_interval"]
-        for job in loaded["scrape_configs"]:
-            del job["dns_sd_configs"]
-            job["static_configs"] = [{"targets": self.targets[job["job_name"]]}]
-        path = folder / "prometheus.yml"
-        YAML(typ="safe").dump(loaded, path)
-        return path
+        return scraped_by(self.targets, interval_s, folder)
 
     def _worker(self, number: int) -> Worker:
         # Small batches: a burst is then still under way when it is scraped.

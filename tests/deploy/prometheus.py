@@ -1,17 +1,12 @@
-"""A real Prometheus for tests: the version that docker-compose.yml runs, built once from source.
+"""A real Prometheus for tests: the version that docker-compose.yml runs, and its promtool.
 
-Its Go module and all that it needs are pinned with checksums in `go/`; only DNS is kept of its
-service discovery, which makes the build a matter of minutes. The binary stays in the cache.
+Only DNS is kept of its service discovery, which makes the build a matter of minutes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -21,15 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from footfall.errors import BrokerError
-from footfall.up.kafka_jars import cache_folder
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
+from tests.deploy import built
 
 MODULE = Path(__file__).parent / "go"
-PROGRAM = "github.com/prometheus/prometheus/cmd/prometheus"
+CMD = "github.com/prometheus/prometheus/cmd"
 TAGS = "remove_all_sd,enable_dns_sd"
-BUILD_S_MAX = 1200
+PROMETHEUS = built.Source("prometheus", MODULE, f"{CMD}/prometheus", TAGS)
+PROMTOOL = built.Source("promtool", MODULE, f"{CMD}/promtool", TAGS)
 READY_S_MAX = 30.0
 STEP_S = 0.5
 
@@ -64,6 +59,10 @@ class Prometheus:
         return {t["labels"]["instance"] for t in self._get("targets")["activeTargets"]
                 if t["health"] == "up"}
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule with its health: `ok`, `err` with what is wrong, `unknown` until judged."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
     def _get(self, path: str, **parameters: str) -> Any:
         asked = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(asked, timeout=10) as answer:
@@ -89,31 +88,13 @@ def prometheus(config: Path, folder: Path) -> Iterator[Prometheus]:
 
 def binary() -> Path:
     """The program, built unless it is in the cache; `BrokerError` says why it cannot be had."""
-    pins = (MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes() + TAGS.encode()
-    cache = cache_folder(os.environ)
-    folder = cache / f"prometheus-{hashlib.sha256(pins).hexdigest()[:16]}"
-    built = folder / "prometheus"
-    if built.exists():
-        return built
-    go = shutil.which("go")
-    if go is None:
-        raise BrokerError("Go is not installed, and Prometheus is not in the cache")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
-        made = Path(work, "made")
-        try:
-            run = subprocess.run(
-                [go, "build", "-trimpath", "-mod=readonly", "-tags", TAGS,
-                 "-o", made / "prometheus", PROGRAM],
-                cwd=MODULE, env={**os.environ, "CGO_ENABLED": "0"}, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, timeout=BUILD_S_MAX, check=False)
-        except subprocess.TimeoutExpired:
-            raise BrokerError(f"Prometheus was not built within {BUILD_S_MAX} s") from None
-        if run.returncode:
-            raise BrokerError(f"Prometheus could not be built: {run.stderr[-2000:]}")
-        if not built.exists():
-            made.rename(folder)
-    return built
+    return built.binary(PROMETHEUS)
+
+
+def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What promtool of the same version says."""
+    return subprocess.run([str(built.binary(PROMTOOL)), *arguments], capture_output=True, text=True,
+                          check=False)
 
 
 def _wait(process: Process, url: str) -> None:

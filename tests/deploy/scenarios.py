@@ -144,6 +144,10 @@ def _a_trigger_comes_again(footfall: Installation, _number: str) -> None:
     footfall.tell_again()
 
 
+def _triggers_are_sent_again(footfall: Installation, _number: str) -> None:
+    footfall.resend("cart_abandoned", "crm")
+
+
 def _delivery_was_away_for_too_long(footfall: Installation, number: str) -> None:
     footfall.stop_delivery()
     footfall.send([_added(u) for u in users("missed", number, 30)])
@@ -191,6 +195,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a receiver is slow": _a_receiver_is_slow,
     "the view is away": _the_view_is_away,
     "a trigger comes again": _a_trigger_comes_again,
+    "triggers are sent again": _triggers_are_sent_again,
     "delivery was away for too long": _delivery_was_away_for_too_long,
     "a history is imported": _a_history_is_imported,
     "newcomers rush in": _newcomers_rush_in,
@@ -251,6 +256,7 @@ CASES = (
     Case("Attempt", "a receiver is slow", {"destination": "crm"}, by=1),
     Case("Stale views", "the view is away", {"destination": "mail"}),
     Case("Repeated triggers", "a trigger comes again", by=0.9),
+    Case("Resent", "triggers are sent again", {"destination": "crm", "status": "sent"}, by=1),
     Case("Missed triggers", "delivery was away for too long", by=25),
     Case("Archived", "newcomers rush in", by=100),
     Case("Archived bytes", "newcomers rush in", {"format": "parquet"}, by=1000),
@@ -266,4 +272,4 @@ CASES = (
 UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Muted by imports", "Carts",
            "Money in carts", "Orders", "Risk", "Up", "Rebalances", "Recovered", "Streams",
            "Streams that ended", "Kept from streams", "Failed attempts", "Dead", "Destination",
-           "Repeated triggers", "Missed triggers")
+           "Repeated triggers", "Missed triggers", "Resent")

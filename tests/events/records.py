@@ -61,6 +61,7 @@ def a_delivery(**changed: Any) -> DeliveryRecord:
         "at": AT + 10, "due_at": AT + 10, "emitted_at": AT + 1, "code": 0, "took_ms": 0,
         "trigger_offset": 7, "routes_version": "0123456789ab", "depth": 0, "key_id": None,
         "personal": b'{"trigger":{"trigger_id":"' + b"0" * 32 + b'","n":1.10}}',
+        "run": "",
     }
     if changed.get("status", "queued") != "queued":
         record |= {"trigger_offset": -1, "personal": b""}

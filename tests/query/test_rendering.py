@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from footfall.events.codec import Codecs
 from footfall.events.reserved import Reserved
-from footfall.events.reserved_row import ConfigPayload, DeliveryPayload, Handoff
+from footfall.events.reserved_row import ConfigPayload, DeliveryPayload, Handoff, ImportPayload
 from footfall.query.lines import text_of
 from footfall.query.rendering import Source, line, renderer
 from footfall.view.trigger import moment
@@ -91,6 +91,18 @@ def test_what_became_of_a_delivery_shows_its_name_and_place() -> None:
     assert ("$delivery", "delivery_dead", "crm", "webhook") == tuple(
         document[name] for name in ("type", "event", "source", "channel"))
     assert not {"personal", "system"} & set(document)
+
+
+def test_an_import_shows_the_interaction_that_it_brings() -> None:
+    """All of it but what proves who wrote it."""
+    row = ImportPayload("run", b"sixteen bytes of")
+    event = Reserved(b"x" * 16).imported(KEY, an_interaction(), row, AT)
+    document = shown("interactions", CODECS.interaction.encode(event))
+    live = shown("interactions", CODECS.interaction.encode(an_interaction()))
+    assert "$import" == document["type"]
+    assert "system" not in document
+    assert all(document[name] == value for name, value in live.items()
+               if name not in ("type", "received_at"))
 
 
 def test_rejected_shows_the_original_bytes() -> None:

@@ -14,9 +14,10 @@ from footfall.admin.scan import Span
 from footfall.errors import Rejected
 from footfall.events.admit import admit
 from footfall.events.arrival import Arrival
+from footfall.events.reserved_row import ImportPayload
 from footfall.replay.archive.catalog import Catalog
 from footfall.replay.archive.manifest import Format, Identity
-from footfall.replay.archive.running import Run
+from footfall.replay.archive.running import Manner, Run
 from footfall.replay.archive.target import Target
 from footfall.replay.archive.writer import Limits, Writer, resumed
 from footfall.testing.log import Installation
@@ -68,8 +69,8 @@ def item(dice: random.Random, n: int) -> dict[str, Any]:
 
 
 def records(count: int, seed: int = 1, start: int = 0, step_ms: int = 900) -> list[Entry]:
-    """Records of one partition: interactions, ticks and what is no record, over midnight, with
-    offsets missing as control records leave them.
+    """Records of one partition: interactions, imported ones, ticks and what is no record, over
+    midnight, with offsets missing as control records leave them.
     """
     dice = random.Random(seed)
     found = []
@@ -81,7 +82,11 @@ def records(count: int, seed: int = 1, start: int = 0, step_ms: int = 900) -> li
             admitted = admit(msgspec.json.encode(item(dice, n)), n, Arrival("shop", at, "shop"),
                              INSTALLATION.keys)
             assert not isinstance(admitted, Rejected), admitted
-            value = INSTALLATION.codecs.interaction.encode(admitted.event)
+            event = admitted.event
+            if kind < 0.1:
+                row = ImportPayload("run", dice.randbytes(16))
+                event = INSTALLATION.reserved.imported(admitted.key, event, row, at)
+            value = INSTALLATION.codecs.interaction.encode(event)
             found.append(Entry(offset, at, admitted.key, value))
         elif kind < 0.9:
             tick = INSTALLATION.codecs.interaction.encode(INSTALLATION.reserved.tick(at))
@@ -115,7 +120,7 @@ def _archived(catalog: Catalog, source: Kept, limits: Limits, accept_gap: bool, 
     spans = source.spans()
     starts = {n: known[n][0] if n in known else span.low for n, span in spans.items()}
     writer = Writer(catalog, decode, limits, starts)
-    run = Run(source, writer, known, threading.Event(), accept_gap=accept_gap)
+    run = Run(source, writer, known, threading.Event(), Manner(accept_gap))
     run.begin(spans)
     run.once(spans)
     return catalog

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from footfall.admin.history import Entry
+from footfall.admin.scan import Span
 from footfall.errors import SettingsError
 from footfall.replay.archive.catalog import Catalog
 from footfall.replay.archive.manifest import (
@@ -26,10 +30,21 @@ from footfall.replay.archive.manifest import (
     entry_name,
 )
 from footfall.replay.archive.reading import ArchiveSource
+from footfall.replay.archive.running import Manner, Run
 from footfall.replay.archive.target import Folder, Remote, Target, target_of
 from footfall.replay.archive.verify import verify
-from footfall.replay.archive.writer import Limits
-from tests.replay.kept import LOG, Kept, archived, drained, limits, log
+from footfall.replay.archive.writer import Limits, Writer
+from tests.replay.kept import (
+    INSTALLATION,
+    LOG,
+    START_MS,
+    Kept,
+    archived,
+    drained,
+    limits,
+    log,
+    records,
+)
 
 FORMATS: list[Format] = ["parquet", "avro"]
 
@@ -54,6 +69,15 @@ def test_every_record_comes_back_as_it_was(target: Target, kind: Format) -> None
     assert {0: kept.entries[0], 1: kept.entries[1]} == drained(source)
     assert {n: s for n, s in kept.spans().items() if s.end} == source.spans()
     assert [] == verify(catalog).damages
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_large_records_come_back(target: Target, kind: Format) -> None:
+    """Each larger than a block of Avro."""
+    dice = random.Random(1)
+    kept = Kept({0: [Entry(n, START_MS, b"k", dice.randbytes(40_000)) for n in range(20)]})
+
+    assert kept.entries == drained(ArchiveSource(archived(target, kept, limits(kind))))
 
 
 def test_records_of_a_day_are_in_its_folder(target: Target) -> None:
@@ -252,6 +276,40 @@ def test_a_damaged_file_is_found_and_named(
         assert kept.entries[0] == read
 
 
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), form=st.sampled_from(FORMATS))
+def test_no_altered_record_is_ever_given(data: st.DataObject, form: Format) -> None:
+    """Whatever byte of a file is another, and wherever it is cut: what comes is what was there."""
+    target, kept, name, content = WRITTEN[form]
+    at = data.draw(st.integers(0, len(content) - 1))
+    changed = bytearray(content)
+    if data.draw(st.booleans()):
+        changed[at] ^= data.draw(st.integers(1, 255))
+    else:
+        del changed[at:]
+    target.write(name, bytes(changed))
+    source = ArchiveSource(Catalog(target))
+    found: list[Entry] = []
+    source.seek({0: 0})
+    with contextlib.suppress(ArchiveError):
+        while some := source.take(0, kept.ends[0]):
+            found += some
+
+    assert kept.entries[0][: len(found)] == found
+
+
+def _written(form: Format) -> tuple[Target, Kept, str, bytes]:
+    target = memory()
+    kept = Kept({0: records(150)}, slices=150)
+    catalog = archived(target, kept, limits(form))
+    entry = catalog.entries(catalog.parts())[0]
+    assert entry.file is not None
+    return target, kept, entry.file.name, target.open(entry.file.name).read()
+
+
+WRITTEN = {form: _written(form) for form in FORMATS}
+
+
 def test_a_missing_entry_is_a_gap(tmp_path: Path) -> None:
     """Found by `verify`, refused on reading."""
     target = Folder(tmp_path / "a")
@@ -419,3 +477,60 @@ def test_limits_come_from_the_settings() -> None:
     from footfall.settings import Settings
 
     assert Limits("parquet", 134_217_728, 3600) == Limits.of(Settings())
+
+
+# -- a run that goes on --------------------------------------------------------------------------
+
+
+def going_on(kept: Kept, spoil: Callable[[], None], same_log: Callable[[], object] = lambda: None
+             ) -> Catalog:
+    """A run until stopped, which sees the log spoilt at its second look and is stopped after it."""
+    stopping = threading.Event()
+    catalog = Catalog(memory())
+    catalog.target.take_over()
+    catalog.begin(LOG)
+    looked = 0
+
+    class Looked(Kept):
+        def spans(self) -> dict[int, Span]:
+            nonlocal looked
+            looked += 1
+            if looked == 2:
+                spoil()
+                stopping.set()
+            return kept.spans()
+
+    source = Looked(kept.entries)
+    writer = Writer(catalog, INSTALLATION.codecs.interaction.decode, limits(), dict(kept.lows))
+    run = Run(source, writer, {}, stopping, Manner(same_log=same_log, poll_s=0.01))
+    run.begin(kept.spans())
+    run.forever()
+    return catalog
+
+
+def test_what_comes_is_archived_until_it_is_stopped() -> None:
+    """And what is open then is closed."""
+    kept = Kept(log())
+    kept.ends[0] = 50
+    found = going_on(kept, lambda: kept.ends.update({0: 80}))
+
+    assert [entry for entry in kept.entries[0] if entry.offset < 50] == drained(
+        ArchiveSource(found))[0]
+
+
+def test_a_log_that_becomes_another_stops_the_run() -> None:
+    """It ends before what was read of it, retention was faster, or its id is another."""
+    kept = Kept(log())
+    with pytest.raises(ArchiveError, match="a broker forgot"):
+        going_on(kept, lambda: kept.ends.update({0: 20}))
+    late = Kept(log())
+    late.ends[1] = late.entries[1][5].offset
+    with pytest.raises(ArchiveError, match="retention has taken what is between"):
+        going_on(late, lambda: vars(late).update(ends={**late.ends, 1: 150},
+                                                 lows={**late.lows, 1: 140}))
+
+    def another() -> None:
+        raise ArchiveError("another log")
+
+    with pytest.raises(ArchiveError, match="another log"):
+        going_on(Kept(log()), lambda: None, another)

@@ -85,4 +85,6 @@ def test_other_readers_of_avro_have_the_same_rows(tmp_path: Path) -> None:
         (row["offset"], round(row["appended_at"].timestamp() * 1000),
          row["head"] if row["item"] is None else row["head"] + row["item"].encode())
         for row in rows]
-    assert {"track", "$tick", None} == {row["type"] for row in rows}
+    assert {"track", "$tick", "$import", None} == {row["type"] for row in rows}
+    assert {"track", "$import"} == {row["type"] for row in rows if row["item"]}
+    assert all(row["item"] for row in rows if row["type"] in {"track", "$import"})

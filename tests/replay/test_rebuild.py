@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from footfall.admin.history import Entry
-from footfall.errors import StateRefused
 from footfall.events.interaction import HANDOFF
-from footfall.replay.rebuild.shadow import resumed
+from footfall.replay.rebuild.shadow import ShadowRefusedError, resumed
 from footfall.replay.together import Start, Together
 from footfall.tables.outputs import TRIGGER
 from footfall.tables.records import Best
@@ -156,7 +155,7 @@ def test_other_code_does_not_go_on_with_it() -> None:
     log = live(2, calls=40)
     changelog = MemoryChangelog()
     Run(log.entries, changelog).fold()
-    with pytest.raises(StateRefused, match="abandon"):
+    with pytest.raises(ShadowRefusedError, match="abandon"):
         resumed(changelog.best(0), 0, code=2)
 
 
@@ -166,9 +165,9 @@ def test_a_log_that_is_another_is_refused() -> None:
     changelog = MemoryChangelog()
     Run(log.entries, changelog).fold()
     forgot = [entries[:-1] for entries in log.entries]
-    with pytest.raises(StateRefused, match="forgot"):
+    with pytest.raises(ShadowRefusedError, match="forgot"):
         Run(forgot, changelog)
     other = [[*entries[:-1], entries[-1]._replace(value=b"another"), entries[-1]._replace(
         offset=len(entries))] for entries in log.entries]
-    with pytest.raises(StateRefused, match="another record"):
+    with pytest.raises(ShadowRefusedError, match="another record"):
         Run(other, changelog).fold()

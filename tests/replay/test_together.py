@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from footfall.events.reserved_row import ROW_BYTES, ImportPayload
 from footfall.replay.together import Start, Together
 from footfall.tables.outputs import TRIGGER
 from footfall.tables.records import Best
+from footfall.tables.spec import AnyTable
 from footfall.tables.stored import PartitionState
 from footfall.testing.log import Installation, Log
 
@@ -41,10 +43,10 @@ def item(dice: random.Random, n: int) -> dict[str, Any]:
                            "currency": "EUR", "quantity": 1}}
 
 
-def live(seed: int, calls: int = 300) -> Log:
+def live(seed: int, calls: int = 300, specs: Sequence[AnyTable] = tables.ALL) -> Log:
     """A log that workers have written and folded, handoffs among it."""
     dice = random.Random(seed)
-    log = Log(tables.ALL, PARTITIONS, INSTALLATION, START_MS, hop_ms=2)
+    log = Log(specs, PARTITIONS, INSTALLATION, START_MS, hop_ms=2)
     at = START_MS
     for n in range(calls):
         at += dice.choice([0, 1, 50, 40_000, 2_000_000])

@@ -6,14 +6,21 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from footfall import tables
+from footfall.errors import Rejected
+from footfall.events.admit import admit
+from footfall.events.arrival import Arrival
+from footfall.events.reserved_row import ConfigPayload
 from footfall.replay.selected import Customers, Selection
 from footfall.replay.what_if.comparing import Scope
-from footfall.replay.what_if.passing import Question
+from footfall.replay.what_if.passing import IdentityChangedError, Question
 from footfall.tables.outputs import TRIGGER
 from footfall.testing.harness import Harness, installation
 from footfall.testing.log import Log
@@ -73,15 +80,15 @@ def changed(**of_rules: dict[str, Any]) -> dict[str, Any]:
 class Play:
     """The same customers doing the same at the same times, whatever is configured."""
 
-    def __init__(self, seed: int, since_call: int, then: dict[str, Any] | None = None,
-                 calls: int = 160) -> None:
+    def __init__(self, seed: int, since_call: int, then: dict[str, Any] | None = None, *,
+                 mails: bool = False) -> None:
         dice = random.Random(seed)
         self.harness = Harness(RULES)
         #: (when, whose they are at that moment, total)
         self.orders: list[tuple[int, bytes, int]] = []
         owned = set()
         self.since = 0
-        for n in range(calls):
+        for n in range(160):
             self.harness.advance(timedelta(seconds=dice.choice([1, 40, 700, 1500, 5000])))
             now = round(self.harness.now.timestamp() * 1000)
             if n == since_call:
@@ -98,6 +105,13 @@ class Play:
             if "userId" in names or who in owned:
                 whose = ("user_id", f"u{who}")
             total = dice.randrange(20, 200)
+            if mails and dice.random() < 0.3:
+                self.harness.send({"type": "identify", "messageId": f"i{n}",
+                                   "anonymousId": f"b{who}",
+                                   "traits": {"email": f"p{dice.randrange(5)}@example.com"}})
+                # Which of two came first is not known of one millisecond on two partitions.
+                self.harness.advance(timedelta(seconds=1))
+            now = round(self.harness.now.timestamp() * 1000)
             if called == "Order Completed":
                 self.orders.append((now, installation().keys.of(*whose), total))
             self.harness.send({"type": "track", "event": called, "messageId": f"m{n}", **names,
@@ -230,3 +244,82 @@ def test_a_log_without_its_start_takes_what_came_before_as_recorded() -> None:
     assert found.seen.handoffs_recorded > 0
     cut = asked(log, Question(content=content({})), fold=True, lows=lows)
     assert [] == cut.differences
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_other_settings_of_identity_join_customers_as_they_say(seed: int) -> None:
+    """Handoffs that the log has mean nothing then: customers are joined as in an installation that
+    had these settings, byte for byte or not.
+    """
+    other = {**RULES, "links": {"kinds": []}}
+    recorded, wanted = Play(seed, 6, mails=True), Play(seed, 6, other, mails=True)
+    before, after = recorded.told(), wanted.told()
+    found = asked(recorded.log, Question(recorded.since, 0, content(other)))
+    assert found.seen.delivered
+    assert before.keys() != after.keys()
+    assert after.keys() - before.keys() == {one.trigger_id for one in found.differences
+                                            if one.what == "added"}
+    assert before.keys() - after.keys() == {one.trigger_id for one in found.differences
+                                            if one.what == "removed"}
+
+
+def test_delivered_handoffs_come_to_the_same_where_nothing_differs() -> None:
+    """In the order of time of all partitions, as in one installation."""
+    for seed in range(3):
+        play = Play(seed, 60, mails=True)
+        for config in (content(RULES), content(OTHERWISE["a shorter wait"])):
+            question = Question(play.since, 0, config)
+            found = asked(play.log, replace(question, delivers=True))
+            assert found.seen.delivered
+            assert asked(play.log, question).differences == found.differences
+
+
+OUTAGE_AT = 1_770_000_000_000
+MINUTE_MS = 60_000
+
+
+def log_with_an_outage() -> Log:
+    """A product is looked at; the next record of the same partition comes three hours later. Nobody
+    appended a tick when the recorded wait of 30 minutes was over.
+    """
+    log = Log(tables.ALL, 1, installation(), OUTAGE_AT)
+    log.config(OUTAGE_AT, ConfigPayload(1, content(RULES)))
+    for at, who in ((0, "anna"), (180, "bert"), (190, "carl")):
+        now = OUTAGE_AT + at * MINUTE_MS
+        admitted = admit(msgspec.json.encode({
+            "type": "track", "event": "Product Viewed" if at == 0 else "Other", "userId": who,
+            "messageId": who}), 1, Arrival("shop", now, "shop"), installation().keys)
+        assert not isinstance(admitted, Rejected)
+        log.append(admitted.key, admitted.event, now)
+    log.run()
+    return log
+
+
+@pytest.mark.parametrize(("wait", "minutes"), [("10m", 10), ("29m", 29), ("40m", 180)])
+def test_a_deadline_comes_in_a_silence_until_the_log_let_one_pass(wait: str, minutes: int) -> None:
+    """Before it somebody was awake who would have appended a tick; after it nobody was, so that the
+    deadline settles when the log goes on. One that was set before the window is as it was set: a
+    configuration steps no customer.
+    """
+    log = log_with_an_outage()
+    recorded = [o for _p, o in log.sent if o.name == "looked_and_left"]
+    assert 1 == len(recorded)  # it settled, too
+    for since, expected in ((0, minutes), (OUTAGE_AT + 1, 180)):
+        found = asked(log, Question(since, 0, content(changed(looked_and_left={"wait": wait}))))
+        (added,) = [one for one in found.differences
+                    if one.what == "added" and one.name == "looked_and_left"]
+        at = added.emitted_at - OUTAGE_AT
+        assert expected == at // MINUTE_MS
+        assert int(wait[:-1]) * MINUTE_MS == added.occurred_at - OUTAGE_AT
+
+
+@pytest.mark.parametrize("kinds", [[], ["email", "phone", "device"]])
+def test_settings_of_identity_that_change_within_the_window_are_refused(kinds: list[str]) -> None:
+    """Unless handoffs are delivered: the log's are not those of the configuration asked for."""
+    play = Play(1, 6, {**RULES, "links": {"kinds": kinds}}, mails=True)
+    wanted = Question(play.since - 1, 0, content(RULES), from_start=True)
+    with pytest.raises(IdentityChangedError, match="--deliver-handoffs"):
+        asked(play.log, wanted)
+    found = asked(play.log, replace(wanted, delivers=True))
+    assert found.seen.delivered
+    assert 1 < len(found.seen.versions)

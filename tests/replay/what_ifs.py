@@ -10,7 +10,8 @@ from footfall.admin.config import content_of
 from footfall.admin.history import Entry
 from footfall.admin.scan import Span
 from footfall.replay.what_if.comparing import Comparison, Outcome, Scope
-from footfall.replay.what_if.passing import Machine, Question
+from footfall.replay.what_if.machine import Machine
+from footfall.replay.what_if.passing import Question
 from footfall.tables.outputs import TRIGGER
 from footfall.tables.stored import PartitionState
 from footfall.testing.log import Log

@@ -13,25 +13,28 @@ import pytest
 
 from footfall.admin import config
 from footfall.events.topics import INTERACTIONS, TRIGGERS
+from footfall.replay.rebuild import cutover
 from footfall.stream.generations import topic_of
 from footfall.tables.record import decode_partition, header
 from footfall.tables.stored import INFLIGHT_PREFIX, PARTITION_KEY, SHADOW, PartitionState
+from tests.system import exactness
 from tests.system.mixed import Mixed
 from tests.system.shop import Loader
 from tests.system.storm import UNLIMITED
 from tests.system.test_kill import QUICK, QUIET_S_MAX
-from tests.system.topics import State, read_all
-from tests.system.workers import KILLED, SYSTEM_SECRET, Worker, Workers
-from tests.tables.logs import CODECS
+from tests.system.topics import State, read_all, until
+from tests.system.workers import KILLED, PARTITIONS, SYSTEM_SECRET, Worker, Workers
+from tests.tables.logs import CODECS, RESERVED
 
 pytestmark = pytest.mark.kafka
 
 DONE_S_MAX = 120.0
 
 
-def replay(workers: Workers, *arguments: str) -> Worker:
+def replay(workers: Workers, *arguments: str, crash_at: str = "") -> Worker:
     """The command, as a process."""
-    return workers.start(program=("-m", "footfall", "replay"), arguments=arguments)
+    return workers.start(program=("-m", "footfall", "replay"), arguments=arguments,
+                         crash_at=crash_at)
 
 
 def reported(worker: Worker) -> dict[str, Any]:
@@ -135,3 +138,62 @@ def test_killed_at_ten_random_moments_and_gone_on_with(
     assert same_as_live(footfall_topics) > 100
 
 
+@pytest.mark.parametrize("crash", ["", "after_cutover:1", "half_shadow:2"])
+def test_workers_go_over_while_customers_go_on(
+        footfall_topics: str, workers: Workers, crash: str) -> None:
+    """Nothing is lost or counted twice, also where the command dies between the `$cutover`s and the
+    end of its last checkpoint: workers wait for the one that finishes it.
+    """
+    config.apply(footfall_topics, SYSTEM_SECRET.encode(), {**QUICK, **UNLIMITED})
+    first, second = workers.start("w1").until_ready(), workers.start("w2")
+    shop, loader, state = Mixed(13), Loader(footfall_topics), State(footfall_topics)
+    loader.start_load(shop, at_least=2_500, a_second=150)
+    until(lambda: sum(state.offsets().values()) > 1_000, DONE_S_MAX, "progress")
+    if crash:
+        worker = replay(workers, "rebuild", "--yes", "--json", crash_at=crash)
+        assert KILLED == worker.wait(DONE_S_MAX), worker.output()
+        shown = reported(replay(workers, "status", "--json"))
+        assert topic_of(2) in shown
+        assert 1 == replay(workers, "abandon", "--yes").wait()
+    report = reported(replay(workers, "cutover" if crash else "rebuild", "--yes", "--json"))
+    print(report)
+    assert report["cut_over"] is True
+    assert "not_gone_over_yet" not in report
+    # Two partitions had gone over before the command that finished it began.
+    stood_still = {"0", "1", "2", "3"} if "half" not in crash else {"2", "3"}
+    assert stood_still == report["stood_still_s"].keys()
+    loader.join()
+    moved = State(footfall_topics, topic_of(2))
+    until(moved.quiet, QUIET_S_MAX, "quiet")
+    assert first.runs and second.runs
+    state.update()
+    assert [2] * PARTITIONS == [one.moved_to for one in state.partitions.values()]
+    seen = exactness.check(footfall_topics, carts=False, generation=2)
+    assert seen.triggers > 50
+    assert len(loader.acked) == shop.made
+    assert 0 == replay(workers, "commit", "--yes").wait()
+    assert {} == State(footfall_topics).offsets()
+    assert 0 == first.stop() == second.stop()
+    # Started anew, without the old state, it goes on.
+    again = workers.start("w1").until_ready()
+    loader.load(Mixed(14).records(100))
+    until(moved.quiet, QUIET_S_MAX, "quiet")
+    assert 0 == again.stop()
+
+
+def test_a_cutover_that_only_one_partition_was_sent_is_finished(
+        footfall_topics: str, workers: Workers) -> None:
+    """Killed between two `$cutover`s: the partition that has one waits, the others get theirs."""
+    lived(footfall_topics, workers, 1_500, seed=15)
+    assert 0 == replay(workers, "rebuild", "--no-cutover", "--yes").wait(DONE_S_MAX)
+    sent = cutover.send(footfall_topics, 2, [0], codecs=CODECS, reserved=RESERVED)
+    worker = workers.start("w1")
+    loader = Loader(footfall_topics)
+    loader.load(Mixed(16).records(500))
+    report = reported(replay(workers, "cutover", "--yes", "--json"))
+    assert {"0", "1", "2", "3"} == report["stood_still_s"].keys()
+    moved = State(footfall_topics, topic_of(2))
+    worker.until(moved.quiet, QUIET_S_MAX, "quiet")
+    assert moved.offsets()[0] > sent[0].offset
+    assert 0 == worker.stop()
+    exactness.check(footfall_topics, carts=False, generation=2)

@@ -311,3 +311,30 @@ def test_a_broker_an_hour_fast_is_the_shells_to_hold() -> None:
     log.append(BERT, events.plain(START, "m3"), seconds(1))
     assert seconds(3600) == log.run().workers[0].fold.clock
     assert [] == log.triggers()
+
+
+def test_time_that_passes_without_a_record_is_as_a_tick_would_be() -> None:
+    """In several steps before one record, which is applied whole, also where its own customer's
+    timer was among them: rows and triggers are those of a log with these ticks.
+    """
+    ticked, passed = Log([PULSE]), Log([PULSE])
+    for log in (ticked, passed):
+        log.append(ANNA, events.plain(START, "m1"), START)
+        log.append(BERT, events.plain(START, "m2"), seconds(4))
+        log.run()
+    for at in (12, 15, 40):
+        ticked.tick(seconds(at))
+    for log in (ticked, passed):
+        log.append(ANNA, events.plain(seconds(60), "m3"), seconds(60))
+    fold = passed.workers[0].fold
+    for at in (12, 15, 40):
+        fold.pass_time(seconds(at), passed.entries[0][-1])
+    for log in (ticked, passed):
+        log.append(BERT, events.plain(seconds(61), "m4"), seconds(61))
+        log.tick(seconds(72))
+        log.run()
+    assert ticked.triggers() == passed.triggers()
+    assert 4 == len(passed.triggers())
+    for key in (ANNA, BERT):
+        rows = [log.workers[0].fold.row(key, PULSE.name) for log in (ticked, passed)]
+        assert rows[0] == rows[1]

@@ -20,12 +20,25 @@ from tests.tables import events, traits
 from tests.tables.imports import append, imported, is_muted, row_of, told_by_imports
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, BERT, CODECS, KEYS, RESERVED, START
-from tests.tables.ruled import DAY, HOUR, MINUTE, SECOND, Shop, key_of, ordered, rule
+from tests.tables.ruled import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Shop,
+    counts,
+    key_of,
+    ordered,
+    rule,
+)
 from tests.tables.strategies import EVENTS
+from tests.tables.test_unmerge import signed_up
+from tests.tables.unmerging import unmerge
 
 every_table = pytest.mark.parametrize("table", tables.ALL, ids=lambda t: t.name)
 #: 1997-01-01.
 LONG_AGO = 852_076_800_000
+BROWSER_B = KEYS.of("anonymous_id", "b")
 BROWSER = KEYS.of("anonymous_id", "b1")
 
 
@@ -321,6 +334,38 @@ def test_a_pointer_keeps_its_ledger_and_its_owner_has_none() -> None:
     assert log.fold_of(ANNA).records.get(ANNA).imports is None
 
 
+def test_an_unmerge_gives_imported_rows_back_to_whose_they_were() -> None:
+    """The log is folded again for it, and an import is an event of its key there, too."""
+    shop = signed_up()
+    for n, (key, names) in enumerate((
+            (BROWSER_B, {"anonymousId": "b"}), (ANNA, {"userId": "anna"}))):
+        made = basket(LONG_AGO + n * DAY, n, **names)
+        append(shop.log, {**made, "message_id": f"m{80 + n}"}, shop.log.now + 1, key)
+    assert ["m1", "m2", "m3", "m4", "m80", "m81"] == shop.applied("user_id", "anna")
+    unmerge(shop.log, ANNA, BROWSER_B)
+    shop.log.run()
+    assert ["m2", "m4", "m81"] == shop.applied("user_id", "anna")
+    assert ["m1", "m3", "m80"] == shop.applied("anonymous_id", "b")
+    assert [] == shop.log.rejected()
+
+
+def test_what_a_settling_timer_tells_nobody_goes_along_with_it() -> None:
+    """A browser's live cart settles, an old one is imported beside it, then the browser is known:
+    the live one is told by its owner, alone.
+    """
+    log = Log(tables.ALL, 2, hop_ms=0)
+    log.append(BROWSER, basket(START, "live", anonymousId="b1"), START)
+    log.run()
+    later = START + HOUR
+    append(log, basket(LONG_AGO, "old", anonymousId="b1"), later, BROWSER)
+    log.append(ANNA, order(later - 2 * HOUR, "else", userId="anna", anonymousId="b1"), later)
+    log.run()
+    moved_on(log, later + DAY)
+    assert [("clive", ANNA.decode())] == [
+        (one["data"]["cart_id"], one["customer_key"]) for one in log.triggers("cart_abandoned")]
+    assert 1 == log.count("muted", "cart_abandoned")
+
+
 # -- any place, any crash ----------------------------------------------------------------------
 
 
@@ -345,8 +390,21 @@ def _histories(draw: st.DrawFn) -> list[tuple[int, bytes, Interaction, bool]]:
     return found
 
 
+#: On events, on triggers, after waits, on a condition that time ends, on a segment.
+_RULES = [
+    ordered("bought"), ordered("thanks", wait="20m"),
+    rule("left", {"trigger": "cart_abandoned"}, data={"cart_id": "trigger.data.cart_id"}),
+    rule("left_for_long", {"trigger": "cart_abandoned"}, wait="2h"),
+    rule("added", {"call": "track", "event": "Product Added"}, wait="45m",
+         unless={"call": "track", "event": "Order Completed"}),
+    rule("joined", {"enters": "buyers"})]
+_SEGMENTS = [{"name": "buyers", "version": 1, "if": {"field": "orders.count", "at_least": 2}},
+             {"name": "busy", "version": 1, "if": counts("Product Added", "24h", at_least=2)}]
+
+
 def _log_of(happened: list[tuple[int, bytes, Interaction, bool]]) -> Log:
     log = Log(tables.ALL, 2, hop_ms=0)
+    log.config(START, 1, rules={"definitions": _RULES}, segments={"definitions": _SEGMENTS})
     for at, key, event, is_import in happened:
         if is_import:
             append(log, event, at, key)
@@ -370,6 +428,7 @@ def test_nothing_that_only_an_import_caused_is_told(
     assert [] == told_by_imports(log)
     for one in log.triggers():
         assert "old" not in one["data"].get("cart_id", "") + one["data"].get("order_id", ""), one
+        assert "old" not in json.dumps(one["evidence"].get("on", {})), one
         assert one["occurred_at"] >= START - HOUR, one
     if all(is_import for _at, _key, _event, is_import in happened):
         assert [] == log.triggers()

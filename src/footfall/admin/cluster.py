@@ -10,13 +10,17 @@ import socket
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import refusal
+
 CONNECT_S_MAX = 0.5
 ANSWER_S_MAX = 2.0
 
 
 def admin_client(bootstrap: str) -> AdminClient:
     """An administrator's client that does not write on the screen."""
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0,
+    return AdminClient({**confluent(bootstrap), "log_level": 0,
                         "error_cb": lambda _error: None})
 
 
@@ -30,6 +34,11 @@ def listens(bootstrap: str) -> bool:
             continue
         return True
     return False
+
+
+def unanswered(bootstrap: str, otherwise: str) -> BrokerError:
+    """The error of a cluster that did not answer: that it refuses us, and why, or `otherwise`."""
+    return BrokerError(refusal(bootstrap) or otherwise)
 
 
 def answers(bootstrap: str, cluster_id: str | None = None, seconds_max: float = ANSWER_S_MAX,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message, Producer
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaException, Message, Producer
 
 from footfall import options
 from footfall.admin.scan import Scanner, Span
@@ -23,6 +23,8 @@ from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ConfigPayload
 from footfall.events.topics import CHANGELOG, INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unwritable
 from footfall.settings import Settings
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition
@@ -119,7 +121,7 @@ class ConfigLog:
         record = self._reserved.config(ConfigPayload(version.number, version.content), now)
         value = self._codecs.interaction.encode(record)
         producer = Producer({
-            "bootstrap.servers": self.bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(self.bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 0,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })
@@ -132,7 +134,10 @@ class ConfigLog:
                 failed[message.partition()] = str(error)
 
         for partition in partitions:
-            producer.produce(INTERACTIONS, value, KEY, partition, on_delivery=delivered)
+            try:
+                producer.produce(INTERACTIONS, value, KEY, partition, on_delivery=delivered)
+            except KafkaException as error:
+                raise unwritable(INTERACTIONS, error) from None
         producer.flush(ACKNOWLEDGED_S_MAX + 5)
         if failed:
             partition, why = min(failed.items())

@@ -19,7 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from footfall.admin.doctor import Finding
-from footfall.settings import PREFIX, Settings
+from footfall.kafka import security
+from footfall.settings import KAFKA, PREFIX, Settings
 from footfall.tables import fold
 
 VERSION_S_MAX = 5.0
@@ -27,6 +28,7 @@ JAVA_MIN = 17
 DISK_BYTES_LOW = 1 << 30
 DISK_BYTES_OUT = 100 << 20
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+KAFKA_SECRETS = tuple(KAFKA + name for name in security.SECRETS)
 SECRETS = ("customer_key_secret", "system_secret", "api_key")
 #: Extras whose packages programs need; those of `demo` and `kafka` may be absent.
 NEEDED = ("", "server")
@@ -73,7 +75,7 @@ def configured(settings: Settings, up: str) -> Iterator[Finding]:
 
 def masked(name: str, value: Any) -> str:
     """A value as it may be shown."""
-    if name in SECRETS:
+    if name in SECRETS or name in KAFKA_SECRETS:
         return f"set ({len(value)} characters)"
     if name == "write_keys":
         return ", ".join(f"{source}: set ({len(key)} characters)" for source, key in value.items())

@@ -31,11 +31,16 @@ from footfall.admin.doctor import Finding
 from footfall.admin.doctor_machine import without_password
 from footfall.events import topics
 from footfall.events.registry import REGISTRY_SUBJECTS
+from footfall.kafka.aio import aio, secured
+from footfall.kafka.reach import certificates, refusal
+from footfall.kafka.security import security_of
+from footfall.rights import PARTS, lacking
 from footfall.settings import Settings
 from footfall.view.workers import addresses, get
 
 ANSWER_S_MAX = 5.0
 RETRY_S = 0.2
+CERTIFICATE_DAYS_MIN = 30
 #: A group that is further behind than this is not just between two commits.
 LAG_RECORDS_MANY = 10_000
 SHOWN_MAX = 20
@@ -57,8 +62,9 @@ def kafka(settings: Settings) -> Iterator[Finding]:
                       "start `footfall up`, or set FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
         return
     if not answers(bootstrap, seconds_max=ANSWER_S_MAX):
-        yield Finding("kafka", "brokers", "error", f"no broker answers at {bootstrap}",
-                      "start it, or correct FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
+        why, _, change = refusal(bootstrap).partition("; ")
+        yield Finding("kafka", "brokers", "error", why or f"no broker answers at {bootstrap}",
+                      change or "start it, or correct FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
         return
     admin = admin_client(bootstrap)
     metadata = admin.list_topics(timeout=ANSWER_S_MAX)
@@ -66,7 +72,9 @@ def kafka(settings: Settings) -> Iterator[Finding]:
     yield Finding("kafka", "brokers", "ok", f"{len(hosts)} at {bootstrap}, cluster "
                   f"{metadata.cluster_id}", details={"brokers": [f"{h}:{p}" for h, p in hosts]})
     for host, port in hosts:
-        yield _release(host, port)
+        yield _release(host, port, bootstrap)
+    yield from _certificates(bootstrap, [f"{host}:{port}" for host, port in hosts])
+    yield from _protection(bootstrap)
     found = admin_topics.read(admin)
     wrong = admin_topics.problems(found, settings.partitions)
     for sentence in wrong:
@@ -80,9 +88,9 @@ def kafka(settings: Settings) -> Iterator[Finding]:
         yield from _lag(admin, bootstrap, partitions)
 
 
-def _release(host: str, port: int) -> Finding:
+def _release(host: str, port: int, bootstrap: str) -> Finding:
     try:
-        highest = asyncio.run(asyncio.wait_for(_fetch_version(host, port), ANSWER_S_MAX))
+        highest = asyncio.run(asyncio.wait_for(_fetch_version(host, port, bootstrap), ANSWER_S_MAX))
     except Exception as error:
         return Finding("kafka", f"{host}:{port}", "error",
                        f"named by the cluster, but does not answer ({type(error).__name__})",
@@ -93,13 +101,41 @@ def _release(host: str, port: int) -> Finding:
                    details={"fetch_version": highest})
 
 
-async def _fetch_version(host: str, port: int) -> int:
-    connection = await create_conn(host, port, request_timeout_ms=int(ANSWER_S_MAX * 1000))
+async def _fetch_version(host: str, port: int, bootstrap: str) -> int:
+    connection = await create_conn(host, port, request_timeout_ms=int(ANSWER_S_MAX * 1000),
+                                   **secured(security_of(bootstrap)))
     try:
         response = await connection.send(ApiVersionRequest())
         return next(int(highest) for key, _low, highest in response.api_versions if key == _FETCH)
     finally:
         connection.close()
+
+
+def _certificates(bootstrap: str, addresses: list[str]) -> Iterator[Finding]:
+    for address, days_left in certificates(bootstrap, addresses):
+        soon = days_left < CERTIFICATE_DAYS_MIN
+        yield Finding("kafka", f"certificate of {address}", "warning" if soon else "ok",
+                      f"expires in {days_left:.0f} days",
+                      "renew it on the broker: once it has expired, nothing connects" if soon
+                      else "", {"days_left": round(days_left, 1)})
+
+
+def _protection(bootstrap: str) -> Iterator[Finding]:
+    """Of brokers that ask who we are: how, and for which parts our rights are enough."""
+    security = security_of(bootstrap)
+    if security.security_protocol == "PLAINTEXT":
+        return
+    if security.security_protocol == "SASL_PLAINTEXT":
+        yield Finding("kafka", "security", "warning", "SASL_PLAINTEXT: what is sent can be read on "
+                      "the way, and with PLAIN or OAUTHBEARER the credentials too",
+                      "use a listener with SASL_SSL")
+    found = {part: [str(right) for right in wanting]
+             for part, wanting in lacking(bootstrap, PARTS).items()}
+    able = [part for part, wanting in found.items() if not wanting]
+    yield Finding("kafka", "rights", "ok" if able else "warning",
+                  f"of this user: enough for {', '.join(able) or 'no part'}",
+                  "" if able else "`footfall acls list` prints what each part needs",
+                  {"lacking": found})
 
 
 def _lag(admin: AdminClient, bootstrap: str, partitions: int) -> Iterator[Finding]:
@@ -151,7 +187,7 @@ def group(admin: AdminClient, bootstrap: str, group_id: str, topic: str
 
 async def _committed(bootstrap: str, group_id: str, topic: str) -> dict[int, int]:
     # Not by confluent_kafka: it reads the metadata of a commit past its end.
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**aio(bootstrap))
     await admin.start()
     try:
         found = await admin.list_consumer_group_offsets(group_id)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import absent, unreadable
 
 ANSWER_S_MAX = 10.0
 SILENCE_S_MAX = 30.0
@@ -47,7 +49,7 @@ class Scanner:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap, "group.id": "footfall-admin", "log_level": 0,
+            **confluent(bootstrap), "group.id": "footfall-admin", "log_level": 0,
             "error_cb": lambda _error: None, "enable.auto.commit": False,
             "auto.offset.reset": "earliest", "enable.partition.eof": True,
             # What a worker reads, aborted records included, and fast (prototype.md, 3).
@@ -74,8 +76,7 @@ class Scanner:
         try:
             metadata = self._consumer.list_topics(topic, timeout=ANSWER_S_MAX).topics[topic]
             if metadata.error is not None:
-                raise BrokerError(f"topic {topic}: {metadata.error.str()}; "
-                                  "create it with `footfall topics create`")
+                raise absent(topic, metadata.error)
             return {p: self._span(TopicPartition(topic, p)) for p in sorted(metadata.partitions)}
         except KafkaException as error:
             raise self._unreachable(error.args[0]) from None
@@ -142,5 +143,4 @@ class Scanner:
             raise self._unreachable(error)
 
     def _unreachable(self, error: Any) -> BrokerError:
-        return BrokerError(f"cannot read from {self._bootstrap}: {error.str()}; "
-                           "is the broker running, and kafka_bootstrap_servers right?")
+        return unreadable(self._bootstrap, error)

@@ -9,8 +9,7 @@ import msgspec
 
 from footfall import options
 from footfall.admin import topics as admin_topics
-from footfall.admin.cluster import admin_client, answers
-from footfall.errors import BrokerError
+from footfall.admin.cluster import admin_client, answers, unanswered
 from footfall.settings import Settings
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
@@ -91,6 +90,6 @@ def _connected(ctx: click.Context, data_dir: Path | None) -> Settings:
     settings = options.resolved(ctx, data_dir)
     bootstrap = options.bootstrap_of(settings)
     if not answers(bootstrap, seconds_max=10.0):
-        raise BrokerError(f"no broker answers at {bootstrap}; is it running, and is the address "
-                          "right?")
+        raise unanswered(bootstrap, f"no broker answers at {bootstrap}; is it running, and is the "
+                         "address right?")
     return settings

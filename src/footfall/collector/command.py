@@ -33,6 +33,7 @@ from footfall.events import topics
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
+from footfall.rights import admit
 from footfall.running import resolve
 from footfall.settings import PREFIX, Settings
 from footfall.subscriptions.hub import Hub
@@ -63,6 +64,7 @@ def collector(ctx: click.Context) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = required(resolve(ctx.obj()))
+    admit(settings.kafka_bootstrap_servers, "collector")
     # A tenth of a request less than on asyncio's own loop (docs/performance.md).
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, lambda url: click.echo(f"collector: listening on {url}")))

@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS, REJECTED
+from footfall.kafka.confluent import confluent
 from footfall.telemetry import UNSENT
 
 #: A record that the broker has not acknowledged by then has failed.
@@ -101,7 +102,7 @@ class KafkaSink:
         self._fatal = fatal
         self._loop = asyncio.get_running_loop()
         self._producer = Producer({
-            "bootstrap.servers": bootstrap_servers,
+            **confluent(bootstrap_servers),
             "client.id": "footfall-collector",
             "acks": "all",
             "enable.idempotence": True,

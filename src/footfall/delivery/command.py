@@ -8,6 +8,7 @@ import click
 
 from footfall.delivery import app
 from footfall.options import data_dir, resolved
+from footfall.rights import admit
 from footfall.stream.command import run
 
 
@@ -23,4 +24,7 @@ def delivery(ctx: click.Context, data_dir: Path | None) -> None:
       FOOTFALL_ROUTES=routes.yaml footfall delivery
       FOOTFALL_WORKER_ID=d1 footfall delivery      static member: a restart moves nothing
     """
-    run(app.create(resolved(ctx, data_dir)))
+    settings = resolved(ctx, data_dir)
+    made = app.create(settings)
+    admit(settings.kafka_bootstrap_servers, "delivery")
+    run(made)

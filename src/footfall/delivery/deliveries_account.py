@@ -2,10 +2,11 @@
 
 Decides what the state of a delivery is: its last step that fits, in the order of the log, under the
 id of the trigger and the name of the destination. As delivery's own fold does it passes over a step
-that does not fit: only `redriven` follows an end, and only an end is followed by it; such steps are
-those of a process that had been replaced, or of two administrators at once. All steps of one
-delivery lie in the customer's partition, so that a partition is accounted for by itself. Of
-personal content nothing is kept. Must never raise for a status that a later Footfall writes.
+that does not fit: only what begins it anew (`redriven`, `resent`) follows an end, and only an end
+is followed by it, once by each run of a resend; such steps are those of a process that had been
+replaced, or of two administrators at once. All steps of one delivery lie in the customer's
+partition, so that a partition is accounted for by itself. Of personal content nothing is kept. Must
+never raise for a status that a later Footfall writes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from footfall.delivery.reasons import (
+    ANEW,
     DEAD,
     DESTINATION_STATUSES,
     DISABLED,
@@ -22,6 +24,7 @@ from footfall.delivery.reasons import (
     HELD,
     QUEUED,
     REDRIVEN,
+    RESENT,
     SENDING,
     SENT,
     SUPPRESSED,
@@ -30,7 +33,7 @@ from footfall.errors import FootfallError
 from footfall.events.codec import DeliveryRecord
 
 #: It is not over yet: something is to come.
-PENDING: Final = (QUEUED, SENDING, FAILED, HELD, REDRIVEN)
+PENDING: Final = (QUEUED, SENDING, FAILED, HELD, REDRIVEN, RESENT)
 OVER: Final = (SENT, SUPPRESSED, DEAD)
 #: Of one partition, held in memory at a time.
 DELIVERIES_MAX: Final = 2_000_000
@@ -47,10 +50,20 @@ class Place(NamedTuple):
 _NOWHERE: Final = Place(-1, -1, 0)
 
 
+class End(NamedTuple):
+    """How a delivery had ended."""
+
+    status: str
+    reason: str
+    attempt: int
+    at: int
+
+
 @dataclass(slots=True)
 class Delivery:
     """One trigger on its way to one destination. `attempt`: of the last step; where it
-    began, and how often it was `redriven`: by the steps that were read.
+    began, how often it was `redriven`, and `runs`, each of which has resent it: by the steps that
+    were read. `live`: how it had ended before the first of them; None where it was not there.
     """
 
     trigger_id: str
@@ -71,6 +84,8 @@ class Delivery:
     code: int = 0
     took_ms: int = 0
     redriven: int = 0
+    runs: tuple[str, ...] = ()
+    live: End | None = None
     place: Place = _NOWHERE
 
     @property
@@ -80,10 +95,18 @@ class Delivery:
 
     def fits(self, record: DeliveryRecord) -> bool:
         """Whether this can be its next step."""
-        return not self.status or (self.status in OVER) == (record["status"] == REDRIVEN)
+        if record["status"] == RESENT and record["run"] in self.runs:
+            return False
+        return not self.status or (self.status in OVER) == (record["status"] in ANEW)
 
     def take(self, record: DeliveryRecord, place: Place) -> None:
         """Its next step."""
+        if record["status"] == RESENT:
+            if self.status and not self.runs:
+                self.live = End(self.status, self.reason, self.attempt, self.at)
+            self.runs = (*self.runs, record["run"])
+        elif record["run"] and not self.runs:  # what began it is not among what was read
+            self.runs = (record["run"],)
         self.status = sys.intern(record["status"])
         self.reason = sys.intern(record["reason"])
         self.attempt = record["attempt"]

@@ -10,10 +10,12 @@ from __future__ import annotations
 import time
 from typing import NoReturn
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import DELIVERIES
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unwritable
 
 ACKNOWLEDGED_S_MAX = 30.0
 _WAIT_S = 0.1
@@ -26,7 +28,7 @@ class Appender:
 
     def __init__(self, bootstrap: str, rate_per_s: float = 0) -> None:
         self._producer = Producer({
-            "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 5,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })
@@ -45,6 +47,8 @@ class Appender:
                 break
             except BufferError:
                 self._producer.poll(_WAIT_S)
+            except KafkaException as error:
+                raise unwritable(DELIVERIES, error) from None
         self.sent += 1
         self._producer.poll(0)
         if self._said:

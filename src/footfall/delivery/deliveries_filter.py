@@ -30,6 +30,7 @@ class Filter:
     statuses: Collection[str] = ()
     triggers: Collection[str] = ()
     reasons: Collection[str] = ()
+    runs: Collection[str] = ()
     customer_key: str = ""
     trigger_id: str = ""
     since: int = 0
@@ -48,6 +49,7 @@ class Filter:
         return ((not self.statuses or delivery.status in self.statuses
                  or (ANY_PENDING in self.statuses and delivery.is_pending))
                 and (not self.reasons or any(fits(delivery.reason, r) for r in self.reasons))
+                and (not self.runs or any(run in self.runs for run in delivery.runs))
                 and appended_at >= self.since
                 and (not self.until or appended_at < self.until))
 

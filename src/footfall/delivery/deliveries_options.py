@@ -38,6 +38,7 @@ class Asked(NamedTuple):
     customer: tuple[str, str] | None = None
     customer_key: str = ""
     reason: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
     since: int = 0
     until: int = 0
     records_max: int = RECORDS_MAX
@@ -45,8 +46,8 @@ class Asked(NamedTuple):
     def filter(self, settings: Settings, **changed: Any) -> Filter:
         """The same as a filter; raises `SettingsError` where a customer cannot be found."""
         said = {"destinations": self.destination, "statuses": self.status,
-                "triggers": self.trigger, "reasons": self.reason, "since": self.since,
-                "until": self.until, "customer_key": self.customer_key}
+                "triggers": self.trigger, "reasons": self.reason, "runs": self.run,
+                "since": self.since, "until": self.until, "customer_key": self.customer_key}
         if self.customer is not None:
             if settings.customer_key_secret is None:
                 raise SettingsError("FOOTFALL_CUSTOMER_KEY_SECRET is not set, and no `footfall up` "
@@ -65,6 +66,8 @@ _FILTERS = (
                  help="The same by the key that is shown: needs no secret."),
     click.option("--reason", multiple=True, metavar="REASON",
                  help="Only with this reason, or one that begins so: consent."),
+    click.option("--run", multiple=True, metavar="RUN",
+                 help="Only what this run of `footfall replay resend` has sent again."),
     click.option("--until", type=INSTANT, default=None,
                  help="Only what was recorded before."),
     click.option("--records-max", default=RECORDS_MAX, show_default=True,

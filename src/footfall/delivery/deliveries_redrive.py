@@ -108,7 +108,7 @@ def carried_out(log: DeliveriesLog, wanted: Plan, codec: Codec[DeliveryRecord], 
     ends = log.ends()
     for partition, planned in sorted(by_partition.items()):
         since = {partition: Span(wanted.ends[partition], ends[partition].end)}
-        rows = _Rows()
+        rows = Rows()
         changed = {_key(step.record) for step in log.steps(since, Filter())}
         for record, kept in _again(log, partition, planned):
             if _key(record) in changed:
@@ -176,7 +176,7 @@ def _again(log: DeliveriesLog, partition: int, planned: Mapping[tuple[str, str],
             held[_key(record)] = kept
 
 
-class _Rows:
+class Rows:
     """How much each customer and destination has been given."""
 
     def __init__(self) -> None:

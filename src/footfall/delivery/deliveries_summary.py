@@ -1,6 +1,7 @@
 """Deliveries in numbers: by destination, status and reason; the backlog; how long it took. Pure.
 
-Decides what is counted where: every delivery once, by its last step. The time to `sent` is from the
+Decides what is counted where: every delivery once, by its last step; what was resent apart from
+that, by how it ended before where that was read, as if nobody had. The time to `sent` is from the
 instant at which the trigger fired, so that waiting counts, too: it is what a receiver sees.
 Percentiles are those of all that was read, by nearest rank.
 """
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from footfall.delivery.deliveries_account import Account, Delivery
+from footfall.delivery.deliveries_account import Account, Delivery, End
 from footfall.delivery.deliveries_shown import instant_or_none
 
 
@@ -23,23 +24,32 @@ class _Destination:
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
         self.reasons: Counter[tuple[str, str]] = Counter()
+        self.resent: Counter[str] = Counter()
         self.pending = 0
         self.oldest = 0
         self.sent_ms = array("q")
         self.attempts: Counter[int] = Counter()
 
     def take(self, one: Delivery) -> None:
-        self.statuses[one.status] += 1
-        if one.reason:
-            self.reasons[one.status, one.reason] += 1
-        if one.attempt:
-            self.attempts[one.attempt] += 1
+        if one.runs:
+            self.resent[one.status] += 1
         if one.is_pending:
             self.pending += 1
-            since = one.emitted_at or one.began_at
+            since = one.began_at if one.runs else one.emitted_at or one.began_at
             self.oldest = min(self.oldest or since, since)
-        elif one.status == "sent" and one.emitted_at:
-            self.sent_ms.append(max(0, one.at - one.emitted_at))
+        if not one.runs:
+            self._count(End(one.status, one.reason, one.attempt, one.at), one.emitted_at)
+        elif one.live is not None:
+            self._count(one.live, one.emitted_at)
+
+    def _count(self, end: End, emitted_at: int) -> None:
+        self.statuses[end.status] += 1
+        if end.reason:
+            self.reasons[end.status, end.reason] += 1
+        if end.attempt:
+            self.attempts[end.attempt] += 1
+        if end.status == "sent" and emitted_at:
+            self.sent_ms.append(max(0, end.at - emitted_at))
 
 
 class Summary:
@@ -93,6 +103,7 @@ def _shown(name: str, one: _Destination, now: int) -> dict[str, Any]:
         "statuses": dict(sorted(one.statuses.items())),
         "reasons": [{"status": status, "reason": reason, "deliveries": count}
                     for (status, reason), count in sorted(one.reasons.items())],
+        "resent": {"deliveries": one.resent.total(), "statuses": dict(sorted(one.resent.items()))},
         "backlog": {
             "deliveries": one.pending,
             "oldest_at": instant_or_none(one.oldest),

@@ -49,6 +49,9 @@ def summary_text(shown: Mapping[str, Any]) -> RenderableType:
                                 if r["status"] == status)
             grid.add_row(_status(status), Text(f"{count:,}" + (f"  ({safe(reasons)})"
                                                                if reasons else "")))
+        if one["resent"]["deliveries"]:
+            _pair(grid, "resent", ", ".join(
+                f"{status} {count:,}" for status, count in one["resent"]["statuses"].items()))
         if backlog["deliveries"]:
             _pair(grid, "backlog", f"{backlog['deliveries']:,}, the oldest for "
                                    f"{age_text(backlog['oldest_age_s'])}")

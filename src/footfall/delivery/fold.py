@@ -32,7 +32,8 @@ from footfall.tables.spec import Output
 from footfall.tables.stored import PartitionState
 
 _STATES = {reasons.QUEUED: row.WAITS, reasons.SENDING: row.GOES, reasons.FAILED: row.FAILED,
-           reasons.HELD: row.HELD, reasons.REDRIVEN: row.WAITS}
+           reasons.HELD: row.HELD, reasons.REDRIVEN: row.WAITS,
+           reasons.RESENT: row.WAITS}
 Fit = Literal["fits", "before", "unfit"]
 
 
@@ -65,6 +66,8 @@ class DeliveryFold:
         self.rows = Rows(best or Best(), counted_as)
         self.positions = dict(state.positions)
         self.counts: Counter[tuple[str, str, str]] = Counter()
+        #: The same of what a resend has begun anew.
+        self.resent: Counter[tuple[str, str, str]] = Counter()
         self.rejected: Counter[str] = Counter()
         #: Rows that changed since the shell last asked.
         self.changed: set[bytes] = set(self.rows.waiting_keys())
@@ -105,7 +108,8 @@ class DeliveryFold:
             self.rejected[error.reason] += 1
             self.outputs.append(self._encode.rejected(entry, error))
             return
-        self.counts[record["destination"], record["status"], record["reason"]] += 1
+        counts = self.resent if record["run"] else self.counts
+        counts[record["destination"], record["status"], record["reason"]] += 1
         if record["trigger_offset"] >= 0:
             self.read(topics.TRIGGERS, record["trigger_offset"] + 1)
         if record["status"] in reasons.DESTINATION_STATUSES:
@@ -113,7 +117,7 @@ class DeliveryFold:
             return
         fit = self._apply_delivery(record, personal, entry.offset)
         if fit == "unfit":
-            self.counts[record["destination"], "repeat", ""] += 1
+            counts[record["destination"], "repeat", ""] += 1
         if fit != "fits":
             return
         if record["status"] in (reasons.SENT, reasons.FAILED):
@@ -147,9 +151,8 @@ class DeliveryFold:
         held = self.rows.destination_row(key)
         status = record["status"]
         pending = held.find(record["trigger_id"])
-        is_again = status == reasons.REDRIVEN
-        if record["trigger_offset"] >= 0 or is_again:
-            if pending is not None or (not is_again and held.knows(record["trigger_id"])):
+        if record["trigger_offset"] >= 0 or status in reasons.ANEW:
+            if pending is not None or _knows(held, record):
                 return "unfit"
             self._remember(held, record)
         elif pending is None:
@@ -179,6 +182,9 @@ class DeliveryFold:
         since = record["at"] - row.HANDLED_MS
         kept = [(known, at) for known, at in held.handled if at > since]
         kept.append((row.hash_of(record["trigger_id"]), record["at"]))
+        if record["status"] == reasons.RESENT:
+            again = row.run_key(record["run"], record["trigger_id"])
+            kept.append((row.hash_of(again), record["at"]))
         held.handled = kept[-row.HANDLED_MAX:]
 
     def _apply_attempt(self, record: DeliveryRecord, offset: int) -> None:
@@ -254,7 +260,18 @@ class DeliveryFold:
                               dict(self.positions))
 
 
+def _knows(held: DestinationRow, record: DeliveryRecord) -> bool:
+    """Whether what a record begins was begun before: a trigger once, by each run of a resend once
+    more, by an administrator as often as it ends.
+    """
+    if record["status"] == reasons.REDRIVEN:
+        return False
+    if record["status"] == reasons.RESENT:
+        return held.knows(row.run_key(record["run"], record["trigger_id"]))
+    return held.knows(record["trigger_id"])
+
+
 def _pending(record: DeliveryRecord) -> Pending:
     return Pending(
         record["trigger_id"], record["trigger"], row.WAITS, record["attempt"], record["at"],
-        record["due_at"], record["emitted_at"], record["depth"], b"")
+        record["due_at"], record["emitted_at"], record["depth"], b"", run=record["run"])

@@ -290,7 +290,7 @@ class Lane:
             self._engine.record(case.partition, self.about.step(
                 case.customer_key, case.pending, verdict, now=now, attempt=number, said=said,
                 outcome=outcome, took_ms=took_ms))
-        if outcome.result == "sent":
+        if outcome.result == "sent" and not case.pending.run:  # one that is resent fired long ago
             telemetry.DELIVERY_SECONDS.labels(self.name).observe(
                 max(0, now - case.pending.emitted_at) / 1000)
         elif outcome.result == "gone":

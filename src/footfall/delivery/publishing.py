@@ -28,6 +28,9 @@ def begin(engine: DeliveryEngine) -> None:
         for status in (*reasons.STATUSES, *reasons.DESTINATION_STATUSES):
             telemetry.at_zero(telemetry.DELIVERIES, reasons.REASONS.get(status, ("",)), name,
                               status)
+        for status in reasons.STATUSES:
+            telemetry.at_zero(telemetry.DELIVERIES_RESENT, reasons.REASONS.get(status, ("",)), name,
+                              status)
         telemetry.DELIVERY_STALE.labels(name)
     telemetry.at_zero(telemetry.WRITTEN_BYTES, (engine.log_topic, engine.changelog_topic,
                                                 topics.TRIGGERS, topics.REJECTED))
@@ -54,10 +57,12 @@ def publish_all(engine: DeliveryEngine) -> None:
 def publish(engine: DeliveryEngine, partition: DeliveryPartition) -> None:
     """What one partition's fold has counted since the last time, and where it stands."""
     fold = partition.fold
-    for (destination, status, reason), count in fold.counts.items():
-        if destination in engine.lanes:
-            telemetry.DELIVERIES.labels(destination, status, reason).inc(count)
-    fold.counts.clear()
+    for counts, counter in ((fold.counts, telemetry.DELIVERIES),
+                            (fold.resent, telemetry.DELIVERIES_RESENT)):
+        for (destination, status, reason), count in counts.items():
+            if destination in engine.lanes:
+                counter.labels(destination, status, reason).inc(count)
+        counts.clear()
     for reason, count in fold.rejected.items():
         telemetry.REJECTED.labels(STAGE, reason).inc(count)
     fold.rejected.clear()

@@ -15,11 +15,14 @@ HELD: Final = "held"
 SUPPRESSED: Final = "suppressed"
 DEAD: Final = "dead"
 REDRIVEN: Final = "redriven"
+RESENT: Final = "resent"
 DISABLED: Final = "disabled"
 ENABLED: Final = "enabled"
 
 #: Of a delivery, and of a destination.
-STATUSES = (QUEUED, SENDING, SENT, FAILED, HELD, SUPPRESSED, DEAD, REDRIVEN)
+STATUSES = (QUEUED, SENDING, SENT, FAILED, HELD, SUPPRESSED, DEAD, REDRIVEN, RESENT)
+#: What begins a delivery anew.
+ANEW: Final = (REDRIVEN, RESENT)
 DESTINATION_STATUSES = (DISABLED, ENABLED)
 
 #: Status -> the reasons that it may have beside none.

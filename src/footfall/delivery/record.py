@@ -43,7 +43,7 @@ class About:
             "at": now, "due_at": verdict.due_at, "emitted_at": pending.emitted_at,
             "code": outcome.code, "took_ms": took_ms, "trigger_offset": trigger_offset,
             "routes_version": self.routes_version, "depth": pending.depth, "key_id": None,
-            "personal": msgspec.json.encode(said) if said else b"",
+            "personal": msgspec.json.encode(said) if said else b"", "run": pending.run,
         }
 
     def of_itself(self, status: str, reason: str, now: int) -> DeliveryRecord:
@@ -54,6 +54,7 @@ class About:
             "medium": self.medium, "purpose": self.purpose, "attempt": 0, "at": now, "due_at": 0,
             "emitted_at": 0, "code": 0, "took_ms": 0, "trigger_offset": -1,
             "routes_version": self.routes_version, "depth": 0, "key_id": None, "personal": b"",
+            "run": "",
         }
 
 

@@ -33,6 +33,7 @@ from footfall.delivery.routes_row import (
     Route,
     WebhookDestination,
 )
+from footfall.errors import SettingsError
 from footfall.events.consent import NECESSARY
 
 HEADER_CHARS_MAX: Final = 4_096
@@ -230,9 +231,28 @@ def _template(one: WebhookDestination | KafkaDestination | RedisDestination, fou
     yield from _paths(one, found)
 
 
-def _kafka_or_redis(one: AnyDestination, found: _Of) -> Iterator[Finding]:
-    assert isinstance(one, KafkaDestination | RedisDestination)
+def _redis(one: AnyDestination, found: _Of) -> Iterator[Finding]:
+    assert isinstance(one, RedisDestination)
     yield from _template(one, found)
+
+
+def _kafka(one: AnyDestination, found: _Of) -> Iterator[Finding]:
+    assert isinstance(one, KafkaDestination)
+    yield from _template(one, found)
+    if one.security is None:
+        return
+    if not one.bootstrap_servers:
+        yield found("error", "security_invalid", "is for the brokers of another cluster: give "
+                    "`bootstrap_servers` too, or take it out (Footfall's own are reached as the "
+                    "settings say)", "security")
+    try:
+        # What goes together does not depend on what the secrets are.
+        one.security.of("", FilePath(), dict.fromkeys(one.security.variables(), "set"))
+    except SettingsError as error:
+        yield found("error", "security_invalid", str(error), "security")
+    if one.security.security_protocol == "SASL_PLAINTEXT":
+        yield found("warning", "not_encrypted", "without TLS all on the way read the triggers, and "
+                    "maybe the password; use SASL_SSL", "security", "security_protocol")
 
 
 def _notify(_one: AnyDestination, _found: _Of) -> Iterator[Finding]:
@@ -240,8 +260,8 @@ def _notify(_one: AnyDestination, _found: _Of) -> Iterator[Finding]:
 
 
 _CHECKS: Final[dict[type, Callable[[AnyDestination, _Of], Iterator[Finding]]]] = {
-    WebhookDestination: _webhook, EmailDestination: _email, KafkaDestination: _kafka_or_redis,
-    RedisDestination: _kafka_or_redis, NotifyDestination: _notify,
+    WebhookDestination: _webhook, EmailDestination: _email, KafkaDestination: _kafka,
+    RedisDestination: _redis, NotifyDestination: _notify,
 }
 
 
@@ -270,5 +290,8 @@ def _variables(one: AnyDestination) -> Iterator[tuple[Path, str]]:
     elif isinstance(one, EmailDestination):
         if one.smtp.password_env is not None:
             yield ("smtp", "password_env"), one.smtp.password_env
+    elif isinstance(one, KafkaDestination) and one.security is not None:
+        yield from (((("security", f"{secret}_env")), variable)
+                    for secret, variable in one.security.variables().items())
     elif isinstance(one, RedisDestination | NotifyDestination) and one.url_env is not None:
         yield ("url_env",), one.url_env

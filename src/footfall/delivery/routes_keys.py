@@ -80,8 +80,25 @@ KEYS: Final[dict[str, tuple[type[msgspec.Struct], dict[str, str]]]] = {
         "topic": "Its name",
         "bootstrap_servers": "Brokers of another cluster, HOST:PORT,HOST:PORT; that of Footfall "
                              "where absent",
+        "security": "How those are reached, where they want TLS or SASL: see below",
         "thin": _THIN,
         "template": _TEMPLATE,
+    }),
+    "A protected cluster": (routes_row.KafkaSecurity, {
+        "security_protocol": "`SSL`, `SASL_PLAINTEXT` or `SASL_SSL`",
+        "sasl_mechanism": "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`",
+        "sasl_username": "Who logs in",
+        "sasl_password_env": "Name of the variable with the password",
+        "sasl_oauth_token_url": "With `OAUTHBEARER`: where tokens are had, https://...",
+        "sasl_oauth_client_id": "For which client",
+        "sasl_oauth_client_secret_env": "Name of the variable with the client's secret",
+        "sasl_oauth_scope": "The scope that is asked for",
+        "sasl_oauth_extensions": "What the brokers want to know beside it: NAME=VALUE,NAME=VALUE",
+        "ssl_ca_file": "PEM file of the authorities that brokers' certificates come from, beside "
+                       "this file or with its whole path; those the system trusts where absent",
+        "ssl_certificate_file": "PEM file of our certificate, where the brokers want one",
+        "ssl_key_file": "PEM file of its key",
+        "ssl_key_password_env": "Name of the variable with what the key is locked with",
     }),
     "A Redis Stream": (routes_row.RedisDestination, {
         "stream": "Its key",

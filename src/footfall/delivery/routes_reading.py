@@ -38,9 +38,9 @@ Level = Literal["error", "warning", "hint"]
 Code = Literal[
     "refused", "secret", "destination_unknown", "trigger_invalid", "url_invalid",
     "header_invalid", "file_invalid", "template_missing", "thin_template", "cap_twice",
-    "unsubscribe_missing", "smtp_invalid", "breaker_invalid", "destination_unused", "amount",
-    "below_data", "unsigned", "not_encrypted", "header_secret", "hold_endless", "trigger_unknown",
-    "variable_unset"]
+    "unsubscribe_missing", "smtp_invalid", "security_invalid", "breaker_invalid",
+    "destination_unused", "amount", "below_data", "unsigned", "not_encrypted", "header_secret",
+    "hold_endless", "trigger_unknown", "variable_unset"]
 
 DESTINATIONS: Final = "destinations"
 ROUTES: Final = "routes"

@@ -6,11 +6,14 @@ say. A destination has no default purpose: whoever adds one says what consent it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from footfall.errors import MisfitError
+from footfall.kafka import security
 from footfall.tables.rules_row import zones
 
 DESTINATIONS_MAX = 100
@@ -145,12 +148,47 @@ class EmailDestination(Destination, frozen=True, kw_only=True, tag="email",
     unsubscribe: bool = True
 
 
+class KafkaSecurity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the brokers of another cluster are reached: the settings' names less `kafka_`, with the
+    names of variables in place of secrets.
+    """
+
+    security_protocol: Literal["SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    sasl_mechanism: security.Mechanism = ""
+    sasl_username: str = ""
+    sasl_password_env: Variable | None = None
+    sasl_oauth_token_url: str = ""
+    sasl_oauth_client_id: str = ""
+    sasl_oauth_client_secret_env: Variable | None = None
+    sasl_oauth_scope: str = ""
+    sasl_oauth_extensions: str = ""
+    ssl_ca_file: str = ""
+    ssl_certificate_file: str = ""
+    ssl_key_file: str = ""
+    ssl_key_password_env: Variable | None = None
+
+    def variables(self) -> dict[str, str]:
+        """Secret -> the variable that has it."""
+        named = {secret: getattr(self, f"{secret}_env") for secret in security.SECRETS}
+        return {secret: variable for secret, variable in named.items() if variable is not None}
+
+    def of(self, prefix: str, folder: Path, secrets: Mapping[str, str]) -> security.Security:
+        """With the secrets; raises `SettingsError`. `folder`: whose files are meant."""
+        plain = {name: getattr(self, name) for name in security.FIELDS
+                 if name not in security.SECRETS}
+        files = {name: str(folder / file) for name, file in plain.items()
+                 if name.endswith("_file") and file}
+        return security.Security(**{**plain, **files, **secrets, "prefix": prefix})
+
+
 class KafkaDestination(Destination, frozen=True, kw_only=True, tag="kafka"):
     """A record in a topic, keyed by customer_key."""
 
     topic: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,249}$")]
     #: "": the cluster that Footfall runs on.
     bootstrap_servers: str = ""
+    #: None: without TLS and SASL, or as Footfall's own cluster where that is meant.
+    security: KafkaSecurity | None = None
     thin: bool = False
     template: str = ""
 

@@ -38,7 +38,7 @@ WAITS, GOES, FAILED, HELD = range(4)
 
 class Pending(msgspec.Struct, array_like=True):
     """A delivery that has not ended. `document`: the trigger as JSON; `message`: as rendered for
-    the first attempt (JSON), empty before. Times in ms.
+    the first attempt (JSON), empty before. `run`: of the resend that began it anew. Times in ms.
     """
 
     trigger_id: str
@@ -51,6 +51,7 @@ class Pending(msgspec.Struct, array_like=True):
     depth: int
     document: bytes
     message: bytes = b""
+    run: str = ""
 
     @property
     def size(self) -> int:
@@ -124,6 +125,11 @@ def parts(key: bytes) -> tuple[str, str]:
 def is_row_key(key: bytes) -> bool:
     """Whether it is that of a customer's deliveries to a destination."""
     return b"|" in key and not key.startswith(DESTINATION)
+
+
+def run_key(run: str, trigger_id: str) -> str:
+    """By what is remembered that a run of a resend has begun a trigger."""
+    return f"{run}|{trigger_id}"
 
 
 def counted_as(medium: str, purpose: str) -> str:

@@ -94,6 +94,7 @@ class DeliveryRecord(TypedDict):
     depth: int
     key_id: str | None
     personal: bytes
+    run: str
 
 
 def folder_id(subject: str, version: int) -> int:

@@ -17,11 +17,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from footfall import tables
-from footfall.admin.cluster import admin_client, answers
+from footfall.admin.cluster import admin_client, answers, unanswered
 from footfall.admin.topics import read
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.events import topics
 from footfall.events.customer_key import CustomerKeys
+from footfall.kafka.reach import unseen
 from footfall.options import bootstrap_of
 from footfall.settings import Settings
 from footfall.stream.generations import Generations
@@ -84,12 +85,12 @@ def _from_changelog(settings: Settings, key: bytes, question: Question, asked: A
     """The customer as of the last checkpoint."""
     bootstrap = bootstrap_of(settings)
     if not answers(bootstrap, seconds_max=10.0):
-        raise BrokerError(f"no worker answered for this customer, and no broker at {bootstrap} "
-                          "either; `footfall doctor` says what is wrong")
+        raise unanswered(bootstrap, "no worker answered for this customer, and no broker at "
+                         f"{bootstrap} either; `footfall doctor` says what is wrong")
     # As the topic has it: this command may be configured otherwise than the workers.
     (copied,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
     if not copied.exists:
-        raise BrokerError(f"{copied.name} does not exist; `footfall topics create` makes it")
+        raise unseen(copied.name)
     number = partition_of(key, copied.partitions)
     try:
         best, log_end = asyncio.run(asyncio.wait_for(_read(bootstrap, key, number), READ_S_MAX))

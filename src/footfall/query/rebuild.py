@@ -12,10 +12,10 @@ from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
-from footfall.admin.cluster import admin_client, answers
+from footfall.admin.cluster import admin_client, answers, unanswered
 from footfall.admin.topics import read
-from footfall.errors import BrokerError
 from footfall.events import topics
+from footfall.kafka.reach import unseen
 from footfall.stream.generations import FIRST, Generations, Taken
 from footfall.tables.stored import PartitionState
 from footfall.view import entry
@@ -96,8 +96,9 @@ class Rebuild:
 def partitions_of(bootstrap: str) -> int:
     """How many partitions the changelog has; raises `BrokerError` where there is none to read."""
     if not answers(bootstrap, seconds_max=10.0):
-        raise BrokerError(f"no broker answers at {bootstrap}; `footfall doctor` says what is wrong")
+        raise unanswered(
+            bootstrap, f"no broker answers at {bootstrap}; `footfall doctor` says what is wrong")
     (found,) = [t for t in read(admin_client(bootstrap)) if t.name == topics.CHANGELOG]
     if not found.exists:
-        raise BrokerError(f"{found.name} does not exist; `footfall topics create` makes it")
+        raise unseen(found.name)
     return found.partitions

@@ -18,7 +18,7 @@ from footfall.errors import DecodeError
 from footfall.events import amount
 from footfall.events.codec import TIME_MAX, Codecs, RejectedRecord
 from footfall.events.customer_key import is_customer_key
-from footfall.events.interaction import DELIVERY, Commerce, Interaction
+from footfall.events.interaction import DELIVERY, IMPORT, Commerce, Interaction
 from footfall.view.trigger import Document, moment, sent, trigger
 
 _free = msgspec.json.Decoder(dict[str, Any])
@@ -61,7 +61,7 @@ def interaction(source: Source, event: Interaction) -> Document:
         "customer_key": _key(source.key),
         "type": event["type"],
     }
-    if event["type"].startswith("$"):
+    if event["type"].startswith("$") and event["type"] != IMPORT:
         shown["event_time"] = moment(event["event_time"])
         if event["type"] == DELIVERY:
             shown |= {"event": event["event"], "source": event["source"],

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import absent, unreadable
 from footfall.query.rendering import Source
 
 ANSWER_S_MAX = 10.0
@@ -32,7 +33,7 @@ class Tail:
         self._warn = warn
         self._said = ""
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap, "group.id": "footfall-tail", "log_level": 0,
+            **confluent(bootstrap), "group.id": "footfall-tail", "log_level": 0,
             "enable.auto.commit": False, "auto.offset.reset": "earliest",
             "isolation.level": "read_uncommitted", "fetch.wait.max.ms": 100,
             "error_cb": self._tell,
@@ -44,12 +45,10 @@ class Tail:
             found = self._consumer.list_topics(self._topic, timeout=ANSWER_S_MAX)
             topic = found.topics[self._topic]
             if topic.error is not None:
-                raise BrokerError(f"topic {self._topic}: {topic.error.str()}; "
-                                  "create it with `footfall topics create`")
+                raise absent(self._topic, topic.error)
             places = [self._place(partition, from_beginning) for partition in topic.partitions]
         except KafkaException as error:
-            raise BrokerError(f"cannot read from {self._bootstrap}: {error.args[0].str()}; is the "
-                              "broker running, and kafka_bootstrap_servers right?") from None
+            raise unreadable(self._bootstrap, error.args[0]) from None
         self._consumer.assign(places)
         return len(places)
 

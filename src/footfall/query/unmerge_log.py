@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaException, Message, Producer
 
 from footfall.admin.history import (
     Entry,
@@ -29,6 +29,8 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unwritable
 from footfall.stream.partition import partition_of
 
 ACKNOWLEDGED_S_MAX: Final = 30.0
@@ -140,13 +142,16 @@ class UnmergeLog:
     def _write(self, key: bytes, value: bytes) -> Place:
         """One record, acknowledged by all replicas."""
         producer = Producer({
-            "bootstrap.servers": self._bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(self._bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 0,
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })
         answer: list[tuple[object, Message]] = []
-        producer.produce(INTERACTIONS, value, key, partition_of(key, len(self._ends)),
-                         on_delivery=lambda error, message: answer.append((error, message)))
+        try:
+            producer.produce(INTERACTIONS, value, key, partition_of(key, len(self._ends)),
+                             on_delivery=lambda error, message: answer.append((error, message)))
+        except KafkaException as error:
+            raise unwritable(INTERACTIONS, error) from None
         producer.flush(ACKNOWLEDGED_S_MAX + 5)
         if not answer or answer[0][0] is not None:
             why = answer[0][0] if answer else "no answer"

@@ -17,6 +17,7 @@ JOBS: dict[str, str] = {
     "commit": "footfall.replay.rebuild.command:commit",
     "abandon": "footfall.replay.rebuild.command:abandon",
     "what-if": "footfall.replay.what_if.command:what_if",
+    "resend": "footfall.replay.resend.command:resend",
 }
 
 
@@ -43,5 +44,6 @@ class Jobs(click.Group):
 
 
 @click.group(cls=Jobs)
+@click.option("--dry-run", is_flag=True, expose_value=False, help="Another name of what-if.")
 def replay() -> None:
     """The past, again: rebuild state, ask what if, send again. docs/replay.md."""

@@ -51,8 +51,6 @@ class Job:
     def __init__(self, name: str, *, yes: bool, as_json: bool, plan_only: bool = False) -> None:
         self.name = name
         self.yes = yes
-        self._as_json = as_json
-        self._yes = yes
         self.as_json = as_json
         self._plan_only = plan_only
         self._people = Console(stderr=as_json, highlight=False)
@@ -69,8 +67,6 @@ class Job:
         if self._plan_only:
             return False
         if not self.yes:
-            click.confirm("Go on?", abort=True, err=self._as_json)
-        if not self._yes:
             click.confirm("Go on?", abort=True, err=self.as_json)
         return True
 
@@ -139,6 +135,8 @@ class Rate:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(map(_text, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}"

@@ -20,6 +20,7 @@ from footfall.replay.selected import Customers, Selection, SelectionError
 from footfall.settings import Settings
 from footfall.tables.computed_filter import TYPES, named
 from footfall.view.identifiers import key_of
+from footfall.view.trigger import moment
 
 __all__ = ["Given", "Selection", "SelectionError", "options", "trigger_options"]
 
@@ -53,7 +54,8 @@ class Given:
     def shown(self) -> dict[str, Any]:
         """For a plan: what is asked, customers as a number."""
         said: dict[str, Any] = {
-            "since": self.since, "until": self.until,
+            "since": moment(self.since) if self.since else "",
+            "until": moment(self.until) if self.until else "",
             "from_offset": [f"{p}:{n}" for p, n in self.from_offset],
             "to_offset": [f"{p}:{n}" for p, n in self.to_offset],
             "customers": len(self.customer), "source": list(self.source),

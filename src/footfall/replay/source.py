@@ -18,6 +18,8 @@ from footfall.admin.history import Entry
 from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unread
 
 #: Handed out at once, and what may wait of one partition before its fetching pauses.
 SLICE_RECORDS: Final = 5_000
@@ -63,7 +65,7 @@ class KafkaSource:
         self._at: dict[int, int] = {}
         self._paused: set[int] = set()
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap, "group.id": "footfall-replay", "log_level": 0,
+            **confluent(bootstrap), "group.id": "footfall-replay", "log_level": 0,
             "error_cb": lambda _error: None, "enable.auto.commit": False,
             "enable.auto.offset.store": False, "auto.offset.reset": "error",
             "isolation.level": "read_uncommitted", "enable.partition.eof": True,
@@ -131,7 +133,7 @@ class KafkaSource:
             elif error.code() in _PASSING:
                 told = error.str()
             else:
-                raise BrokerError(f"{self._topic}, partition {number}: {error.str()}")
+                raise unread(f"{self._topic}, partition {number}", error)
         full = [p for p, waiting in self._waiting.items()
                 if p not in self._paused and len(waiting) > WAITING_RECORDS_MAX]
         if full:

@@ -18,6 +18,7 @@ from footfall.replay.what_if.command import (
     Wanted,
     against_option,
     answer,
+    deliver_option,
     from_start_option,
     show_option,
 )
@@ -30,14 +31,16 @@ from footfall.replay.what_if.command import (
               help="Rules, segments and computed traits that the files do not name stay, too.")
 @from_start_option
 @against_option
+@deliver_option
 @show_option
 @selection.options
 @job.options
 @options.data_dir
 @click.pass_context
 def diff(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, from_start: bool,
-         against: str | None, show: int, selected: selection.Given, plan_only: bool, yes: bool,
-         as_json: bool, rate_per_s: float | None, data_dir: Path | None) -> None:
+         against: str | None, delivers: bool, show: int, selected: selection.Given,
+         plan_only: bool, yes: bool, as_json: bool, rate_per_s: float | None,
+         data_dir: Path | None) -> None:
     """Say what rules would have told of the past, against what was told. Writes nothing.
 
     FILE are all rules, segments and computed traits there are to be, where they have such; all
@@ -49,7 +52,7 @@ def diff(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, from_start:
       footfall rules diff rules/cart.yaml --keep --since 7d --json --yes
     """
     wanted = Wanted(files, Stays.NAMES if keep else Stays.SECTIONS, is_of_rule, from_start,
-                    against, show)
+                    against, show, delivers)
     run = Job("rules diff", yes=yes, as_json=as_json, plan_only=plan_only)
     answer(options.resolved(ctx, data_dir), wanted, selected, run, Rate(rate_per_s))
 

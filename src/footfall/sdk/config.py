@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import msgspec
 
 from footfall.errors import SettingsError
+from footfall.kafka import security
 from footfall.sdk.drops import OnError
 from footfall.sdk.http import target
 
@@ -44,6 +45,19 @@ class Options(TypedDict, total=False):
     spool_sync_s: float
     transport: Literal["http", "kafka"]
     bootstrap_servers: str
+    security_protocol: security.Protocol
+    sasl_mechanism: security.Mechanism
+    sasl_username: str
+    sasl_password: str
+    sasl_oauth_token_url: str
+    sasl_oauth_client_id: str
+    sasl_oauth_client_secret: str
+    sasl_oauth_scope: str
+    sasl_oauth_extensions: str
+    ssl_ca_file: str
+    ssl_certificate_file: str
+    ssl_key_file: str
+    ssl_key_password: str
     customer_key_secret: str
     source: str
     schema_registry_url: str
@@ -86,9 +100,33 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     spool_sync_s: _Seconds = 1.0
     transport: Literal["http", "kafka"] = "http"
     bootstrap_servers: str = ""
+    #: How those brokers are reached: the names are Footfall's settings less `kafka_`.
+    security_protocol: security.Protocol = "PLAINTEXT"
+    sasl_mechanism: security.Mechanism = ""
+    sasl_username: str = ""
+    sasl_password: str = ""
+    sasl_oauth_token_url: str = ""
+    sasl_oauth_client_id: str = ""
+    sasl_oauth_client_secret: str = ""
+    sasl_oauth_scope: str = ""
+    sasl_oauth_extensions: str = ""
+    ssl_ca_file: str = ""
+    ssl_certificate_file: str = ""
+    ssl_key_file: str = ""
+    ssl_key_password: str = ""
     customer_key_secret: str = ""
     source: str = ""
     schema_registry_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Config(host={self.host!r}, transport={self.transport!r})"
+
+    @property
+    def cluster(self) -> security.Cluster:
+        """The brokers, with the way to reach them; raises `SettingsError`."""
+        return security.Cluster(self.bootstrap_servers, security.Security(
+            prefix="footfall.Client: ",
+            **{name: getattr(self, name) for name in security.FIELDS}))
 
 
 def configure(write_key: str | None, host: str | None, options: Options) -> Config:
@@ -111,6 +149,7 @@ def configure(write_key: str | None, host: str | None, options: Options) -> Conf
         if not getattr(config, name):
             raise SettingsError(f"footfall.Client: {name} is empty; transport "
                                 f"{config.transport!r} needs it")
+    _ = config.cluster  # what does not go together is told now
     if config.on_error is not None and not callable(config.on_error):
         raise SettingsError("footfall.Client: on_error is not callable")
     return config

@@ -20,13 +20,15 @@ from footfall.events.arrival import Arrival
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.security import Cluster
 from footfall.sdk.outcome import Again, Outcome, Result, Taken
 
 
 class KafkaTransport:
     """The log. For one thread at a time."""
 
-    def __init__(self, bootstrap_servers: str, secret: str, source: str, registry_url: str,
+    def __init__(self, cluster: Cluster, secret: str, source: str, registry_url: str,
                  timeout_s: float) -> None:
         try:
             import confluent_kafka  # noqa: F401 (found now, not when the first item is sent)
@@ -37,7 +39,8 @@ class KafkaTransport:
                                 ) from None
         except ValueError as error:
             raise SettingsError(f"footfall.Client: {error}") from None
-        self._bootstrap_servers = bootstrap_servers
+        #: Its files are looked at now, when a mistake can still be told.
+        self._reached = confluent(cluster)
         self._source = source
         self._registry_url = registry_url
         self._timeout_s = timeout_s
@@ -103,7 +106,7 @@ class KafkaTransport:
             from confluent_kafka import Producer
 
             self._producer = Producer({
-                "bootstrap.servers": self._bootstrap_servers,
+                **self._reached,
                 "client.id": f"footfall-python-{self._source}",
                 "acks": "all",
                 "enable.idempotence": True,

@@ -122,6 +122,6 @@ def _transport(config: Config) -> Transport:
     if config.transport == "kafka":
         from footfall.sdk.kafka import KafkaTransport
 
-        return KafkaTransport(config.bootstrap_servers, config.customer_key_secret, config.source,
+        return KafkaTransport(config.cluster, config.customer_key_secret, config.source,
                               config.schema_registry_url, config.timeout)
     return HttpTransport(config.host, config.write_key, config.timeout, config.gzip)

@@ -24,6 +24,7 @@ from footfall.events.reserved import Reserved
 from footfall.settings import Settings, load
 from footfall.stream.agents import attach
 from footfall.stream.crash import die
+from footfall.stream.credentials import credentials_of
 from footfall.stream.engine import Engine
 from footfall.stream.log_engine import LogEngine
 from footfall.stream.metrics_serving import MetricsServing
@@ -121,6 +122,7 @@ def assemble(engine: LogEngine[Any], app_id: str, table_name: str, table_help: s
     app = WorkerApp(
         app_id,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_credentials=credentials_of(settings.kafka_bootstrap_servers),
         TableManager=BulkTableManager,
         store="memory://",
         topic_disable_leader=True,

@@ -20,6 +20,8 @@ from itertools import groupby
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unread
 
 #: Handed out before others get the event loop.
 SLICE_RECORDS = 5_000
@@ -84,7 +86,7 @@ async def read(
 
 def _consumer(bootstrap: str) -> Consumer:
     return Consumer({
-        "bootstrap.servers": bootstrap, "log_level": 0, "error_cb": lambda _error: None,
+        **confluent(bootstrap), "log_level": 0, "error_cb": lambda _error: None,
         # The client wants a name; assigned by hand, it joins nothing.
         "group.id": "footfall-recovery", "enable.auto.commit": False,
         "enable.auto.offset.store": False, "auto.offset.reset": "earliest",
@@ -111,5 +113,5 @@ def _told(topic: str, messages: Iterable[Message], reached: dict[int, int]) -> s
             passing = error.str()
         else:
             # Of a checksum that fails, too, it would say so and go on behind it.
-            raise BrokerError(f"{topic}, partition {message.partition()}: {error.str()}")
+            raise unread(f"{topic}, partition {message.partition()}", error)
     return passing

@@ -13,6 +13,7 @@ import msgspec
 
 from footfall.errors import SettingsError
 from footfall.options import data_dir, resolved
+from footfall.rights import admit
 from footfall.stream import app as worker_app
 
 #: aiokafka writes some hundred errors a second while a broker is away.
@@ -63,6 +64,7 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
     settings = msgspec.structs.replace(
         settings, accept_gap=accept_gap or settings.accept_gap, agents=agents or settings.agents)
     app = worker_app.create(settings)
+    admit(settings.kafka_bootstrap_servers, "worker")
     worker_app.app = app  # users' modules import it from there
     _import(settings.agents)
     run(app)

@@ -12,6 +12,12 @@ import signal
 import sys
 from typing import NoReturn
 
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
+
 from footfall.errors import FootfallError, StateRefused
 
 logger = logging.getLogger(__name__)
@@ -20,14 +26,21 @@ EXIT_FAILED = 1
 #: The log and the state do not fit: starting again will not help.
 EXIT_REFUSED = 3
 
+AuthorizationError = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError,
+                      TopicAuthorizationFailedError)
+
 POINTS = ("after_outputs", "half_changelog", "after_changelog", "before_commit", "in_recovery",
-          "in_timer", "in_handoff", "before_send", "after_send", "before_move", "after_move")
+          "in_timer", "in_handoff", "before_send", "after_send", "before_move", "after_move",
+          "after_cutover", "half_shadow")
 
 
 def die(error: BaseException) -> NoReturn:
     """End the process now. Nothing is flushed to Kafka: what is not acknowledged never was."""
     if isinstance(error, FootfallError):
         logger.critical("%s", error)
+    elif isinstance(error, AuthorizationError):
+        logger.critical("the cluster does not allow what this program has to do (%s); "
+                        "`footfall acls list` prints the rights that each part needs", error)
     else:
         logger.critical("the worker ends: %r", error, exc_info=error)
     logging.shutdown()

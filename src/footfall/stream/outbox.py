@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from footfall import telemetry
+from footfall.kafka.aio import aio
 
 BATCH_BYTES_MAX = 512 * 1024
 #: A batch that found no broker for so long ends the process; the restart of a broker must fit in.
@@ -140,7 +141,7 @@ class Outbox:
     async def start(self) -> None:
         """Connect."""
         self.producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap.split(","), acks="all", enable_idempotence=True,
+            **aio(self._bootstrap), acks="all", enable_idempotence=True,
             max_batch_size=BATCH_BYTES_MAX, linger_ms=0,
             max_request_size=2 * BATCH_BYTES_MAX, request_timeout_ms=REQUEST_TIMEOUT_S * 1000,
         )

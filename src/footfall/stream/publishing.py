@@ -24,6 +24,7 @@ from footfall.events.admit import CALLS
 from footfall.events.codec import TriggerRecord
 from footfall.events.interaction import (
     CONFIG,
+    CUTOVER,
     DELIVERY,
     HANDOFF,
     IMPORT,
@@ -100,7 +101,8 @@ def begin(engine: Engine) -> None:
     """
     tables = engine.tables
     telemetry.at_zero(telemetry.PROCESSED, (
-        *CALLS, DELIVERY, VIOLATION, IMPORT, TICK, CONFIG, HANDOFF, UNMERGE))
+        *CALLS, DELIVERY, VIOLATION, IMPORT, TICK, CONFIG, HANDOFF, UNMERGE,
+        CUTOVER))
     telemetry.at_zero(telemetry.LATE, (*CALLS, DELIVERY))
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from footfall.kafka.aio import aio
+
 FETCH_BYTES_MAX = 4 << 20
 RECORDS_MAX = 50_000
 POLL_MS = 1000
@@ -21,7 +23,7 @@ class Reader:
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap.split(","), enable_auto_commit=False,
+            **aio(bootstrap), enable_auto_commit=False,
             auto_offset_reset="earliest", max_partition_fetch_bytes=FETCH_BYTES_MAX,
             fetch_max_bytes=4 * FETCH_BYTES_MAX, fetch_max_wait_ms=100,
         )

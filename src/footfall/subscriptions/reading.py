@@ -21,6 +21,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
 from footfall.subscriptions.cursor import PARTITIONS_MAX, TOPIC_ID_BYTES
 
 ANSWER_S_MAX = 5.0
@@ -86,7 +87,7 @@ class KafkaReader:
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._topic = topic
-        quiet: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0,
+        quiet: dict[str, Any] = {**confluent(bootstrap), "log_level": 0,
                                  "error_cb": lambda _error: None}
         self._admin = AdminClient(quiet)
         self._consumer = Consumer({

@@ -14,9 +14,10 @@ from footfall.errors import DecodeError, StateRefused
 from footfall.events.interaction import DELIVERY, IMPORT
 from footfall.events.reserved_row import Handoff, Unmerge
 from footfall.tables import timers
-from footfall.tables.fold_steps import NOTHING, Stepped
+from footfall.tables.fold_steps import MUTED, NOTHING, Stepped
 from footfall.tables.fold_timers import FoldTimers
 from footfall.tables.handoffs import merged, parted
+from footfall.tables.import_ledger import hashes_of
 from footfall.tables.linking import EVENT, Returned, Rows
 from footfall.tables.links_row import Letter
 from footfall.tables.record import CustomerRecord
@@ -64,6 +65,8 @@ class FoldHandoffs(FoldTimers):
                         self._received(key, record, move, offset)
                         return True
                     letters = ()  # they have set it free: what came with them is its own
+            part = moved.pop(MUTED, None)
+            causes = [] if part is None else hashes_of(part.row)
             stepped, waiting = self._stepped_by(key, record, moved, letters, path)
         except StateRefused:
             raise
@@ -71,6 +74,7 @@ class FoldHandoffs(FoldTimers):
             raise DecodeError("handoff_failed", type(error).__name__) from error
         record.timers = waiting
         self._received(key, record, move, offset)
+        self._mute(record, causes)
         if self._muted:
             self._take_muted(key, record, stepped, is_event=is_event)
         else:
@@ -192,6 +196,8 @@ class FoldHandoffs(FoldTimers):
         self.records.touch(key, record)
         self._commit(key, record, staged)
         self._tell(key, record, staged, told)
+        if rows:
+            rows |= self._muted_causes(record)
         self._hand_off(key, asked.leaving[0], rows | linking.mail((letter,), is_returned=True))
         self._timers.arm_next(key, record)
         return True

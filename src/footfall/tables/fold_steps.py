@@ -8,6 +8,9 @@ Must never put a part of what was staged into a record, nor touch another custom
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
 
 from footfall.errors import DecodeError, StateRefused
 from footfall.events import integrations
@@ -28,6 +31,8 @@ from footfall.tables.step import Staged, Step
 Stepped = tuple[Sequence[Staged], Sequence[Output] | None, Sequence[str], Sequence[str]]
 
 NOTHING: Sequence[str] = ()
+#: In the place of a table's name: causes that timers which go along are to tell to nobody.
+MUTED: Final = "$muted"
 
 
 class FoldSteps(FoldState):
@@ -93,7 +98,8 @@ class FoldSteps(FoldState):
     def _take(self, key: bytes, record: CustomerRecord, stepped: Stepped) -> None:
         """Put what an event makes of a customer into its record, and tell it."""
         staged, told, kept_out, unreadable = stepped
-        self._count(kept_out, unreadable)
+        if kept_out or unreadable:
+            self._count(kept_out, unreadable)
         self._commit(key, record, staged)
         if told is not None:
             self._tell(key, record, staged, told)
@@ -183,9 +189,18 @@ class FoldSteps(FoldState):
                     rows: Rows = {
                         name: (self._codec.take(record, name), record.timers.pop(name, None))
                         for name in names if name in record.rows and name != step.name}
+                    if rows and record.imports is not None:
+                        rows |= self._muted_causes(record)
                     if move.letters and self._linking is not None:
                         rows |= self._linking.mail(move.letters)
                     self._hand_off(key, move.to, rows)
+
+    def _muted_causes(self, record: CustomerRecord) -> Rows:
+        """What timers of this customer are to tell to nobody, as a row of a handoff."""
+        imports = record.imports
+        if imports is None or not imports.muted:
+            return {}
+        return {MUTED: (msgspec.Raw(msgspec.msgpack.encode(bytes(imports.muted))), None)}
 
     def _hand_off(self, key: bytes, to: bytes, rows: Rows) -> None:
         """Send rows to another customer: through the log, with coordinates (law 5)."""

@@ -10,7 +10,7 @@ stop the partition.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Final
 
 import msgspec
@@ -183,7 +183,7 @@ class FoldTimers(FoldSteps):
         self._commit(key, record, staged)
         self._fire_past(key, record, settling)
         if is_event and settling:
-            self._mute(record, self._causes(key, record, settling) - before)
+            self._mute(record, sorted(self._causes(key, record, settling) - before))
         if told is not None:
             self._tell(key, record, staged, told)
 
@@ -217,12 +217,12 @@ class FoldTimers(FoldSteps):
                 continue
         return found
 
-    def _mute(self, record: CustomerRecord, causes: set[bytes]) -> None:
+    def _mute(self, record: CustomerRecord, causes: Sequence[bytes]) -> None:
         """Let what timers that settle will tell of these be told to nobody."""
         if causes:
             if record.imports is None:
                 record.imports = ImportLedger()
-            for cause in sorted(causes):
+            for cause in causes:
                 record.imports.mute(cause)
 
     def _less_muted(self, imports: ImportLedger, steps: list[Staged]) -> list[Staged]:

@@ -7,7 +7,7 @@ being counted twice at the next run. Must stay with its key, as messageIds do: i
 off. Most customers have none, and their records say nothing of it.
 
 `muted` are causes that an import has added to a timer which waits for live ones, too: when it
-fires, they are told to nobody (`fold_timers.py`).
+fires, they are told to nobody (`fold_timers.py`). They go along where the timer goes.
 """
 
 from __future__ import annotations
@@ -74,10 +74,19 @@ class ImportLedger:
         return False
 
 
+def hashes_of(data: msgspec.Raw) -> list[bytes]:
+    """The hashes of causes that a handoff brought; raises msgspec.MsgspecError."""
+    hashes = _bytes.decode(data)
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+
+
 def cause_hash(trigger: Trigger) -> bytes:
     """What a trigger of a customer is recognised by before it is told."""
     cause = msgspec.msgpack.encode((trigger.name, trigger.cause))
     return hashlib.blake2b(cause, digest_size=HASH_BYTES).digest()
+
+
+_bytes = msgspec.msgpack.Decoder(bytes)
 
 
 def _is_in(hashes: bytearray, digest: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from footfall.admin.cluster import answers
+from footfall.admin.cluster import answers, unanswered
 from footfall.errors import BrokerError, FootfallError
 from footfall.settings import Settings
 from footfall.up import demo_broker, java, kafka_jars
@@ -70,8 +70,9 @@ def choose(request: Request, say: Callable[[str], None]) -> Choice:
     configured = request.settings.kafka_bootstrap_servers
     if request.wanted == "auto" and configured:
         if not answers(configured, seconds_max=CONFIGURED_S_MAX):
-            raise BrokerError(f"no broker answers at {configured} (FOOTFALL_KAFKA_BOOTSTRAP_SERVERS"
-                              "): start it, correct the address, or unset the variable")
+            raise unanswered(configured, f"no broker answers at {configured} "
+                             "(FOOTFALL_KAFKA_BOOTSTRAP_SERVERS): start it, correct the address, "
+                             "or unset the variable")
         return Choice(f"configured Kafka at {configured}", configured, None)
     if request.wanted == "demo" or (request.wanted == "auto" and _stays_with_demo(request, say)):
         return _demo(request, say)

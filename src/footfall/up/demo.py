@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from footfall.events.codec import Codecs
 from footfall.events.topics import TRIGGERS
+from footfall.kafka.confluent import confluent
 from footfall.running import Running
 from footfall.up.demo_line import Shown, describe
 from footfall.up.shop import EVENTS_A_SECOND_MAX
@@ -88,7 +89,7 @@ class Viewer:
     def __init__(self, running: Running, codecs: Codecs) -> None:
         self._codecs = codecs
         self._consumer = Consumer({
-            "bootstrap.servers": running.kafka_bootstrap_servers, "group.id": "footfall-demo-view",
+            **confluent(running.cluster), "group.id": "footfall-demo-view",
             "enable.auto.commit": False, "log_level": 0, "error_cb": lambda _error: None,
         })
         parts = self._consumer.list_topics(TRIGGERS, timeout=10).topics[TRIGGERS].partitions

@@ -42,7 +42,7 @@ def play(show: Show, machine: Machine, settings: Settings, screen: Screen) -> No
     actions, seconds, idle_s = show
     running = machine.running
     codecs = codecs_for(settings.schema_registry_url)
-    config.change(running.kafka_bootstrap_servers, running.system_secret.encode(),
+    config.change(running.cluster, running.system_secret.encode(),
                   document(idle_s), codecs)
     viewer = Viewer(running, codecs)
     screen.line(f"The shop is open for {seconds / 60:g} min. A cart left alone for {idle_s:g} s is "

@@ -25,7 +25,7 @@ from footfall.delivery import routes
 from footfall.delivery.routes import Routes
 from footfall.events.consent import NECESSARY
 from footfall.events.registry import codecs_for
-from footfall.running import WEBHOOK_SECRET, Running
+from footfall.running import WEBHOOK_SECRET, Running, reached_by
 from footfall.settings import Settings
 from footfall.up import brokers, children, kafka_jars
 from footfall.up.brokers import Choice, Request, Wanted
@@ -128,6 +128,8 @@ def _effective(settings: Settings, data_dir: DataDir, keys: Keys, broker: Choice
         settings,
         data_dir=str(data_dir.path),
         kafka_bootstrap_servers=broker.bootstrap,
+        # Ours listens on this machine alone, without TLS.
+        **(reached_by(Settings()) if own else {}),
         replication_factor=1 if own else settings.replication_factor,
         customer_key_secret=keys.customer_key_secret,
         system_secret=keys.system_secret,
@@ -186,7 +188,8 @@ def _running(settings: Settings, broker: Choice, keys: Keys, ports: Ports) -> Ru
     return Running(
         pid=os.getpid(),
         broker=broker.name,
-        kafka_bootstrap_servers=broker.bootstrap,
+        kafka_bootstrap_servers=str(broker.bootstrap),
+        kafka=reached_by(settings),
         http_url=f"http://{settings.http_host}:{settings.http_port}",
         http_port=settings.http_port,
         write_keys=settings.write_keys,

@@ -24,7 +24,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from footfall.delivery.message import Attempt, Message, Outcome, Person, Resources
 from footfall.delivery.rendering import Body
 from footfall.delivery.routes_row import KafkaDestination
-from footfall.errors import ConfigError
+from footfall.errors import ConfigError, SettingsError
+from footfall.kafka.confluent import confluent
+from footfall.kafka.security import Cluster, Security
 
 TRIGGER_ID_HEADER = "footfall-trigger-id"
 TRIGGER_HEADER = "footfall-trigger"
@@ -56,9 +58,30 @@ async def open_channel(name: str, destination: KafkaDestination, resources: Reso
         # librdkafka would look for what is no address for ever.
         raise ConfigError(f"{name}: {bootstrap!r} is no cluster; give bootstrap_servers as "
                           "HOST:PORT, several with commas between", ("bootstrap_servers",))
+    if destination.bootstrap_servers:
+        bootstrap = _cluster(name, destination, resources)
     refuse_own_topic(name, destination.topic)
     body = Body(destination.thin, destination.template, resources.folder)
     return KafkaChannel(name, destination, bootstrap, body)
+
+
+def _cluster(name: str, destination: KafkaDestination, resources: Resources) -> Cluster:
+    """Another cluster, with the way to reach it."""
+    one = destination.security
+    if one is None:
+        return Cluster(destination.bootstrap_servers, Security())
+    found = {secret: resources.environment.get(variable, "")
+             for secret, variable in one.variables().items()}
+    for secret, value in found.items():
+        if not value:
+            raise ConfigError(f"{name}: {secret}_env names {one.variables()[secret]}, which is not "
+                              "set; set it", ("security", f"{secret}_env"))
+    try:
+        made = Cluster(destination.bootstrap_servers, one.of("", resources.folder, found))
+        confluent(made)  # its files are there
+    except SettingsError as error:
+        raise ConfigError(f"{name}: {error}", ("security",)) from None
+    return made
 
 
 def refuse_own_topic(name: str, topic: str) -> None:
@@ -83,7 +106,7 @@ class KafkaChannel:
         self._timeout_s = destination.timeout_s
         self._body = body
         self._settings = {
-            "bootstrap.servers": bootstrap,
+            **confluent(bootstrap),
             "client.id": "footfall-delivery",
             "acks": "all",
             "enable.idempotence": True,

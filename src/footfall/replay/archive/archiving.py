@@ -18,7 +18,7 @@ from footfall.events.registry import codecs_for
 from footfall.replay.archive.catalog import Catalog
 from footfall.replay.archive.log import identity_of
 from footfall.replay.archive.manifest import Entry
-from footfall.replay.archive.running import Run
+from footfall.replay.archive.running import Manner, Run
 from footfall.replay.archive.target import module, target_of
 from footfall.replay.archive.writer import Limits, Writer, resumed
 from footfall.replay.job import Job, Rate
@@ -84,7 +84,8 @@ def archive_log(settings: Settings, bootstrap: str, asked: Asked, stopping: thre
                 advance(records)
                 rate.spend(records)
 
-            run = Run(source, writer, known, stopping, accept_gap=asked.accept_gap, spent=spent)
+            run = Run(source, writer, known, stopping, Manner(
+                asked.accept_gap, spent, lambda: catalog.check(identity_of(bootstrap))))
             run.begin(spans)
             if asked.once:
                 run.once(spans)

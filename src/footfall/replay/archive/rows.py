@@ -3,8 +3,9 @@
 Decides which columns there are. The item, as the app sent it, is the last field of a record: it is
 a column of its own, as text, and `head` is what comes before it, so the record is head + item.
 Decided on 2026-11-26 by measurement: beside the item the whole value would cost half as much again
-(161 bytes a record of 632, against 111). Of reserved records, and of what is no record, all of the
-value is the head. A key that is no text is in `key_bytes`, so that keys can be text.
+(161 bytes a record of 632, against 111). Of reserved records, but for imported interactions, and of
+what is no record, all of the value is the head. A key that is no text is in `key_bytes`, so that
+keys can be text.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError
-from footfall.events.interaction import Interaction
+from footfall.events.interaction import IMPORT, Interaction
 
 #: In the order of the files; `day` is a folder.
 COLUMNS: Final = ("partition", "offset", "appended_at", "key", "type", "event", "message_id",
@@ -74,7 +75,8 @@ def entries_of(columns: Sequence[Sequence[Any]]) -> list[Entry]:
 def _parted(value: bytes, event: Interaction) -> tuple[str | None, bytes]:
     """The item, where it is clear text, and what comes before it."""
     personal = event["personal"]
-    if event["type"].startswith("$") or event["key_id"] is not None or not personal:
+    kind = event["type"]
+    if (kind.startswith("$") and kind != IMPORT) or event["key_id"] is not None or not personal:
         return None, value
     item, _bytes = _text(personal)
     if item is None or not value.endswith(personal):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from footfall.admin.scan import Span
 from footfall.replay.archive.growing import last_of
@@ -24,17 +24,26 @@ POLL_S: Final = 2.0
 logger = logging.getLogger(__name__)
 
 
+class Manner(NamedTuple):
+    """How a run is made. `spent` is called with how many records were read; `same_log` is asked
+    again and again, and raises where the log has become another.
+    """
+
+    accept_gap: bool = False
+    spent: Callable[[int], object] = lambda _n: None
+    same_log: Callable[[], object] = lambda: None
+    poll_s: float = POLL_S
+
+
 class Run:
-    """One run over a source. `spent` is called with how many records were read."""
+    """One run over a source, until `stopping` is set; `known` is where the archive ends."""
 
     def __init__(self, source: Source, writer: Writer, known: Mapping[int, tuple[int, Last | None]],
-                 stopping: threading.Event, *, accept_gap: bool = False,
-                 spent: Callable[[int], None] = lambda _n: None) -> None:
+                 stopping: threading.Event, manner: Manner) -> None:
         self._source = source
         self._writer = writer
         self._known = known
-        self._accept_gap = accept_gap
-        self._spent = spent
+        self._manner = manner
         self._stopping = stopping
 
     def begin(self, spans: Mapping[int, Span]) -> None:
@@ -43,11 +52,7 @@ class Run:
         checked = {}
         for number, span in spans.items():
             end, last = self._known.get(number, (span.low, None))
-            if span.end < end:
-                raise ArchiveError(
-                    f"partition {number} of the log ends at offset {span.end}, and the archive has "
-                    f"it up to {end}: a broker forgot records, or this is another log; begin an "
-                    "archive of its own at another place")
+            _reaches(number, span, end)
             starts[number] = end
             if last is not None and span.low <= last.offset < span.end:
                 starts[number], checked[number] = last.offset, last
@@ -70,14 +75,17 @@ class Run:
     def forever(self) -> None:
         """Archive what comes, until it is to stop; what is open then is closed."""
         while not self._stopping.is_set():
+            self._manner.same_log()
             spans = self._source.spans()
             starts = {number: self._writer.next(number) for number in spans}
+            for number, span in spans.items():
+                _reaches(number, span, starts[number])
             if self._gaps(spans, starts):
                 self._source.seek(starts)
             self._drain(spans)
             self._writer.close_old()
             self._lag(spans)
-            self._stopping.wait(POLL_S)
+            self._stopping.wait(self._manner.poll_s)
         self._writer.close()
 
     def _drain(self, spans: Mapping[int, Span]) -> None:
@@ -89,7 +97,7 @@ class Run:
                 records = self._source.take(number, end)
                 if records:
                     self._writer.put(number, records)
-                    self._spent(len(records))
+                    self._manner.spent(len(records))
                 else:
                     self._writer.pass_to(number, end)
                     left.discard(number)
@@ -101,7 +109,7 @@ class Run:
             at = self._writer.next(number)
             if at >= span.low:
                 continue
-            if not self._accept_gap:
+            if not self._manner.accept_gap:
                 raise ArchiveError(
                     f"partition {number}: the archive ends at offset {at}, and the log begins at "
                     f"{span.low}: retention has taken what is between. Run once with --accept-gap "
@@ -116,3 +124,12 @@ class Run:
     def _lag(self, spans: Mapping[int, Span]) -> None:
         for number, span in spans.items():
             ARCHIVE_LAG.labels(str(number)).set(max(0, span.end - self._writer.named(number)))
+
+
+def _reaches(number: int, span: Span, at: int) -> None:
+    """Raises `ArchiveError` where the log ends before what was read of it."""
+    if span.end < at:
+        raise ArchiveError(
+            f"partition {number} of the log ends at offset {span.end}, and was read up to {at}: a "
+            "broker forgot records, or this is another log; begin an archive of its own at another "
+            "place")

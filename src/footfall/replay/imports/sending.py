@@ -15,6 +15,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import absent, unreadable, unwritable
 from footfall.replay.imports.admitting import Ready
 
 CHUNKS_MAX: Final = 6
@@ -61,7 +63,7 @@ class Sender:
         #: Records that are in the log.
         self.appended = 0
         self._producer = Producer({
-            "bootstrap.servers": bootstrap, "client.id": "footfall-import", "acks": "all",
+            **confluent(bootstrap), "client.id": "footfall-import", "acks": "all",
             "enable.idempotence": True, "log_level": 0, "error_cb": lambda _error: None,
             "partitioner": "murmur2_random",  # the default, CRC32, is not that of Java
             "linger.ms": LINGER_MS, "batch.size": BATCH_BYTES_MAX, "compression.type": "lz4",
@@ -72,10 +74,9 @@ class Sender:
         try:
             found = self._producer.list_topics(topic, timeout=ANSWER_S_MAX).topics[topic]
         except KafkaException as error:
-            raise self._failed(error.args[0].str()) from None
+            raise unreadable(bootstrap, error.args[0]) from None
         if found.error is not None:
-            raise BrokerError(f"topic {topic}: {found.error.str()}; create it with "
-                              "`footfall topics create`")
+            raise absent(topic, found.error)
 
     def send(self, records: Sequence[Ready], reached: Reached) -> Reached | None:
         """Begin to append the records of a chunk, with which its file has `reached` so far; up to
@@ -90,7 +91,9 @@ class Sender:
             try:
                 taken = self._producer.produce_batch(self._topic, messages,
                                                      on_delivery=chunk.report)
-            except (BufferError, KafkaException) as error:
+            except KafkaException as error:
+                raise unwritable(INTERACTIONS, error) from None
+            except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
                 raise self._failed(f"{len(messages) - taken} records were not taken")

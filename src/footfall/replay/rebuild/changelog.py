@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException, Producer
 
 from footfall.admin.scan import Span
 from footfall.errors import BrokerError
+from footfall.kafka.confluent import confluent
 from footfall.stream import changelog
 from footfall.tables.records import Best
 
@@ -30,7 +31,7 @@ class KafkaChangelog:
         self._topic = topic
         self._failed: list[str] = []
         self._producer = Producer({
-            "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True,
+            **confluent(bootstrap), "acks": "all", "enable.idempotence": True,
             "log_level": 0, "error_cb": lambda _error: None, "linger.ms": 5,
             "batch.size": 512 << 10, "queue.buffering.max.kbytes": WAITING_KIB_MAX,
             "queue.buffering.max.messages": 1_000_000,

@@ -24,8 +24,11 @@ from footfall.replay import job
 from footfall.replay.rebuild import topics
 from footfall.replay.rebuild.compare import Comparison
 from footfall.replay.rebuild.run import Installation, Rebuild, records_a_second
-from footfall.replay.source import KafkaSource, Source
+from footfall.replay.source import Source
+from footfall.replay.sources import source_of
+from footfall.replay.unmerges import unmerges_anew
 from footfall.settings import Settings
+from footfall.stream.crash import CrashPoints
 from footfall.stream.generations import topic_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -93,8 +96,8 @@ def cutover(ctx: click.Context, *, named: Sequence[str], accept_differences: boo
     """
     run = job.Job("cutover", yes=yes, as_json=as_json, plan_only=plan_only)
     settings = options.resolved(ctx, data_dir)
-    _run(run, settings, _Asked(named, accept_differences, shown_max, True, True, rate_per_s),
-         begin=False)
+    _run(run, settings, _Asked(named, accept_differences, shown_max, cuts_over=True,
+                               accept_gap=False, rate_per_s=rate_per_s), begin=False)
 
 
 @click.command()
@@ -187,7 +190,7 @@ def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> Non
     found = topics.look(at.bootstrap)
     if found.shadow is None and not begin:
         raise FootfallError("no state is being made: `footfall replay rebuild` makes one")
-    source = source_of(settings)
+    source = source_of(settings, at.bootstrap)
     try:
         if not run.agreed(_plan(at, source, found, asked)):
             return
@@ -231,7 +234,7 @@ def _plan(at: Installation, source: Source, found: topics.Generations, asked: _A
 def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, asked: _Asked
                ) -> None:
     made = Rebuild(at, source, generation, accept_gap=asked.accept_gap,
-                   rate=job.Rate(asked.rate_per_s))
+                   rate=job.Rate(asked.rate_per_s), unmerges=_unmerges(run, at, source))
     if made.is_done:
         _report_done(run, at, generation)
         return
@@ -254,21 +257,23 @@ def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, 
     made.cut_over()
     report = {**report, **made.shown(), "cut_over": True}
     with run.progress("workers", len(made.together.folds)) as advance:
-        gone = made.watch(WATCHED_S_MAX, advance)
-    report["stood_still_s"] = {str(n): s for n, s in sorted(gone.stood_still_s.items())}
-    if gone.waiting:
-        report["not_gone_over_yet"] = gone.waiting
-    report["next"] = (
-        "footfall view rebuild, where a served view is used; footfall replay commit, once the new "
-        "state has proved itself")
+        still = made.watch(WATCHED_S_MAX, advance)
+    report["stood_still_s"] = {str(n): s for n, s in sorted(still.items())}
+    if waiting := _waiting(at, generation):
+        report["not_gone_over_yet"] = waiting
+    report["next"] = "footfall replay commit, once the new state has proved itself"
     run.report(report)
 
 
 def _report_done(run: job.Job, at: Installation, generation: int) -> None:
-    live = topics.look(at.bootstrap).live
     run.report({"generation": generation, "topic": topic_of(generation), "cut_over": True,
-                "not_gone_over_yet": [n for n, g in live.items() if g != generation],
+                "not_gone_over_yet": _waiting(at, generation),
                 "next": "partitions go over as soon as their workers run"})
+
+
+def _waiting(at: Installation, generation: int) -> list[int]:
+    """Partitions whose worker has not gone over yet."""
+    return [n for n, live in topics.look(at.bootstrap).live.items() if live != generation]
 
 
 def _check(run: job.Job, compared: Comparison, asked: _Asked, report: dict[str, Any]) -> None:
@@ -292,9 +297,14 @@ def _check(run: job.Job, compared: Comparison, asked: _Asked, report: dict[str, 
         click.confirm("Change over?", abort=True, err=True)
 
 
-def source_of(settings: Settings) -> Source:
-    """Where the log is read from."""
-    return KafkaSource(options.bootstrap_of(settings))
+def _unmerges(run: job.Job, at: Installation, source: Source) -> dict[tuple[int, int], bytes]:
+    """Where the log begins anywhere but at its beginning, rows of both sides are as recorded."""
+    spans = source.spans()
+    if any(span.low for span in spans.values()):
+        return {}
+    with run.progress("unmerges", sum(span.end for span in spans.values())) as advance:
+        return unmerges_anew(source, spans, at.specs, codecs=at.codecs, keys=at.keys,
+                             reserved=at.reserved, progress=advance)
 
 
 def _installation(settings: Settings) -> Installation:
@@ -306,7 +316,8 @@ def _installation(settings: Settings) -> Installation:
     return Installation(
         options.bootstrap_of(settings), codecs_for(settings.schema_registry_url),
         CustomerKeys((settings.customer_key_secret or "").encode()),
-        Reserved((settings.system_secret or "").encode()), tables.ALL, settings.hot_records_max)
+        Reserved((settings.system_secret or "").encode()), tables.ALL, settings.hot_records_max,
+        CrashPoints(settings.crash_at))
 
 
 def _ends(bootstrap: str) -> dict[int, int]:

@@ -21,6 +21,7 @@ from footfall.tables.stored import Kept
 #: and the log: where code is the same they are equal, too.
 REPEATS: Final = "(repeats)"
 SENDERS: Final = "(senders)"
+IMPORTS: Final = "(imports)"
 TIMERS: Final = "(timers)"
 WATERMARK: Final = "(watermark)"
 
@@ -134,6 +135,7 @@ class Comparison:
 
 
 def _parts(record: CustomerRecord) -> dict[str, Any]:
-    memory = record.message_ids
+    memory, imports = record.message_ids, record.imports
     return {WATERMARK: record.watermark, TIMERS: record.timers, SENDERS: record.senders,
-            REPEATS: (bytes(memory.hashes), list(memory.recent))}
+            REPEATS: (bytes(memory.hashes), list(memory.recent)),
+            IMPORTS: None if imports is None else (bytes(imports.rows), bytes(imports.muted))}

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaException, Message, Producer
 
 from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError
@@ -19,6 +19,8 @@ from footfall.events.codec import Codecs
 from footfall.events.interaction import CUTOVER
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
+from footfall.kafka.confluent import confluent
+from footfall.kafka.reach import unwritable
 from footfall.stream.generations import topic_of
 from footfall.tables.stored import PARTITION_KEY
 
@@ -37,7 +39,7 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
          reserved: Reserved) -> dict[int, Sent]:
     """Write a `$cutover` to each partition; raises `BrokerError` where one is not acknowledged."""
     producer = Producer({
-        "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "log_level": 0,
+        **confluent(bootstrap), "acks": "all", "enable.idempotence": True, "log_level": 0,
         "error_cb": lambda _error: None, "linger.ms": 0,
         "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
     })
@@ -52,7 +54,10 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
             sent[message.partition()] = Sent(message.offset(), appended_at)
 
     for number in sorted(wanted):
-        producer.produce(INTERACTIONS, value, CUTOVER.encode(), number, on_delivery=told)
+        try:
+            producer.produce(INTERACTIONS, value, CUTOVER.encode(), number, on_delivery=told)
+        except KafkaException as error:
+            raise unwritable(INTERACTIONS, error) from None
     producer.flush(ACKNOWLEDGED_S_MAX + 5)
     if wanted - sent.keys():
         raise BrokerError(
@@ -61,18 +66,10 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
     return sent
 
 
-class Gone(NamedTuple):
-    """`stood_still_s`: of the partitions whose worker has gone over, from the `$cutover` to the
-    worker's first `$partition` in the new generation.
-    """
-
-    stood_still_s: dict[int, float]
-    waiting: list[int]
-
-
 def watch(bootstrap: str, generation: int, since: Mapping[int, int], ends: Mapping[int, int], *,
-          seconds_max: float, seen: Callable[[int], None]) -> Gone:
-    """Wait until each partition's worker has gone over, at most so long. `since`: when each
+          seconds_max: float, seen: Callable[[int], None]) -> dict[int, float]:
+    """Wait until each partition's worker has gone over, at most so long; for how many seconds each
+    stood still, up to the first `$partition` of its worker there. `since`: when each
     `$cutover` was appended (ms); `ends`: where the new generation's partitions ended before the
     shadow's last checkpoint; `seen` is called with how many more have gone.
     """
@@ -94,4 +91,4 @@ def watch(bootstrap: str, generation: int, since: Mapping[int, int], ends: Mappi
                     still[number] = max(0, at - since[number]) / 1000
             seen(len(still) - before)
             time.sleep(LOOK_S)
-    return Gone(still, sorted(since.keys() - still.keys()))
+    return still

@@ -14,12 +14,12 @@ from typing import Final
 
 from footfall.admin.history import Entry
 from footfall.admin.scan import Span
-from footfall.errors import DecodeError, StateRefused
+from footfall.errors import DecodeError
 from footfall.events.codec import Codecs
 from footfall.events.interaction import CUTOVER
 from footfall.events.reserved import Reserved
 from footfall.replay.job import Rate
-from footfall.replay.rebuild.shadow import Shadow
+from footfall.replay.rebuild.shadow import Shadow, ShadowRefusedError
 from footfall.replay.source import Source
 from footfall.stream.garbage import Garbage
 from footfall.tables.fold import log_checksum
@@ -57,7 +57,8 @@ class Folding:
         self._garbage = Garbage()
 
     def begin(self, spans: Mapping[int, Span]) -> None:
-        """Go to where each partition goes on; raises `StateRefused` where the log ends before it.
+        """Go to where each partition goes on; raises `ShadowRefusedError` where the log ends before
+        it.
         """
         starts = {}
         last: dict[int, PartitionState] = {}
@@ -65,7 +66,7 @@ class Folding:
             state = fold.state()
             start = fold.next_offset
             if start > spans[number].end:
-                raise StateRefused(
+                raise ShadowRefusedError(
                     f"partition {number}: the log ends at offset {spans[number].end}, the shadow "
                     f"knows offset {start - 1}: the broker forgot records. Run `footfall replay "
                     "abandon`, then begin anew")
@@ -105,7 +106,7 @@ class Folding:
         for number, fold in self.together.folds.items():
             assert fold.next_offset == self.stops[number]
             if self.together.waiting(number):
-                raise StateRefused(
+                raise ShadowRefusedError(
                     f"partition {number} waits for {self.together.blocked.get(number)}, which "
                     "lies behind the $cutover of its partition: nothing was changed over")
         self.shadow.checkpoint(self.together.folds)
@@ -135,7 +136,7 @@ class Folding:
         found = self._source.take(number, state.last_offset + 1)
         if not found or (found[0].offset, found[0].timestamp, log_checksum(found[0])) != (
                 state.last_offset, state.last_appended_at, state.last_checksum):
-            raise StateRefused(
+            raise ShadowRefusedError(
                 f"partition {number}: the log holds another record at offset {state.last_offset} "
                 "than the one that was read: the broker forgot records. Run `footfall replay "
                 "abandon`, then begin anew")

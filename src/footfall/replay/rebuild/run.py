@@ -19,6 +19,7 @@ from footfall.admin.scan import Scanner, Span
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
+from footfall.events.topics import CHANGELOG
 from footfall.replay.job import Rate
 from footfall.replay.rebuild import cutover
 from footfall.replay.rebuild.changelog import KafkaChangelog, read
@@ -42,7 +43,10 @@ SAMPLE_S: Final = 2.0
 
 
 class Installation(NamedTuple):
-    """What a rebuild needs of an installation. `hot_records_max`: decoded in all partitions."""
+    """What a rebuild needs of an installation. `hot_records_max`: decoded in all partitions.
+    `passed` is told of points at which tests end the process. `changelog`: the topic whose
+    generations are meant; `fold_options`: of the folds (benchmarks read another schema).
+    """
 
     bootstrap: str
     codecs: Codecs
@@ -50,20 +54,26 @@ class Installation(NamedTuple):
     reserved: Reserved
     specs: Sequence[AnyTable]
     hot_records_max: int
+    passed: Callable[[str], None] = lambda _point: None
+    changelog: str = CHANGELOG
+    fold_options: Mapping[str, Any] = {}
 
 
 class Rebuild:
-    """The shadow of one generation. `folded` is told how many more records were."""
+    """The shadow of one generation. `folded` is told how many more records were; `unmerges`: what
+    is read in the place of the log's (`replay/unmerges.py`).
+    """
 
     def __init__(self, installation: Installation, source: Source, generation: int, *,
-                 accept_gap: bool = False, rate: Rate | None = None) -> None:
+                 accept_gap: bool = False, rate: Rate | None = None,
+                 unmerges: Mapping[tuple[int, int], bytes] | None = None) -> None:
         self.generation = generation
         self.source = source
         #: What would be told, by name: nothing is.
         self.suppressed: Counter[str] = Counter()
         self._at = installation
         code = code_of(installation.specs)
-        topic = topic_of(generation)
+        topic = self._topic = topic_of(generation, installation.changelog)
         spans = source.spans()
         with Scanner(installation.bootstrap) as scanner:
             written = scanner.spans(topic)
@@ -75,11 +85,12 @@ class Rebuild:
         together = Together(
             {n: origin.start for n, origin in origins.items()}, installation.specs,
             codecs=installation.codecs, keys=installation.keys, reserved=installation.reserved,
-            keep_taken=True, told=self._told, recorded_before=self.given_up,
+            keep_taken=True, told=self._told, replaced=unmerges, recorded_before=self.given_up,
             past_is_cut=bool(self.given_up),
-            hot_records_max=max(1, installation.hot_records_max // len(spans)))
+            hot_records_max=max(1, installation.hot_records_max // len(spans)),
+            **installation.fold_options)
         self._shadow = Shadow(together, KafkaChangelog(installation.bootstrap, topic), origins,
-                              code)
+                              code, installation.passed)
         self.folding = Folding(self._shadow, source, generation, codecs=installation.codecs,
                                reserved=installation.reserved, rate=rate)
         self.folding.begin(spans)
@@ -100,7 +111,7 @@ class Rebuild:
         """Records that are left, as of now."""
         return self.folding.behind(self._ends())
 
-    def follow(self, folded: Callable[[int], None]) -> None:
+    def follow(self, folded: Callable[[int], None] = lambda _records: None) -> None:
         """Fold on to the end of the log, and make it durable; `folded` is told how many more
         records were.
         """
@@ -119,14 +130,17 @@ class Rebuild:
     def compare(self, shown_max: int) -> Comparison:
         """Against the live state as it is now."""
         found = Comparison(self._at.specs, shown_max)
+        live_states = Generations(self._at.bootstrap, self._at.changelog)
         for number, fold in self.together.folds.items():
-            live = asyncio.run(Generations(self._at.bootstrap).take([number]))[number]
+            live = asyncio.run(live_states.take([number]))[number]
             state = live.state or PartitionState()
             found.take(live.best, state.next_offset, fold.store, fold.next_offset)
         return found
 
     def cut_over(self) -> None:
         """Send every partition over that has not been, and make the state durable up to there."""
+        if not self.is_sent:
+            self.follow()  # comparing has taken its time, and they stand still for what is left
         left = [n for n in self.together.folds if n not in self.folding.stops]
         if left:
             sent = cutover.send(self._at.bootstrap, self.generation, left,
@@ -134,12 +148,13 @@ class Rebuild:
             self.folding.to({n: sent[n].offset + 1 if n in sent else stop
                              for n, stop in {**dict.fromkeys(left, 0),
                                              **self.folding.stops}.items()})
+        self._at.passed("after_cutover")
         with Scanner(self._at.bootstrap) as scanner:
             self._ends_before = {
-                n: span.end for n, span in scanner.spans(topic_of(self.generation)).items()}
+                n: span.end for n, span in scanner.spans(self._topic).items()}
         self.folding.finish()
 
-    def watch(self, seconds_max: float, seen: Callable[[int], None]) -> cutover.Gone:
+    def watch(self, seconds_max: float, seen: Callable[[int], None]) -> dict[int, float]:
         """Until the workers have gone over; only after `cut_over`."""
         return cutover.watch(self._at.bootstrap, self.generation, self.folding.stopped_at,
                              self._ends_before, seconds_max=seconds_max, seen=seen)
@@ -148,7 +163,7 @@ class Rebuild:
         """For the report."""
         counts = self.together.counts
         return {
-            "generation": self.generation, "topic": topic_of(self.generation),
+            "generation": self.generation, "topic": self._topic,
             "records": self.folding.records, "customers": self.together.customers,
             "rows_written": self._shadow.rows, "checkpoints": self._shadow.checkpoints,
             "handoffs": {"recomputed": counts["recomputed"], "recorded": counts["recorded"]
@@ -177,22 +192,22 @@ def within(origins: Mapping[int, Origin], spans: Mapping[int, Span], *, accept_g
     """Raises `HistoryGapError` where the log does not hold what comes next, unless that is
     accepted: then each partition begins where its log does.
     """
-    gone = {n: (0 if origin.start.state.last_offset < 0 else origin.start.state.next_offset,
-                spans[n].low)
-            for n, origin in origins.items() if not origin.is_done and spans[n].low > (
-                0 if origin.start.state.last_offset < 0 else origin.start.state.next_offset)}
+    at = {n: 0 if origin.is_new else origin.start.state.next_offset
+          for n, origin in origins.items() if not origin.is_done}
+    gone = {n: (offset, spans[n].low) for n, offset in at.items() if offset < spans[n].low}
     if gone and not accept_gap:
         raise HistoryGapError(
             "the log does not reach back to where this begins: "
-            + ", ".join(f"partition {n} begins at offset {low} ({at} to {low - 1} are gone)"
-                        for n, (at, low) in sorted(gone.items()))
-            + ". Name the archive that holds them (archive_url, docs/archive.md), or take what "
-            "there is with --accept-gap: what customers did before is then not in the new state")
+            + ", ".join(f"partition {n} begins at offset {low} ({begins} to {low - 1} are gone)"
+                        for n, (begins, low) in sorted(gone.items()))
+            + ". Name the archive that holds them (FOOTFALL_ARCHIVE_TARGET, docs/archive.md), or "
+            "take what there is with --accept-gap: what customers did before is then not in the "
+            "new state")
     found = dict(origins)
-    for n, (_at, low) in gone.items():
+    for n, (_begins, low) in gone.items():
         start = origins[n].start
         state = msgspec.structs.replace(start.state, next_offset=low, last_offset=-1)
-        found[n] = Origin(start._replace(state=state), low, is_done=False)
+        found[n] = Origin(start._replace(state=state), low)
     return found
 
 

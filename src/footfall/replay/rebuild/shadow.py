@@ -14,12 +14,12 @@ written in which order, and what is still needed. Nobody may start from such a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from footfall.errors import StateRefused
+from footfall.errors import FootfallError
 from footfall.replay.together import Start, Together
 from footfall.tables.record import decode_partition
 from footfall.tables.records import Best
@@ -37,6 +37,10 @@ CODE: Final = "$code"
 GIVEN_UP: Final = "$given_up"
 
 
+class ShadowRefusedError(FootfallError):
+    """What was begun cannot be gone on with."""
+
+
 class Changelog(Protocol):
     """Where a shadow is written."""
 
@@ -51,23 +55,26 @@ class Changelog(Protocol):
 
 class Origin(NamedTuple):
     """Where a partition goes on. `given_up`: the offset below which its log was gone when the
-    shadow was begun; `is_done`: it has had its last checkpoint.
+    shadow was begun; `is_done`: it has had its last checkpoint; `is_new`: it has had none.
     """
 
     start: Start
     given_up: int
-    is_done: bool
+    is_done: bool = False
+    is_new: bool = False
 
 
 def fresh(low: int, code: int) -> Origin:
     """A partition of which nothing was folded; its log begins at `low`."""
     state = PartitionState(next_offset=low, positions={CODE: code, GIVEN_UP: low},
                            moved_to=SHADOW)
-    return Origin(Start(state, Best(), {}), low, is_done=False)
+    return Origin(Start(state, Best(), {}), low, is_new=True)
 
 
 def resumed(best: Best, low: int, code: int) -> Origin:
-    """A partition as its changelog has it; raises `StateRefused` where other code has begun it."""
+    """A partition as its changelog has it; raises `ShadowRefusedError` where other code has begun
+    it.
+    """
     if best.state is None:
         begun = fresh(low, code)
         contents = dict(read_inflight(*item) for item in best.inflight.items())
@@ -77,7 +84,7 @@ def resumed(best: Best, low: int, code: int) -> Origin:
     state = decode_partition(best.state)
     is_done = state.moved_to != SHADOW
     if not is_done and state.positions.get(CODE) != code:
-        raise StateRefused(
+        raise ShadowRefusedError(
             "this state was begun by other code or other tables than are here now: half of it "
             "would be of each. Run `footfall replay abandon`, then begin anew")
     contents = dict(read_inflight(*item) for item in best.inflight.items())
@@ -89,7 +96,8 @@ class Shadow:
     """The writer of one shadow. `origins`: what `together` began with."""
 
     def __init__(self, together: Together, changelog: Changelog, origins: Mapping[int, Origin],
-                 code: int) -> None:
+                 code: int, passed: Callable[[str], None] = lambda _point: None) -> None:
+        self._passed = passed
         self.together = together
         self._changelog = changelog
         self._extra = {number: {CODE: code, GIVEN_UP: origin.given_up}
@@ -101,7 +109,7 @@ class Shadow:
         #: Whether contents may lie about that have come already: they came of a shadow resumed.
         self._has_leftovers = any(
             start.state.last_offset >= 0 or start.best.store or start.inflight
-            for start, _given_up, _is_done in origins.values())
+            for start, *_rest in origins.values())
         self.done = {number for number, origin in origins.items() if origin.is_done}
         self.checkpoints = 0
         self.rows = 0
@@ -130,6 +138,9 @@ class Shadow:
                 continue
             changelog.put(number, changed)
             changelog.put(number, [(PARTITION_KEY, self._stored(number, state, ending).encode())])
+            if ending:
+                changelog.barrier()  # its worker may go over while the others are written
+                self._passed("half_shadow")
             self._written[number] = state.next_offset
             self.rows += len(changed)
         changelog.barrier()

@@ -8,6 +8,7 @@ Must never write a record anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +24,14 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
 from footfall.events.reserved import Reserved
-from footfall.events.topics import INTERACTIONS
 from footfall.replay import job, selection
 from footfall.replay.job import Job, Rate
-from footfall.replay.source import KafkaSource
+from footfall.replay.sources import source_of
 from footfall.replay.what_if import text
 from footfall.replay.what_if.asked import Stays, content_asked
 from footfall.replay.what_if.comparing import Comparison, Scope
-from footfall.replay.what_if.passing import Machine, Question
+from footfall.replay.what_if.machine import Machine
+from footfall.replay.what_if.passing import Question
 from footfall.replay.what_if.recorded import (
     Beginning,
     beginning,
@@ -41,11 +42,14 @@ from footfall.replay.what_if.recorded import (
 )
 from footfall.replay.what_if.report import Circumstances, document
 from footfall.settings import Settings
+from footfall.tables.cart_triggers import instant
 from footfall.tables.config import content_hash
 
 RECORDED, FOLD = "recorded", "fold"
-#: Two folds on one core, for a plan; docs/what-if.md has what was measured.
-RECORDS_A_SECOND = 10_000
+#: On one core, for a plan; docs/what-if.md has what was measured.
+RECORDS_A_SECOND = 8_000
+#: In a line of what goes to a file or another program.
+TEXT_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Wanted:
     from_start: bool = False
     against: str | None = None
     show: int = 10
+    delivers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,11 @@ class Read:
     against: str
     content: bytes | None
 
+    @property
+    def records(self) -> int:
+        """How many at most: control records have offsets, too."""
+        return sum(end - self.begin.starts[p].next_offset for p, end in self.ends.items())
+
 
 against_option = click.option(
     "--against", type=click.Choice((RECORDED, FOLD)),
@@ -81,6 +91,10 @@ from_start_option = click.option(
     "--from-start", is_flag=True,
     help="The configuration holds from the start of the log, so that what it counts anew has been "
          "counted; compared is the same window.")
+deliver_option = click.option(
+    "--deliver-handoffs", "delivers", is_flag=True,
+    help="Handoffs come as this configuration sends them, not as recorded; by itself so where "
+         "settings of identity (links) differ.")
 show_option = click.option("--show", default=10, type=click.IntRange(min=0), metavar="N",
                            help="Customers and triggers listed; --json lists all.")
 
@@ -94,15 +108,16 @@ show_option = click.option("--show", default=10, type=click.IntRange(min=0), met
               help="Only triggers of this name. May be given several times.")
 @from_start_option
 @against_option
+@deliver_option
 @show_option
 @selection.options
 @job.options
 @options.data_dir
 @click.pass_context
 def what_if(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, rules: tuple[str, ...],
-            from_start: bool, against: str | None, show: int, selected: selection.Given,
-            plan_only: bool, yes: bool, as_json: bool, rate_per_s: float | None,
-            data_dir: Path | None) -> None:
+            from_start: bool, against: str | None, delivers: bool, show: int,
+            selected: selection.Given, plan_only: bool, yes: bool, as_json: bool,
+            rate_per_s: float | None, data_dir: Path | None) -> None:
     """Say what the past would have told under another configuration. Sends and writes nothing.
 
     FILE are the whole configuration, as `footfall config apply` takes them, in force from --since
@@ -117,7 +132,8 @@ def what_if(ctx: click.Context, *, files: tuple[Path, ...], keep: bool, rules: t
       footfall replay what-if --since 1d
     """
     wanted = Wanted(files, Stays.NAMES if keep else Stays.NOTHING,
-                    (lambda name: name in rules) if rules else None, from_start, against, show)
+                    (lambda name: name in rules) if rules else None, from_start, against, show,
+                    delivers)
     run = Job("what-if", yes=yes, as_json=as_json, plan_only=plan_only)
     answer(options.resolved(ctx, data_dir), wanted, selected, run, Rate(rate_per_s))
 
@@ -129,35 +145,44 @@ def answer(settings: Settings, wanted: Wanted, selected: selection.Given, run: J
         raise click.UsageError("--against fold compares configurations: give a FILE")
     bootstrap = options.bootstrap_of(settings)
     machine, config_log = _machine(settings, bootstrap)
-    chosen = selected.selection(settings)
-    with Scanner(bootstrap) as scanner:
-        spans = scanner.spans(INTERACTIONS)
-        read = _read(wanted, selected.since, spans, scanner, config_log)
-        total = sum(end - read.begin.starts[p].next_offset for p, end in read.ends.items())
+    scope = Scope(wanted.names, selected.selection(settings))
+    with closing(source_of(settings, bootstrap)) as source, Scanner(bootstrap) as scanner:
+        read = _read(wanted, selected.since, source.spans(), scanner, config_log)
         if not run.agreed({
                 "configuration": _label(read.content) or "as recorded, this code",
-                "against": read.against, "records": total,
-                "customers_chosen_by": selected.shown(),
-                "seconds": round(total / RECORDS_A_SECOND), "writes": "nothing"}):
+                "since": instant(selected.since) if selected.since else "the log's start",
+                "until": instant(selected.until) if selected.until else "the log's end",
+                "against": read.against, "records": read.records, "left_out": read.left_out,
+                "chosen_by": {name: value for name, value in selected.shown().items()
+                              if name not in ("since", "until")},
+                "seconds_about": round(read.records / RECORDS_A_SECOND), "writes": "nothing"}):
             return
-        question = Question(selected.since, selected.until, read.content, wanted.from_start)
-        told = (recorded(scanner, machine.codecs, selected.since)
-                if read.against == RECORDED else None)
-        comparison = Comparison(machine, question, Scope(wanted.names, chosen), told)
-    with KafkaSource(bootstrap) as source, run.progress("log", total) as advance:
-        def passed(records: int) -> None:
-            rate.spend(records)
-            advance(records)
-
-        outcome = comparison.run(source, (read.begin.starts, read.ends), passed,
-                                 lambda: ends_of(bootstrap))
+        question = Question(selected.since, selected.until, read.content, wanted.from_start,
+                            wanted.delivers)
+        comparison = Comparison(
+            machine, question, scope, None if read.against == FOLD
+            else recorded(scanner, machine.codecs, selected.since))
+        with run.progress("log", read.records) as advance:
+            outcome = comparison.run(source, (read.begin.starts, read.ends),
+                                     _both(rate.spend, advance), lambda: ends_of(bootstrap))
     found = document(outcome, Circumstances(
         selected.since, selected.until, read.against, _label(read.content), read.left_out,
         read.begin.lost, read.begin.unknown))
     if not run.as_json:
-        text.show(Console(highlight=False, soft_wrap=True), found, wanted.show)
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = TEXT_CHARS
+        text.show(console, found, wanted.show)
         found = {"records": outcome.seen.records}
     run.report(found)
+
+
+def _both(one: Callable[[int], None], other: Callable[[int], None]) -> Callable[[int], None]:
+    def told(records: int) -> None:
+        one(records)
+        other(records)
+
+    return told
 
 
 def _read(wanted: Wanted, since: int, spans: dict[int, Span], scanner: Scanner,

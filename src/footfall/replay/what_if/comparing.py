@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError
 from footfall.events.codec import TriggerRecord
+from footfall.events.interaction import IMPORT
 from footfall.replay.selected import Selection
 from footfall.replay.source import Source
 from footfall.replay.what_if.ledger import ASKED, RECORDED, Difference, Ledger, Told
-from footfall.replay.what_if.passing import Listening, Machine, Passing, Question, Seen
+from footfall.replay.what_if.machine import Machine
+from footfall.replay.what_if.passing import Listening, Passing, Question, Seen
 from footfall.tables import links
 from footfall.tables.fold import Fold
 from footfall.tables.links_row import LinksTold
@@ -81,7 +83,7 @@ class Comparison:
         passing = Passing(source, span, self._machine, self._question, listening)
         seen = passing.run()
         grown = {p for p, end in ends().items() if end > span[1].get(p, end)} if ends else set()
-        is_meant = self._is_chosen(passing.row_folds())
+        is_meant = self._is_chosen(passing.folds())
 
         def is_chosen(key: bytes) -> bool:
             return key not in seen.strangers and is_meant(key)
@@ -127,6 +129,8 @@ class Comparison:
                 continue
             try:
                 event = self._machine.codecs.interaction.decode(entry.value)
+                if event["type"] == IMPORT:
+                    event = self._machine.reserved.read_import(event, entry.key)[1]
             except DecodeError:
                 continue
             if selection.matches(partition, entry, event):

@@ -3,13 +3,14 @@
 Decides what is the same trigger (its id) and what is another telling of it: a member of data or
 evidence, its identifiers, when it occurred, whether it is held out, what may act on it. No
 difference are the version of the configuration and of the rule, for they change with every edit,
-and the instant at which it was emitted. Keeps digests, so that a window of millions fits in memory;
-past `TRIGGERS_MAX` it refuses. Pure.
+and the instant at which it was emitted. Keeps digests, so that a window of a million fits in
+memory; past `TRIGGERS_MAX` it refuses. Pure.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +22,8 @@ from footfall.errors import FootfallError
 from footfall.events.codec import TriggerRecord
 from footfall.tables.rules_book import ENTERED, LEFT
 
-#: Of a window, in both tellings together: some 250 bytes each.
-TRIGGERS_MAX: Final = 2_000_000
+#: Of a window, in both tellings together: some 500 bytes each.
+TRIGGERS_MAX: Final = 1_000_000
 #: Names of members that are told apart; all others are one.
 NAMES_MAX: Final = 65_535
 OTHER: Final = "(others)"
@@ -84,7 +85,7 @@ class Ledger:
         trigger_id = bytes.fromhex(record["trigger_id"])
         if trigger_id in self._both or trigger_id in self._alone[side]:
             return
-        told = Told(partition, record["name"], record["customer_key"].encode(),
+        told = Told(partition, sys.intern(record["name"]), record["customer_key"].encode(),
                     record["occurred_at"], record["emitted_at"], self._members(record))
         other = self._alone[1 - side].pop(trigger_id, None)
         if other is None:

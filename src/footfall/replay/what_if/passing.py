@@ -1,71 +1,59 @@
 """Passes through the log: up to the window as it was, from then on also as it might have been.
 
 Up to the window there is one fold, under the configuration that the log has. There it is forked, as
-a worker goes on from a checkpoint: one goes on as recorded, the other under the configuration that
-is asked for, to which `$config` records mean nothing. Both take handoffs where the log has them.
-Decides when time passes where the log has no record: its ticks are those that its own deadlines
-asked for, so the fork is given those that its deadlines would have, but none after a deadline that
-the log itself let pass: from there on nobody was awake. Pure, but for the source: sends nothing.
+a worker goes on from a checkpoint: one goes on as recorded, the other (`fork.py`) under the
+configuration that is asked for, to which `$config` records mean nothing. Decides where the fork
+begins and which deadlines the log let pass: its ticks are those that its own deadlines asked for,
+so the fork is told of each silence. Pure, but for the source: sends nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from footfall import tables as all_tables
 from footfall.admin.history import Entry
 from footfall.errors import FootfallError
-from footfall.events.codec import Codecs
-from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import CONFIG
-from footfall.events.reserved import Reserved
-from footfall.events.reserved_row import ConfigPayload
 from footfall.replay.source import Source
-from footfall.replay.together import MovedOtherwiseError, Start, Together
-from footfall.tables.config import canonical
+from footfall.replay.together import MovedOtherwiseError, Start
+from footfall.replay.what_if.fork import CONFIG_KEY, AsRecorded, Delivered, Fork, gap_of
+from footfall.replay.what_if.machine import Machine, together_of
+from footfall.tables import links
+from footfall.tables.config import Config, canonical
 from footfall.tables.fold import Fold
 from footfall.tables.record import header
 from footfall.tables.records import Best
-from footfall.tables.spec import AnyTable, Output
+from footfall.tables.spec import Output
 from footfall.tables.stored import NEVER, PartitionState
 
-#: As often as a worker asks for a tick: shorter silences have none.
-TICK_INTERVAL_MS: Final = 200
 #: Of one partition, between two encodings of what changed.
 SNAPSHOT_RECORDS: Final = 20_000
-#: Decoded at a time, of all folds together.
-HOT_RECORDS: Final = 100_000
-_CONFIG_KEY: Final = CONFIG.encode()
 
 
 class CauseMissingError(FootfallError):
     """The log holds what a record caused, and not the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What folds: codecs, the installation's secrets, tables."""
-
-    codecs: Codecs
-    keys: CustomerKeys
-    reserved: Reserved
-    tables: Sequence[AnyTable] = all_tables.ALL
+class IdentityChangedError(FootfallError):
+    """The log moves customers under other settings than those asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """From `since` on, up to before `until` (ms; 0: the log's end). `content`: the configuration
     asked for, None for the recorded one; it holds from `since` on, or `from_start` of the log.
+    `delivers`: handoffs come as the fork sends them, also where settings of identity are the same.
     """
 
     since: int = 0
     until: int = 0
     content: bytes | None = None
     from_start: bool = False
+    delivers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +72,7 @@ class Listening:
 class Seen:
     """What a passing has to say of itself. `clocks`: of each partition, where its part of the
     window ends; `versions` were in force in the window; `woken`: ticks that the log has not;
+    `delivered`: handoffs came as the fork sent them;
     `strangers`: identifiers of whom the log's start, which is gone, would say whose they are.
     """
 
@@ -92,27 +81,11 @@ class Seen:
     clocks: dict[int, int] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
     handoffs_recorded: int = 0
+    delivered: bool = False
+    unmerges_left_out: int = 0
     customers: int = 0
     pending: int = 0
     strangers: set[bytes] = field(default_factory=set)
-
-
-class WithoutStart(Together):
-    """Folds of a log whose start is gone. Who belonged to whom before is not known, so the code may
-    not move what the log says was moved: that is taken as recorded, and its sender kept in mind.
-    """
-
-    strangers: set[bytes]
-
-    def _content(self, partition: int, fold: Fold, entry: Entry) -> Entry | None:
-        try:
-            return super()._content(partition, fold, entry)
-        except MovedOtherwiseError:
-            assert entry.key is not None
-            event = self._codecs.interaction.decode(entry.value)
-            self.strangers.add(self._reserved.read_handoff(event, entry.key).sender)
-            self.counts["recorded"] += 1
-            return entry
 
 
 class Passing:
@@ -129,13 +102,14 @@ class Passing:
         self._lows = {p: state.next_offset for p, state in starts.items()}
         self._held: dict[int, list[Entry]] = {}
         self._fresh = dict.fromkeys(starts, 0)
-        self._fork: Together | None = None
+        self._fork: Fork | None = None
         self._gap_ms = 0
-        nothing = self._machine.reserved.config(ConfigPayload(0, b"{}"), 0)
-        self._no_config = machine.codecs.interaction.encode(nothing)
+        #: Up to where each partition is read in the part of the log that is being read.
+        self._to: dict[int, int] = {}
         self.seen = Seen()
-        self._base = self._together(
-            {p: Start(state, Best(), {}) for p, state in starts.items()}, self._told_by_base)
+        self._base = together_of(
+            machine, {p: Start(state, Best(), {}) for p, state in starts.items()}, self._lows,
+            self.seen.strangers, self._told_by_base)
 
     def run(self) -> Seen:
         """Read the log once; what came of it is told on the way."""
@@ -148,19 +122,25 @@ class Passing:
         self.seen.versions.clear()  # of what came before
         self._note_versions()
         self._read(question.until, is_crossed=True)
-        last = self._fork or self._base
         for number, fold in self._base.folds.items():
             self.seen.clocks.setdefault(number, fold.clock)
-        for fold in last.folds.values():
-            fold.snapshot()
-            self.seen.pending += sum(header(value)[1] != NEVER for value in fold.store.values())
-        self.seen.customers = last.customers
-        self.seen.handoffs_recorded = self._base.counts["recorded"]
+        self._finish()
         return self.seen
 
-    def row_folds(self) -> Mapping[int, Fold]:
-        """The folds as they stand at the end, for reading."""
-        return (self._fork or self._base).folds
+    def folds(self) -> Mapping[int, Fold]:
+        """The folds of what was asked for as they stand, for reading."""
+        return self._base.folds if self._fork is None else self._fork.folds
+
+    def _finish(self) -> None:
+        seen = self.seen
+        if self._fork is not None:
+            self._fork.run(math.inf)
+            seen.woken, seen.unmerges_left_out = self._fork.woken, self._fork.unmerges
+        for fold in self.folds().values():
+            fold.snapshot()
+            seen.customers += len(fold.store)
+            seen.pending += sum(header(value)[1] != NEVER for value in fold.store.values())
+        seen.handoffs_recorded = self._base.counts["recorded"]
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -168,7 +148,7 @@ class Passing:
         """Each partition up to its first record of `stop_ms` or later (0: to its end), with it
         where that is to be crossed: it releases the deadlines before.
         """
-        ends = dict(self._ends)
+        ends = self._to = dict(self._ends)
         while True:
             number = self._base.next(ends)
             if number is None:
@@ -177,9 +157,9 @@ class Passing:
                 continue
             entries, is_last = self._piece(number, ends[number], stop_ms, is_crossed=is_crossed)
             if entries:
-                self._put(number, entries)
                 if is_last:
                     ends[number] = entries[-1].offset + 1
+                self._put(number, entries)
             else:
                 ends[number] = self._base.folds[number].next_offset
 
@@ -232,67 +212,65 @@ class Passing:
             self._listening.met(number, entries)
         fork = self._fork
         if fork is not None:
-            self._wake(number, fork.folds[number], entries[0])
-            fork.put(number, self._masked(entries))
+            fork.put(number, entries, self._slept_at(number, entries[0]))
         self._base.put(number, entries)
         self._base.run()
-        if fork is not None:
-            fork.run()
-        if any(entry.key == _CONFIG_KEY for entry in entries):
+        if any(entry.key == CONFIG_KEY for entry in entries):
             self._note_versions()
+        if fork is not None:
+            self._run_fork(fork)
         self.seen.records += len(entries)
         self._listening.passed(len(entries))
         self._fresh[number] += len(entries)
         if self._fresh[number] >= SNAPSHOT_RECORDS:
             self._fresh[number] = 0
-            for together in (self._base, fork):
-                if together is not None:
-                    together.folds[number].snapshot()
+            self._base.folds[number].snapshot()
+            if fork is not None:
+                fork.folds[number].snapshot()
 
-    def _masked(self, entries: Sequence[Entry]) -> Iterator[Entry]:
-        """The records without what configurations say."""
-        for entry in entries:
-            yield entry if entry.key != _CONFIG_KEY else entry._replace(value=self._no_config)
+    def _run_fork(self, fork: Fork) -> None:
+        base = self._base
+        until = min((fold.clock for p, fold in base.folds.items()
+                     if base.waiting(p) or fold.next_offset < self._to[p]), default=math.inf)
+        try:
+            fork.run(until)
+        except MovedOtherwiseError:
+            self._note_versions()
+            raise
 
     # -- the fork ------------------------------------------------------------------------------
 
-    def _forked(self, content: bytes) -> Together:
+    def _forked(self, content: bytes) -> Fork:
+        machine = self._machine
+        asked = Config(machine.tables, 1, content).sections.get(links.NAME)
+        delivers = self._question.delivers
         starts = {}
         for number, fold in self._base.folds.items():
+            delivers = delivers or _identity(fold) != asked
             fold.snapshot()
             state = fold.state()
-            if canonical(self._machine.tables, state.config_content) != content:
+            if canonical(machine.tables, state.config_content) != content:
                 state = msgspec.structs.replace(
                     state, config_number=state.config_number + 1, config_content=content)
             starts[number] = Start(state, Best(fold.store), self._base.inflight[number])
-        fork = self._together(starts, self._listening.asked)
-        self._gap_ms = max(TICK_INTERVAL_MS, fork.folds[min(fork.folds)].config.late_ms)
+        self.seen.delivered = delivers
+        told = self._listening.asked
+        fork: Fork
+        if delivers:
+            fork = Delivered(starts, machine, told)
+        else:
+            fork = AsRecorded(
+                together_of(machine, starts, self._lows, self.seen.strangers, told), machine)
+        self._gap_ms = min(map(gap_of, fork.folds.values()))
         return fork
 
-    def _wake(self, number: int, fold: Fold, entry: Entry) -> None:
-        """Let the fork's deadlines come that lie in a silence before a record."""
-        if entry.timestamp - fold.clock <= self._gap_ms:
-            return
+    def _slept_at(self, number: int, entry: Entry) -> float:
+        """The deadline that the log let pass in the silence before a record."""
         base = self._base.folds[number]
+        if entry.timestamp - base.clock <= self._gap_ms:
+            return math.inf
         slept_at = base.next_timer(entry.timestamp - base.config.late_ms)
-        until = entry.timestamp - self._gap_ms
-        if slept_at is not None and slept_at < until:
-            until = slept_at
-        while (due := fold.next_timer(until)) is not None:
-            fold.pass_time(due + 1, entry)
-            self.seen.woken += 1
-
-    def _together(self, starts: Mapping[int, Start], told: Callable[[int, list[Output]], None]
-                  ) -> Together:
-        machine = self._machine
-        kind = WithoutStart if any(self._lows.values()) else Together
-        together = kind(
-            starts, machine.tables, codecs=machine.codecs, keys=machine.keys,
-            reserved=machine.reserved, told=told, recorded_before=self._lows,
-            hot_records_max=max(100, HOT_RECORDS // (2 * len(starts))))
-        if isinstance(together, WithoutStart):
-            together.strangers = self.seen.strangers
-        return together
+        return math.inf if slept_at is None else slept_at
 
     def _told_by_base(self, number: int, outputs: list[Output]) -> None:
         """Before the fork, and where there is none, both are the same."""
@@ -304,4 +282,20 @@ class Passing:
             self._listening.asked(number, outputs)
 
     def _note_versions(self) -> None:
-        self.seen.versions |= {fold.config.label for fold in self._base.folds.values()}
+        """The configurations in force; raises `IdentityChangedError` where customers are moved
+        otherwise from here on than the fork does.
+        """
+        fork = self._fork
+        for number, fold in self._base.folds.items():
+            self.seen.versions.add(fold.config.label)
+            if fork is not None and not self.seen.delivered and (
+                    _identity(fold) != _identity(fork.folds[number])):
+                raise IdentityChangedError(
+                    f"partition {number}, offset {fold.next_offset - 1}: settings of identity "
+                    "(links) were changed within the window, so the log moves customers that the "
+                    "configuration asked for does not: ask with --deliver-handoffs, or for a later "
+                    "--since")
+
+
+def _identity(fold: Fold) -> Any:
+    return fold.config.sections.get(links.NAME)

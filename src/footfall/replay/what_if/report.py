@@ -32,7 +32,6 @@ class Circumstances:
     left_out: int
     lost: Mapping[int, int]
     unknown: tuple[int, ...] = ()
-    identity: str = "recorded"
 
 
 def document(outcome: Outcome, of: Circumstances, differences_max: int | None = None) -> Document:
@@ -46,7 +45,9 @@ def document(outcome: Outcome, of: Circumstances, differences_max: int | None = 
         "against": of.against,
         "configuration": of.asked,
         "recorded_configurations": sorted(seen.versions),
-        "handoffs": of.identity,
+        "handoffs": "delivered" if seen.delivered else "recorded",
+        "handoffs_with_recorded_rows": seen.handoffs_recorded,
+        "unmerges_left_out": seen.unmerges_left_out,
         "records": seen.records,
         "records_not_committed": of.left_out,
         "customers_seen": seen.customers,
@@ -67,16 +68,20 @@ def document(outcome: Outcome, of: Circumstances, differences_max: int | None = 
 
 
 def _rules(outcome: Outcome) -> Document:
-    """By name: how many triggers, and which customers are told of by one side alone."""
+    """By name: how many triggers, and which customers are told of by one side alone. `moved`: pairs
+    of an added and a removed one of one customer: another cause, as another deadline is.
+    """
     both: Counter[str] = Counter()
     whose: dict[str, dict[str, set[bytes]]] = defaultdict(lambda: defaultdict(set))
     for (name, key), n in outcome.both.items():
         both[name] += n
         whose[name]["both"].add(key)
     counts: Counter[tuple[str, str]] = Counter()
+    of_customer: Counter[tuple[str, str, bytes]] = Counter()
     members: dict[str, Counter[str]] = defaultdict(Counter)
     for one in outcome.differences:
         counts[one.name, one.what] += 1
+        of_customer[one.what, one.name, one.key] += 1
         whose[one.name][one.what].add(one.key)
         members[one.name].update(one.members)
     shown: Document = {}
@@ -86,6 +91,8 @@ def _rules(outcome: Outcome) -> Document:
             "recorded": both[name] + counts[name, REMOVED],
             "what_if": both[name] + counts[name, ADDED],
             **{what: counts[name, what] for what in (ADDED, REMOVED, CHANGED)},
+            "moved": sum(min(of_customer[ADDED, name, key], of_customer[REMOVED, name, key])
+                         for key in of[ADDED] & of[REMOVED]),
             "changed_members": dict(members[name].most_common()),
             "customers_new": len(of[ADDED] - of["both"] - of[REMOVED]),
             "customers_gone": len(of[REMOVED] - of["both"] - of[ADDED]),

@@ -17,6 +17,8 @@ from footfall.replay.what_if.ledger import ADDED, CHANGED, REMOVED
 from footfall.replay.what_if.report import Document
 from footfall.view.terminal import safe
 
+#: Of a trigger's id: `footfall why` takes its beginning.
+ID_CHARS = 12
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 _STYLES = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
 
@@ -47,20 +49,35 @@ def _headline(found: Document) -> Iterator[str]:
            f"{found['customers_concerned']:,} customers concerned")
 
 
-def _rules(rules: Document) -> Table:
+def _rules(rules: Document) -> Table | Text:
+    """Those that differ; the others are one line."""
+    differing = {name: one for name, one in rules.items() if any(one[what] for what in _SIGNS)}
+    same = len(rules) - len(differing)
+    if not differing:
+        return Text(f"{same:,} names of triggers, none differs")
     table = Table("trigger", box=None, pad_edge=False)
-    for column in ("recorded", "what if", ADDED, REMOVED, CHANGED, "customers new", "gone"):
-        table.add_column(column, justify="right")
-    table.add_column("changed in")
-    for name, one in rules.items():
+    for column in ("recorded", "what if", ADDED, REMOVED, "moved", CHANGED, "new",
+                   "gone"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("changed in", overflow="fold")
+    for name, one in differing.items():
         numbers = [_number(one[what], _STYLES.get(what, "")) for what in (
-            "recorded", "what_if", ADDED, REMOVED, CHANGED, "customers_new", "customers_gone")]
-        table.add_row(Text(safe(name)), *numbers, Text(safe(", ".join(one["changed_members"]))))
+            "recorded", "what_if", ADDED, REMOVED, "moved", CHANGED, "customers_new",
+            "customers_gone")]
+        table.add_row(Text(safe(name), overflow="fold"), *numbers,
+                      Text(safe(", ".join(one["changed_members"]))))
+    if same:
+        table.add_row(Text(f"{same:,} others: no difference", "dim"))
+    table.caption = ("moved: one added and one removed of one customer, as where a deadline is "
+                     "another; new, gone: customers of whom only one side tells this at all")
+    table.caption_justify = "left"
     return table
 
 
 def _customers(customers: list[Document]) -> Table:
-    table = Table("customer", "what differs", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("customer", overflow="fold")
+    table.add_column("what differs", overflow="fold")
     for one in customers:
         parts = [f"{_SIGNS[what]}{n} {name}" for what in _SIGNS for name, n in one[what].items()]
         table.add_row(one["customer_key"], Text(safe(", ".join(parts))))
@@ -68,12 +85,13 @@ def _customers(customers: list[Document]) -> Table:
 
 
 def _differences(differences: list[Document]) -> Table:
-    table = Table("", "emitted", "trigger", "customer", "trigger_id", "members", box=None,
-                  pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "emitted", "trigger", "customer", "trigger_id", "changed in"):
+        table.add_column(column, overflow="fold")
     for one in differences:
         table.add_row(Text(_SIGNS[one["what"]], _STYLES[one["what"]]), one["emitted_at"],
-                      Text(safe(one["name"])), one["customer_key"], one["trigger_id"],
-                      Text(safe(", ".join(one["members"]))))
+                      Text(safe(one["name"])), one["customer_key"],
+                      one["trigger_id"][:ID_CHARS], Text(safe(", ".join(one["members"]))))
     return table
 
 
@@ -103,8 +121,11 @@ def _notes(found: Document) -> Iterator[str]:
 
 def _unsure(found: Document) -> Iterator[str]:
     if found["handoffs"] != "recorded":
-        yield ("settings of identity differ: customers are joined as these settings say, handoffs "
-               "come the moment they are sent, and nothing is claimed byte for byte")
+        yield ("customers are joined as these settings say, handoffs come the moment they are "
+               "sent, and nothing is claimed byte for byte")
+        if found["unmerges_left_out"]:
+            yield (f"{found['unmerges_left_out']:,} unmerges are left out: they name places in the "
+                   "log")
     lost: dict[str, Any] = found["state_known_from"]
     if lost:
         places = ", ".join(f"{p} from offset {low:,}" for p, low in lost.items())

@@ -1,0 +1,1 @@
+"""`footfall replay resend`: chosen triggers again, to one destination. docs/resend.md."""
