@@ -102,7 +102,9 @@ PARTS: Final = {
         *_names(_SCAN))),
     "archive": Part("`footfall archive`", (
         *_on(topics.INTERACTIONS, "READ"), *_names(_SCAN, _SOURCE))),
-    "import": Part("`footfall import`", _on(topics.INTERACTIONS, "WRITE")),
+    "import": Part("`footfall import`", (
+        *_on(topics.INTERACTIONS, "READ", "WRITE"), *_on(topics.CHANGELOG, "READ"),
+        *_names(_SCAN))),
     "what-if": Part("`footfall replay what-if`", (
         *_on(topics.INTERACTIONS, "READ"), *_on(topics.TRIGGERS, "READ"),
         *_on(topics.CHANGELOG, "READ", prefix=True),

@@ -294,7 +294,7 @@ def test_a_program_says_at_its_start_what_it_may_not(
     ("archive", Right("READ", "TOPIC", topics.INTERACTIONS), ("archive", "run", "--once"),
      "uthorization failed"),
     ("import", Right("WRITE", "TOPIC", topics.INTERACTIONS), ("import", "old.jsonl", "--yes"),
-     "uthorization failed|acls list"),
+     "acls list"),
     ("rebuild", Right("READ", "TOPIC", topics.INTERACTIONS),
      ("replay", "rebuild", "--yes", "--no-cutover"), "acls list"),
 ])

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message, Producer
 
 from footfall import options
 from footfall.admin.scan import Scanner, Span
@@ -24,7 +24,7 @@ from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ConfigPayload
 from footfall.events.topics import CHANGELOG, INTERACTIONS
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import unwritable
+from footfall.kafka.reach import writing
 from footfall.settings import Settings
 from footfall.tables.config import content_hash
 from footfall.tables.record import decode_partition
@@ -133,12 +133,10 @@ class ConfigLog:
             else:
                 failed[message.partition()] = str(error)
 
-        for partition in partitions:
-            try:
+        with writing(INTERACTIONS):
+            for partition in partitions:
                 producer.produce(INTERACTIONS, value, KEY, partition, on_delivery=delivered)
-            except KafkaException as error:
-                raise unwritable(INTERACTIONS, error) from None
-        producer.flush(ACKNOWLEDGED_S_MAX + 5)
+            producer.flush(ACKNOWLEDGED_S_MAX + 5)
         if failed:
             partition, why = min(failed.items())
             raise BrokerError(

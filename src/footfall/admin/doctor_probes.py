@@ -76,10 +76,13 @@ def kafka(settings: Settings) -> Iterator[Finding]:
     yield from _certificates(bootstrap, [f"{host}:{port}" for host, port in hosts])
     yield from _protection(bootstrap)
     found = admin_topics.read(admin)
+    is_protected = security_of(bootstrap).security_protocol != "PLAINTEXT"
     wrong = admin_topics.problems(found, settings.partitions)
     for sentence in wrong:
         subject, _, rest = sentence.partition(": ")
         what, _, change = rest.partition("; ")
+        if what == "does not exist" and is_protected:
+            what += ", or this user may not see it"
         yield Finding("topics", subject, "error", what, change)
     if not wrong:
         yield Finding("topics", "all", "ok", f"{len(found)}, as they must be")

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from typing import NoReturn
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import DELIVERIES
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import unwritable
+from footfall.kafka.reach import writing
 
 ACKNOWLEDGED_S_MAX = 30.0
 _WAIT_S = 0.1
@@ -43,20 +43,22 @@ class Appender:
         self._pace()
         while True:
             try:
-                self._producer.produce(DELIVERIES, value, key, partition, on_delivery=self._report)
+                with writing(DELIVERIES):
+                    self._producer.produce(
+                        DELIVERIES, value, key, partition, on_delivery=self._report)
                 break
             except BufferError:
                 self._producer.poll(_WAIT_S)
-            except KafkaException as error:
-                raise unwritable(DELIVERIES, error) from None
         self.sent += 1
-        self._producer.poll(0)
+        with writing(DELIVERIES):
+            self._producer.poll(0)
         if self._said:
             self._fail()
 
     def finish(self) -> None:
         """Wait until all are acknowledged; raises `BrokerError` where some are not."""
-        self._producer.flush(ACKNOWLEDGED_S_MAX + 5)
+        with writing(DELIVERIES):
+            self._producer.flush(ACKNOWLEDGED_S_MAX + 5)
         if self.acknowledged < self.sent:
             self._fail()
 

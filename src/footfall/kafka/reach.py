@@ -11,8 +11,9 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from aiokafka import errors
@@ -65,12 +66,21 @@ def unseen(topic: str) -> BrokerError:
                        "needs")
 
 
-def unwritable(topic: str, error: KafkaException) -> BrokerError:
-    """The error of a record that the client does not even take."""
-    said = error.args[0]
-    if said.code() in DENIED:
-        return _denied(f"topic {topic}", said)
-    return BrokerError(f"topic {topic} cannot be written to: {said.str()}")
+@contextmanager
+def writing(topic: str) -> Iterator[None]:
+    """What the client raises of its own accord becomes a `BrokerError`: a user who may write no
+    topic at all gets no producer id, which is fatal to it.
+    """
+    try:
+        yield
+    except (KafkaException, SystemError) as error:
+        # A callback of ours that meets a fatal error is a SystemError, with that as its cause.
+        cause = error if isinstance(error, KafkaException) else error.__cause__
+        if not isinstance(cause, KafkaException):
+            raise
+        said = cause.args[0]
+        raise (_denied(f"topic {topic}", said) if said.code() in DENIED else BrokerError(
+            f"topic {topic} cannot be written to: {said.str()}")) from None
 
 
 def unread(what: str, error: KafkaError) -> BrokerError:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import Message, Producer
 
 from footfall.admin.history import (
     Entry,
@@ -30,7 +30,7 @@ from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import unwritable
+from footfall.kafka.reach import writing
 from footfall.stream.partition import partition_of
 
 ACKNOWLEDGED_S_MAX: Final = 30.0
@@ -147,12 +147,10 @@ class UnmergeLog:
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
         })
         answer: list[tuple[object, Message]] = []
-        try:
+        with writing(INTERACTIONS):
             producer.produce(INTERACTIONS, value, key, partition_of(key, len(self._ends)),
                              on_delivery=lambda error, message: answer.append((error, message)))
-        except KafkaException as error:
-            raise unwritable(INTERACTIONS, error) from None
-        producer.flush(ACKNOWLEDGED_S_MAX + 5)
+            producer.flush(ACKNOWLEDGED_S_MAX + 5)
         if not answer or answer[0][0] is not None:
             why = answer[0][0] if answer else "no answer"
             raise BrokerError(f"the record was not acknowledged ({why}): run the command again, "

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import absent, unreadable, unwritable
+from footfall.kafka.reach import absent, unreadable, writing
 from footfall.replay.imports.admitting import Ready
 
 CHUNKS_MAX: Final = 6
@@ -89,10 +89,9 @@ class Sender:
         if records:
             messages: list[Any] = [{"key": key, "value": value} for key, value, _at in records]
             try:
-                taken = self._producer.produce_batch(self._topic, messages,
-                                                     on_delivery=chunk.report)
-            except KafkaException as error:
-                raise unwritable(INTERACTIONS, error) from None
+                with writing(self._topic):
+                    taken = self._producer.produce_batch(self._topic, messages,
+                                                         on_delivery=chunk.report)
             except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
@@ -110,7 +109,8 @@ class Sender:
         return reached
 
     def _settle(self, seconds: float) -> Reached | None:
-        self._producer.poll(seconds)
+        with writing(self._topic):
+            self._producer.poll(seconds)
         for chunk in self._chunks:
             if chunk.error:
                 raise self._failed(chunk.error)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import Message, Producer
 
 from footfall.admin.scan import Scanner, Span
 from footfall.errors import BrokerError
@@ -20,7 +20,7 @@ from footfall.events.interaction import CUTOVER
 from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
 from footfall.kafka.confluent import confluent
-from footfall.kafka.reach import unwritable
+from footfall.kafka.reach import writing
 from footfall.stream.generations import topic_of
 from footfall.tables.stored import PARTITION_KEY
 
@@ -54,11 +54,10 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
             sent[message.partition()] = Sent(message.offset(), appended_at)
 
     for number in sorted(wanted):
-        try:
+        with writing(INTERACTIONS):
             producer.produce(INTERACTIONS, value, CUTOVER.encode(), number, on_delivery=told)
-        except KafkaException as error:
-            raise unwritable(INTERACTIONS, error) from None
-    producer.flush(ACKNOWLEDGED_S_MAX + 5)
+    with writing(INTERACTIONS):
+        producer.flush(ACKNOWLEDGED_S_MAX + 5)
     if wanted - sent.keys():
         raise BrokerError(
             f"the $cutover of partitions {sorted(wanted - sent.keys())} was not acknowledged. "
