@@ -7,7 +7,6 @@ next), 2 wrong usage.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 
 from footfall import __version__
 from footfall.errors import FootfallError
+from footfall.options import LazyGroup
 from footfall.settings import Settings, load
 
 #: Command -> where it is defined, in the order of `--help`.
@@ -46,24 +46,8 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
-        place = COMMANDS.get(cmd_name)
-        if place is None:
-            return None
-        module, _, attribute = place.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, places=COMMANDS,
+             context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("--config-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Settings file (default: footfall.toml where it exists).")

@@ -6,7 +6,8 @@ from here and never read the environment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,30 @@ import msgspec
 from footfall.errors import SettingsError
 from footfall.running import resolve
 from footfall.settings import Settings
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, so that `--help` is quick. `places`:
+    where each is, `module:attribute`, in the order of `--help`.
+    """
+
+    def __init__(self, *args: Any, places: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the table."""
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        place = self._places.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

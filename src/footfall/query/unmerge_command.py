@@ -14,14 +14,11 @@ import click
 from footfall import options
 from footfall.admin.arguments import IDENTIFIER
 from footfall.admin.history import Place
+from footfall.admin.secrets import secrets_of
 from footfall.admin.unmerge import NotOneCustomerError, Plan, Side
-from footfall.errors import SettingsError
-from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
-from footfall.events.reserved import Reserved
 from footfall.query.rendering import line
 from footfall.query.unmerge_log import UnmergeLog
-from footfall.settings import Settings
 
 TRIGGERS_SHOWN_MAX = 20
 
@@ -48,7 +45,7 @@ def unmerge(ctx: click.Context, identifier: tuple[str, str], leaving: tuple[str,
       footfall customer unmerge user_id:u1 email:family@example.org --yes
     """
     settings = options.resolved(ctx, data_dir)
-    keys, reserved = _secrets(settings)
+    keys, reserved = secrets_of(settings)
     log = UnmergeLog(
         options.bootstrap_of(settings), keys.of(*identifier), keys.of(*leaving), keys=keys,
         reserved=reserved, codecs=codecs_for(settings.schema_registry_url),
@@ -71,16 +68,6 @@ def unmerge(ctx: click.Context, identifier: tuple[str, str], leaving: tuple[str,
     _done(as_json, wanted, place,
           f"unmerged, by the record at partition {place[0]}, offset {place[1]}: workers do it "
           "when they come there")
-
-
-def _secrets(settings: Settings) -> tuple[CustomerKeys, Reserved]:
-    for name, value in (("customer_key_secret", settings.customer_key_secret),
-                        ("system_secret", settings.system_secret)):
-        if not value:
-            raise SettingsError(f"{name} is not set: give FOOTFALL_{name.upper()} the value that "
-                                "the workers have")
-    return (CustomerKeys((settings.customer_key_secret or "").encode()),
-            Reserved((settings.system_secret or "").encode()))
 
 
 def _done(as_json: bool, wanted: Plan | None, place: Place, text: str) -> None:

@@ -5,9 +5,9 @@ Decides nothing else; a job is imported only when it is called.
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from footfall.options import LazyGroup
 
 #: Job -> where it is defined, in the order of `--help`.
 JOBS: dict[str, str] = {
@@ -21,29 +21,16 @@ JOBS: dict[str, str] = {
 }
 
 
-class Jobs(click.Group):
-    """A group whose commands are imported when they are used."""
+class Jobs(LazyGroup):
+    """The jobs of `footfall replay`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`--dry-run` is another name of the job that writes nothing."""
         return super().parse_args(ctx, ["what-if" if n == 0 and one == "--dry-run" else one
                                         for n, one in enumerate(args)])
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All jobs, in the order of the table."""
-        return list(JOBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one job."""
-        place = JOBS.get(cmd_name)
-        if place is None:
-            return None
-        module, _, attribute = place.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=Jobs)
+@click.group(cls=Jobs, places=JOBS)
 @click.option("--dry-run", is_flag=True, expose_value=False, help="Another name of what-if.")
 def replay() -> None:
     """The past, again: rebuild state, ask what if, send again. docs/replay.md."""

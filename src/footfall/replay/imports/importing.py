@@ -23,8 +23,9 @@ import msgspec
 
 from footfall import options
 from footfall.admin.config_log import log_of
+from footfall.admin.secrets import secrets_of
 from footfall.collector import plan_folder
-from footfall.errors import FootfallError, SettingsError
+from footfall.errors import FootfallError
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
@@ -123,15 +124,7 @@ def carry_out(settings: Settings, asked: Asked) -> bool:
 
 def _installation(settings: Settings) -> Installation:
     """Raises `SettingsError` for what is missing."""
-    made = []
-    for name in ("customer_key_secret", "system_secret"):
-        secret: str | None = getattr(settings, name)
-        if not secret:
-            raise SettingsError(f"{name} is not set: give FOOTFALL_{name.upper()} the value that "
-                                "the workers have")
-        made.append(secret.encode())
-    return Installation(CustomerKeys(made[0]), Reserved(made[1]),
-                        codecs_for(settings.schema_registry_url))
+    return Installation(*secrets_of(settings), codecs_for(settings.schema_registry_url))
 
 
 def _admission(settings: Settings, place: Installation, run: str, asked: Asked) -> Admission:

@@ -14,11 +14,10 @@ import click
 
 from footfall import options, tables
 from footfall.admin.scan import Scanner
-from footfall.errors import FootfallError, SettingsError
-from footfall.events.customer_key import CustomerKeys
+from footfall.admin.secrets import secrets_of
+from footfall.errors import FootfallError
 from footfall.events.interaction import CUTOVER
 from footfall.events.registry import codecs_for
-from footfall.events.reserved import Reserved
 from footfall.events.topics import INTERACTIONS
 from footfall.replay import job
 from footfall.replay.rebuild import topics
@@ -314,16 +313,9 @@ def _unmerges(run: job.Job, at: Installation, source: Source) -> dict[tuple[int,
 
 
 def _installation(settings: Settings) -> Installation:
-    for name, value in (("customer_key_secret", settings.customer_key_secret),
-                        ("system_secret", settings.system_secret)):
-        if not value:
-            raise SettingsError(f"{name} is not set: give FOOTFALL_{name.upper()} the value that "
-                                "the workers have")
     return Installation(
         options.bootstrap_of(settings), codecs_for(settings.schema_registry_url),
-        CustomerKeys((settings.customer_key_secret or "").encode()),
-        Reserved((settings.system_secret or "").encode()), tables.ALL, settings.hot_records_max,
-        CrashPoints(settings.crash_at))
+        *secrets_of(settings), tables.ALL, settings.hot_records_max, CrashPoints(settings.crash_at))
 
 
 def _ends(bootstrap: str) -> dict[int, int]:

@@ -19,11 +19,10 @@ from footfall import options
 from footfall.admin.config import values
 from footfall.admin.config_log import ConfigLog
 from footfall.admin.scan import Scanner, Span
-from footfall.errors import FootfallError, SettingsError
+from footfall.admin.secrets import secrets_of
+from footfall.errors import FootfallError
 from footfall.events.codec import Codecs
-from footfall.events.customer_key import CustomerKeys
 from footfall.events.registry import codecs_for
-from footfall.events.reserved import Reserved
 from footfall.replay import job, selection
 from footfall.replay.job import Job, Rate
 from footfall.replay.sources import source_of
@@ -208,14 +207,8 @@ def _read(wanted: Wanted, since: int, spans: dict[int, Span], scanner: Scanner,
 
 
 def _machine(settings: Settings, bootstrap: str) -> tuple[Machine, ConfigLog]:
-    for name, value in (("customer_key_secret", settings.customer_key_secret),
-                        ("system_secret", settings.system_secret)):
-        if not value:
-            raise SettingsError(f"{name} is not set: give FOOTFALL_{name.upper()} the value that "
-                                "the workers have")
     codecs: Codecs = codecs_for(settings.schema_registry_url)
-    reserved = Reserved((settings.system_secret or "").encode())
-    keys = CustomerKeys((settings.customer_key_secret or "").encode())
+    keys, reserved = secrets_of(settings)
     return Machine(codecs, keys, reserved), ConfigLog(bootstrap, reserved, codecs)
 
 
