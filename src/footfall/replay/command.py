@@ -13,9 +13,9 @@ from footfall.options import LazyGroup
 JOBS: dict[str, str] = {
     "rebuild": "footfall.replay.rebuild.command:rebuild",
     "cutover": "footfall.replay.rebuild.command:cutover",
-    "status": "footfall.replay.rebuild.command:status",
-    "commit": "footfall.replay.rebuild.command:commit",
-    "abandon": "footfall.replay.rebuild.command:abandon",
+    "status": "footfall.replay.rebuild.generations_command:status",
+    "commit": "footfall.replay.rebuild.generations_command:commit",
+    "abandon": "footfall.replay.rebuild.generations_command:abandon",
     "what-if": "footfall.replay.what_if.command:what_if",
     "resend": "footfall.replay.resend.command:resend",
 }

@@ -1,4 +1,4 @@
-"""`footfall replay rebuild`, `cutover`, `status`, `commit` and `abandon`.
+"""`footfall replay rebuild` and `cutover`.
 
 Decides what is asked and shown, and that nothing is sent over that differs where it was not meant
 to. Must never show more of a customer than its key.
@@ -16,9 +16,7 @@ from footfall import options, tables
 from footfall.admin.scan import Scanner
 from footfall.admin.secrets import secrets_of
 from footfall.errors import FootfallError
-from footfall.events.interaction import CUTOVER
 from footfall.events.registry import codecs_for
-from footfall.events.topics import INTERACTIONS
 from footfall.replay import job
 from footfall.replay.rebuild import topics
 from footfall.replay.rebuild.compare import Comparison
@@ -103,80 +101,6 @@ def cutover(ctx: click.Context, *, named: Sequence[str], accept_differences: boo
                                accept_gap=False, rate_per_s=rate_per_s), begin=False)
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@options.data_dir
-@click.pass_context
-def status(ctx: click.Context, as_json: bool, data_dir: Path | None) -> None:
-    """Which generations of the state there are, and where each partition is."""
-    settings = options.resolved(ctx, data_dir)
-    bootstrap = options.bootstrap_of(settings)
-    found = topics.look(bootstrap)
-    ends = _ends(bootstrap)
-    shown: dict[str, Any] = {}
-    for generation in found.present:
-        states = found.states[generation]
-        live = [n for n, g in found.live.items() if g == generation]
-        shown[topic_of(generation)] = {
-            "is": ("being made" if generation == found.shadow and not live else
-                   "live" if live else "kept until `footfall replay commit`" if states
-                   else "empty"),
-            "partitions_live": len(live), "partitions": found.partitions,
-            "records_behind": sum(end - (states[n].next_offset if n in states else 0)
-                                  for n, end in ends.items()),
-        }
-    run = job.Job("status", yes=True, as_json=as_json)
-    run.report(shown)
-
-
-@click.command()
-@click.option("--yes", is_flag=True, help="Do it without asking.")
-@click.option("--json", "as_json", is_flag=True, help="The report as one JSON document.")
-@options.data_dir
-@click.pass_context
-def commit(ctx: click.Context, yes: bool, as_json: bool, data_dir: Path | None) -> None:
-    """Delete the old state, once every partition has gone over to the new one."""
-    settings = options.resolved(ctx, data_dir)
-    bootstrap = options.bootstrap_of(settings)
-    found = topics.look(bootstrap)
-    if found.shadow is not None:
-        still = [n for n, g in found.live.items() if g < found.shadow]
-        raise FootfallError(
-            f"partitions {still} are not in {topic_of(found.shadow)} yet: nothing was deleted. "
-            "`footfall replay status` says where they are")
-    if not found.behind:
-        raise FootfallError("there is no old state to be deleted")
-    run = job.Job("commit", yes=yes, as_json=as_json)
-    if run.agreed({"to be deleted": ", ".join(map(topic_of, found.behind)),
-                   "stays": topic_of(min(found.live.values())),
-                   "from then on": "there is no way back to the old state"}):
-        for generation in found.behind:
-            topics.delete(bootstrap, generation)
-        run.report({"deleted": [topic_of(g) for g in found.behind]})
-
-
-@click.command()
-@click.option("--yes", is_flag=True, help="Do it without asking.")
-@click.option("--json", "as_json", is_flag=True, help="The report as one JSON document.")
-@options.data_dir
-@click.pass_context
-def abandon(ctx: click.Context, yes: bool, as_json: bool, data_dir: Path | None) -> None:
-    """Delete a state that is being made and that no partition has been sent over to."""
-    settings = options.resolved(ctx, data_dir)
-    bootstrap = options.bootstrap_of(settings)
-    shadow = topics.look(bootstrap).shadow
-    if shadow is None:
-        raise FootfallError("no state is being made")
-    if sent := _sent(bootstrap, _installation(settings), shadow):
-        raise FootfallError(
-            f"partitions {sent} have been sent over to {topic_of(shadow)}: nothing was deleted. "
-            "Workers wait for it: run `footfall replay cutover`, it finishes it")
-    run = job.Job("abandon", yes=yes, as_json=as_json)
-    if run.agreed({"to be deleted": topic_of(shadow), "the live state": "stays as it is"}):
-        topics.delete(bootstrap, shadow)
-        run.report({"deleted": topic_of(shadow)})
-
-
 class _Asked(NamedTuple):
     """What the command was asked for."""
 
@@ -190,7 +114,7 @@ class _Asked(NamedTuple):
 
 
 def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> None:
-    at = _installation(settings)
+    at = installation_of(settings)
     found = topics.look(at.bootstrap)
     if found.shadow is None and not begin:
         raise FootfallError("no state is being made: `footfall replay rebuild` makes one")
@@ -312,28 +236,8 @@ def _unmerges(run: job.Job, at: Installation, source: Source) -> dict[tuple[int,
                              reserved=at.reserved, progress=advance)
 
 
-def _installation(settings: Settings) -> Installation:
+def installation_of(settings: Settings) -> Installation:
+    """What the settings lead to; raises `SettingsError` for what is missing."""
     return Installation(
         options.bootstrap_of(settings), codecs_for(settings.schema_registry_url),
         *secrets_of(settings), tables.ALL, settings.hot_records_max, CrashPoints(settings.crash_at))
-
-
-def _ends(bootstrap: str) -> dict[int, int]:
-    with Scanner(bootstrap) as scanner:
-        return {n: span.end for n, span in scanner.spans(INTERACTIONS).items()}
-
-
-def _sent(bootstrap: str, at: Installation, generation: int) -> list[int]:
-    """Partitions whose log holds a `$cutover` to this generation."""
-    states = topics.states_of(bootstrap, topic_of(generation))
-    sent = set()
-    key = CUTOVER.encode()
-    with Scanner(bootstrap) as scanner:
-        # It is written once the shadow has come near the end, so never before what that has read.
-        spans = {n: span._replace(low=min(span.end, max(span.low, states[n].last_offset)))
-                 if n in states else span for n, span in scanner.spans(INTERACTIONS).items()}
-        for message in scanner.records(INTERACTIONS, key, spans):
-            event = at.codecs.interaction.decode(message.value())
-            if at.reserved.read_cutover(event, key) == generation:
-                sent.add(message.partition())
-    return sorted(sent)
