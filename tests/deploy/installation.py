@@ -259,9 +259,16 @@ class Installation:
         except OSError:
             return 0
 
-    def scraped_by(self, interval_s: float, folder: Path) -> Path:
-        """The Prometheus configuration that is deployed, with these addresses for DNS."""
-        return scraped_by(self.targets, interval_s, folder)
+    def scraped_by(self, interval_s: float, folder: Path, *, judged: bool = False) -> Path:
+        """The Prometheus configuration that is deployed, with these addresses for DNS; without
+        rules, which cost as much as all graphs, unless they are to be `judged`.
+        """
+        path = scraped_by(self.targets, interval_s, folder)
+        if not judged:
+            loaded = YAML(typ="safe").load(path)
+            del loaded["rule_files"]
+            YAML(typ="safe").dump(loaded, path)
+        return path
 
     def _worker(self, number: int) -> Worker:
         # Small batches: a burst is then still under way when it is scraped.

@@ -152,7 +152,7 @@ def test_every_alert_is_judged_on_a_live_footfall(
     """While interactions come: what all programs say together is an error to no rule, and nothing
     fires where nothing is wrong.
     """
-    config = footfall.scraped_by(SCRAPE_S, tmp_path)
+    config = footfall.scraped_by(SCRAPE_S, tmp_path, judged=True)
     running = {addresses[0] for addresses in footfall.targets.values()}
     with real.prometheus(config, tmp_path) as prometheus:
         deadline = time.monotonic() + MOVES_S_MAX
