@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -26,16 +27,28 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from footfall.replay.job_metrics import JobMetrics
+
+#: Where the command line keeps the file for metrics.
+_FILE = "footfall.metrics_file"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _keep_file(ctx: click.Context, _option: click.Parameter, value: Path | None) -> None:
+    ctx.meta[_FILE] = value
+
+
 def options(command: F) -> F:
-    """Adds `--plan`, `--yes`, `--json` and `--rate`; the command gets `plan_only`, `yes`, `as_json`
-    and `rate_per_s` (None: as fast as it goes).
+    """Adds `--plan`, `--yes`, `--json`, `--rate` and `--metrics-file`; the command gets
+    `plan_only`, `yes`, `as_json` and `rate_per_s` (None: as fast as it goes).
     """
     for option in (
         click.option("--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True),
                      metavar="N", help="At most so many records a second."),
+        click.option("--metrics-file", type=click.Path(dir_okay=False, path_type=Path),
+                     expose_value=False, callback=_keep_file, metavar="FILE",
+                     help="Keep progress there as Prometheus text, for node exporter."),
         click.option("--json", "as_json", is_flag=True, help="The report as one JSON document."),
         click.option("--yes", is_flag=True, help="Do it without asking."),
         click.option("--plan", "plan_only", is_flag=True,
@@ -55,6 +68,10 @@ class Job:
         self._plan_only = plan_only
         self._people = Console(stderr=as_json, highlight=False)
         self._began = time.monotonic()
+        ctx = click.get_current_context(silent=True)
+        self._metrics = JobMetrics(name, None if ctx is None else ctx.meta.get(_FILE))
+        if ctx is not None:
+            ctx.call_on_close(self._metrics.close)
 
     def agreed(self, plan: Mapping[str, Any]) -> bool:
         """Show a plan (labels and values, in order); whether it is to be carried out. With
@@ -91,6 +108,7 @@ class Job:
             def advance(records: int) -> None:
                 nonlocal done
                 done += records
+                self._metrics.done(label, done, total)
                 rate = done / max(time.monotonic() - began, 1e-3)
                 shown.update(task, completed=done, rate=rate)
 
@@ -98,6 +116,7 @@ class Job:
 
     def report(self, found: Mapping[str, Any]) -> None:
         """What was done, at the end; as JSON where that was asked for."""
+        self._metrics.reported()
         took_s = round(time.monotonic() - self._began, 3)
         if self.as_json:
             click.echo(json.dumps({"job": self.name, **found, "took_s": took_s}, indent=2,
@@ -106,14 +125,14 @@ class Job:
         self._show("done", {**found, "took": f"{took_s:,.1f} s"})
 
     def _show(self, title: str, values: Mapping[str, Any]) -> None:
-        table = Table(title=f"{self.name}: {title}", title_justify="left", show_header=False,
-                      box=None, pad_edge=False)
+        table = Table(show_header=False, box=None, pad_edge=False)
         table.add_column(style="bold")
         table.add_column(overflow="fold")
         for label, value in values.items():
             shown = ", ".join(f"{k} {_text(v)}" for k, v in value.items()) if isinstance(
                 value, Mapping) else _text(value)
             table.add_row(label.replace("_", " "), Text(shown or "none"))
+        self._people.print(f"{self.name}: {title}", style="italic", markup=False)
         self._people.print(table)
 
 
