@@ -97,6 +97,8 @@ class Sender:
             except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
+                with writing(self._topic):
+                    self._producer.poll(_POLL_S)  # what is fatal to the client it tells there
                 why = next((m["_error"].str() for m in messages if "_error" in m), "no reason")
                 raise self._failed(f"{len(messages) - taken} records were not taken ({why})")
             self.appended += taken
