@@ -12,6 +12,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +32,7 @@ GOAL_A_CPU_S = 40_000
 #: The larger file's memory against the smaller one's.
 GOAL_GROWTH = 1.2
 START_ROWS = 10
+LOOK_S = 0.05
 MAPPING = """
 call:
   type: track
@@ -89,14 +91,27 @@ def written(path: Path, rows: int) -> Path:
 
 def imported(lab: Lab, file: Path, mapping: Path) -> tuple[float, int]:
     """CPU-seconds and peak KiB of one import."""
+    peak_kib = 0
     with (lab.folder / "import.log").open("wb") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", "footfall", "import", str(file), "--mapping", str(mapping),
              "--yes", "--from-start"], env=lab.footfall(), cwd=lab.folder, stdout=out, stderr=out)
+        # Not by wait4: what it calls the peak is ours at the fork, if that was more.
+        while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            peak_kib = max(peak_kib, _peak_kib(child.pid))
+            time.sleep(LOOK_S)
         _pid, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, (lab.folder / "import.log").read_text()
-    return used.ru_utime + used.ru_stime, used.ru_maxrss
+    return used.ru_utime + used.ru_stime, peak_kib
+
+
+def _peak_kib(pid: int) -> int:
+    """VmHWM; 0 where it has just ended."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0
 
 
 def held(lab: Lab) -> int:

@@ -69,6 +69,39 @@ def test_the_deployed_configuration_is_loaded(tmp_path: Path) -> None:
     assert named <= RULES.keys()
 
 
+@pytest.mark.usefixtures("programs")
+def test_what_follows_from_an_alert_is_not_told_beside_it(tmp_path: Path) -> None:
+    """And what does not follow from it is."""
+    sources = [
+        {"alertname": "FootfallWorkerAbsent", "job": "worker"},
+        {"alertname": "FootfallCollectorAbsent", "job": "collector"},
+        {"alertname": "FootfallClockStuck", "job": "delivery", "instance": "a", "partition": "3"},
+    ]
+    quiet = [
+        {"alertname": "FootfallProcessDown", "job": "worker", "instance": "a"},
+        {"alertname": "FootfallRestarting", "job": "worker", "instance": "a"},
+        {"alertname": "FootfallPartitionsUnowned", "job": "worker"},
+        {"alertname": "FootfallNoTraffic"},
+        {"alertname": "FootfallLag", "job": "delivery", "partition": "3"},
+    ]
+    told = [
+        {"alertname": "FootfallProcessDown", "job": "archive", "instance": "a"},
+        {"alertname": "FootfallLag", "job": "delivery", "partition": "4"},
+        {"alertname": "FootfallLag", "job": "worker", "partition": "3"},
+    ]
+    with alertmanager(tmp_path) as pager:
+        pager.tell(*sources, *quiet, *told)
+        _happens(lambda: sum(bool(a["status"]["inhibitedBy"]) for a in pager.alerts()) >= len(
+            quiet), "alerts are kept quiet")
+        found = pager.alerts()
+
+    def named(some: list[dict[str, str]]) -> set[tuple[tuple[str, str], ...]]:
+        return {tuple(sorted(labels.items())) for labels in some}
+
+    assert named(quiet) == named([a["labels"] for a in found if a["status"]["inhibitedBy"]])
+    assert named(sources + quiet + told) == named([a["labels"] for a in found])
+
+
 @pytest.mark.kafka
 @pytest.mark.usefixtures("programs")
 def test_a_worker_that_is_gone_reaches_alertmanager_and_is_over_when_it_is_back(

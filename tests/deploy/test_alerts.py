@@ -95,7 +95,7 @@ def test_each_alert_says_how_bad_it_is_and_where_to_read_on() -> None:
     for name, rule in RULES.items():
         labels = dict(rule["labels"])
         assert labels.pop("severity") in ("critical", "warning"), name
-        assert ({"job"} if "absent(" in rule["expr"] else set()) == labels.keys(), name
+        assert ({"job"} if re.match(r"absent|count", rule["expr"]) else set()) == labels.keys()
         assert {"summary", "runbook"} == rule["annotations"].keys(), name
         assert f"docs/operate/alerts.md#{name.lower()}" == rule["annotations"]["runbook"]
 

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from footfall.cli import footfall
 from footfall.delivery import routes
 from footfall.errors import BrokerError, SettingsError
-from footfall.settings import PREFIX, load
+from footfall.settings import PREFIX, Settings, load
 from tests.deploy import kustomize
 from tests.deploy.test_alerts import RULES
 
@@ -41,7 +41,9 @@ NEEDS = {
 }
 GIVEN = {"delivery": {"routes", "worker_id"}, "worker": {"worker_id"},
          "archive": {"archive_target"}}
-SECRET = re.compile(r"SECRET|KEYS?$|REDIS_URL")
+SECRET = re.compile(r"SECRET|KEYS?$|REDIS_URL|PASSWORD")
+#: Whose rights a program has, where that is not its own name (docs/kafka-security.md).
+ADMIN = {"topics", "configuration"}
 
 Manifest = dict[str, Any]
 
@@ -96,6 +98,14 @@ def variables(overlay: str, container: Manifest) -> tuple[dict[str, str], dict[s
     return given, secrets
 
 
+def settings_of(overlay: str, container: Manifest) -> Settings:
+    """As the program reads them, something standing for each of its secrets."""
+    given, secrets = variables(overlay, container)
+    return load(given | {v: "web:0123456789abcdef" if v.endswith("WRITE_KEYS") else
+                         "redis://:password@redis:6379" if v.endswith("REDIS_URL") else
+                         "0123456789abcdef" for v in secrets if v.startswith(PREFIX)})
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_kubernetes_takes_it(overlay: str, version: str) -> None:
@@ -125,11 +135,10 @@ def test_every_program_starts_with_the_settings_it_is_given(overlay: str) -> Non
         given, secrets = variables(overlay, container)
         assert not [v for v in given if SECRET.search(v)], name
         ours = {v for v in secrets if v.startswith(PREFIX)}
-        assert {PREFIX + n.upper() for n in NEEDS[name]} == ours, name
-        settings = load(given | {v: "web:0123456789abcdef" if v.endswith("WRITE_KEYS") else
-                                 "redis://:password@redis:6379" if v.endswith("REDIS_URL") else
-                                 "0123456789abcdef" for v in ours})
-        for needed in {"kafka_bootstrap_servers"} | NEEDS[name] | GIVEN.get(name, set()):
+        needs = NEEDS[name] | ({"kafka_sasl_password"} if overlay == "example" else set())
+        assert {PREFIX + n.upper() for n in needs} == ours, name
+        settings = settings_of(overlay, container)
+        for needed in {"kafka_bootstrap_servers"} | needs | GIVEN.get(name, set()):
             assert getattr(settings, needed), (name, needed)
         helped = CliRunner().invoke(footfall, [*container["args"], "--help"])
         assert 0 == helped.exit_code, (name, helped.output)
@@ -172,6 +181,21 @@ def test_every_container_has_few_rights_and_its_limits(overlay: str) -> None:
         assert {"memory"} == resources["limits"].keys(), name
 
 
+def test_each_program_is_a_user_of_its_own_at_a_protected_kafka() -> None:
+    """By the names that `footfall acls list` gives rights to, with a password of its own."""
+    listed = CliRunner().invoke(footfall, ["acls", "list"]).output
+    users = set()
+    for name, container in containers("example"):
+        given, secrets = variables("example", container)
+        part = "admin" if name in ADMIN else name
+        assert "SASL_SSL" == given["FOOTFALL_KAFKA_SECURITY_PROTOCOL"]
+        assert f"footfall-{part}" == given["FOOTFALL_KAFKA_SASL_USERNAME"]
+        assert f"kafka-{part}-password" == secrets["FOOTFALL_KAFKA_SASL_PASSWORD"]
+        assert f"'User:footfall-{part}'" in listed
+        users.add(part)
+    assert {"collector", "worker", "delivery", "archive", "admin"} == users
+
+
 def test_what_kubernetes_would_add_to_the_environment_is_refused() -> None:
     """Why `enableServiceLinks` is off: no program starts with a variable that it does not know."""
     with pytest.raises(SettingsError, match="FOOTFALL_COLLECTOR_PORT: no such setting"):
@@ -192,7 +216,7 @@ def test_every_program_is_asked_how_it_is(overlay: str) -> None:
         assert container["startupProbe"]["httpGet"] == container["livenessProbe"]["httpGet"]
         assert {"prometheus.io/scrape": "true", "prometheus.io/port": str(number),
                 "prometheus.io/path": "/metrics"} == template["metadata"]["annotations"]
-        settings = load(variables(overlay, container)[0])
+        settings = settings_of(overlay, container)
         assert number == (settings.http_port if port == "http" else settings.metrics_port)
         assert "0.0.0.0" == (  # noqa: S104
             settings.http_host if port == "http" else settings.metrics_host)

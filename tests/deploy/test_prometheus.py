@@ -16,6 +16,7 @@ from footfall.up.process import until
 from tests.deploy import prometheus as real
 from tests.deploy import scenarios
 from tests.deploy.installation import PROMETHEUS, Installation
+from tests.deploy.test_alerts import RULES
 from tests.deploy.test_dashboard import GRAPHS
 from tests.redis_server import RedisServer
 from tests.system.workers import Workers
@@ -24,6 +25,8 @@ SCRAPE_S = 0.5
 #: What Grafana puts in for $__rate_interval: four scrapes and more.
 RATE_S = 3
 MOVES_S_MAX = 40.0
+#: Twenty judgements.
+JUDGED_S = 10.0
 #: How much of a graph is taken for what it showed before.
 BEFORE_S = 1.5
 TITLES = [panel["title"] for panel in GRAPHS]
@@ -141,6 +144,30 @@ def test_each_panel_changes_under_its_scenario(
                     assert max(was, default=0.0) * 1.01 >= max(now, default=0.0), panel
 
     assert not unseen, "\n".join(unseen)
+
+
+@pytest.mark.kafka
+def test_every_alert_is_judged_on_a_live_footfall(
+        program: Path, footfall: Installation, tmp_path: Path) -> None:
+    """While interactions come: what all programs say together is an error to no rule, and nothing
+    fires where nothing is wrong.
+    """
+    config = footfall.scraped_by(SCRAPE_S, tmp_path)
+    running = {addresses[0] for addresses in footfall.targets.values()}
+    with real.prometheus(config, tmp_path) as prometheus:
+        deadline = time.monotonic() + MOVES_S_MAX
+        while not running <= prometheus.healthy():
+            assert until(deadline, 0.1) > 0, prometheus.healthy()
+        deadline, sent = time.monotonic() + JUDGED_S, 0
+        while until(deadline, 0.1) > 0:
+            footfall.send([{"type": "track", "event": "Page Seen", "userId": f"u{sent + n}"}
+                           for n in range(100)])
+            sent += 100
+        rules = {rule["name"]: rule for rule in prometheus.rules()}
+
+    assert dict.fromkeys(RULES, ("ok", "")) == {
+        name: (rule["health"], rule.get("lastError", "")) for name, rule in rules.items()}
+    assert set() == {name for name, rule in rules.items() if rule["state"] == "firing"}
 
 
 def _labels(case: scenarios.Case, footfall: Installation) -> Mapping[str, str]:

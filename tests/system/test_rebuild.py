@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from footfall.admin import config
+from footfall.admin.cluster import admin_client
 from footfall.events.topics import INTERACTIONS, TRIGGERS
 from footfall.replay.rebuild import cutover
 from footfall.stream.generations import topic_of
@@ -22,8 +23,15 @@ from tests.system.mixed import Mixed
 from tests.system.shop import Loader
 from tests.system.storm import UNLIMITED
 from tests.system.test_kill import QUICK, QUIET_S_MAX
-from tests.system.topics import State, read_all, until
-from tests.system.workers import KILLED, PARTITIONS, SYSTEM_SECRET, Worker, Workers
+from tests.system.topics import State, Tail, read_all, until
+from tests.system.workers import (
+    KILLED,
+    PARTITIONS,
+    START_S_MAX,
+    SYSTEM_SECRET,
+    Worker,
+    Workers,
+)
 from tests.tables.logs import CODECS, RESERVED
 
 pytestmark = pytest.mark.kafka
@@ -89,6 +97,22 @@ def same_as_live(bootstrap: str, generation: int = 2) -> int:
     return len(rows)
 
 
+def folded(bootstrap: str) -> int:
+    """How much of the log a shadow has made durable; -1 where there is none."""
+    if topic_of(2) not in admin_client(bootstrap).list_topics(timeout=10).topics:
+        return -1
+    states = held(bootstrap, topic_of(2))[1]
+    return sum(state.next_offset for state in states.values())
+
+
+def log_ends(bootstrap: str) -> dict[int, int]:
+    tail = Tail(bootstrap, INTERACTIONS)
+    try:
+        return tail.ends()
+    finally:
+        tail.close()
+
+
 def told(bootstrap: str) -> int:
     """Different triggers that were told."""
     return len({CODECS.trigger.decode(e.value)["trigger_id"] for e in read_all(bootstrap, TRIGGERS)
@@ -121,19 +145,21 @@ def test_killed_at_ten_random_moments_and_gone_on_with(
     print("seed", seed)
     chance = random.Random(seed)
     lived(footfall_topics, workers, 5_000, seed=12)
-    arguments = ("rebuild", "--no-cutover", "--yes", "--json", "--rate", "700")
-    kills = 0
-    while kills < 10:
+    arguments = ("rebuild", "--no-cutover", "--yes", "--json", "--rate", "400",
+                 "--checkpoint", "0.2")
+    reached = []
+    for _ in range(10):
         worker = replay(workers, *arguments)
-        time.sleep(1.0 + 1.5 * chance.random())
-        if not worker.runs:
-            break  # at its end before its time
+        before = folded(footfall_topics)
+        worker.until(lambda before=before: folded(footfall_topics) > before, START_S_MAX, "on")
+        time.sleep(0.5 * chance.random())
+        assert worker.runs
         worker.kill()
-        kills += 1
+        reached.append(folded(footfall_topics))
+    print(reached)
+    assert sorted(set(reached)) == reached
     report = reported(replay(workers, "rebuild", "--no-cutover", "--yes", "--json"))
-    print(kills, report)
-    assert kills >= 5
-    assert kills <= workers.exits.count(KILLED)
+    assert report["records"] < sum(log_ends(footfall_topics).values()) - reached[-1] + 1
     assert [] == report["compared"]["differing"]
     assert same_as_live(footfall_topics) > 100
 
@@ -147,8 +173,8 @@ def test_workers_go_over_while_customers_go_on(
     config.apply(footfall_topics, SYSTEM_SECRET.encode(), {**QUICK, **UNLIMITED})
     first, second = workers.start("w1").until_ready(), workers.start("w2")
     shop, loader, state = Mixed(13), Loader(footfall_topics), State(footfall_topics)
-    loader.start_load(shop, at_least=5_000, a_second=300)
-    until(lambda: sum(state.offsets().values()) > 2_000, DONE_S_MAX, "progress")
+    loader.start_load(shop, at_least=2_500, a_second=150)
+    until(lambda: sum(state.offsets().values()) > 1_000, DONE_S_MAX, "progress")
     if crash:
         worker = replay(workers, "rebuild", "--yes", "--json", crash_at=crash)
         assert KILLED == worker.wait(DONE_S_MAX), worker.output()
@@ -159,7 +185,9 @@ def test_workers_go_over_while_customers_go_on(
     print(report)
     assert report["cut_over"] is True
     assert "not_gone_over_yet" not in report
-    assert {"0", "1", "2", "3"} == report["stood_still_s"].keys()
+    # Two partitions had gone over before the command that finished it began.
+    stood_still = {"0", "1", "2", "3"} if "half" not in crash else {"2", "3"}
+    assert stood_still == report["stood_still_s"].keys()
     loader.join()
     moved = State(footfall_topics, topic_of(2))
     until(moved.quiet, QUIET_S_MAX, "quiet")
@@ -167,7 +195,7 @@ def test_workers_go_over_while_customers_go_on(
     state.update()
     assert [2] * PARTITIONS == [one.moved_to for one in state.partitions.values()]
     seen = exactness.check(footfall_topics, carts=False, generation=2)
-    assert seen.triggers > 100
+    assert seen.triggers > 50
     assert len(loader.acked) == shop.made
     assert 0 == replay(workers, "commit", "--yes").wait()
     assert {} == State(footfall_topics).offsets()

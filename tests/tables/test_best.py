@@ -87,5 +87,5 @@ def test_records_of_the_first_format_are_taken() -> None:
 
 def test_a_record_of_a_newer_format_is_refused() -> None:
     """Whoever went on would throw away what newer code wrote."""
-    with pytest.raises(StateRefused, match="format 3"):
-        Best({b"anna": b"\3" + bytes(24)})
+    with pytest.raises(StateRefused, match="format 4"):
+        Best({b"anna": b"\4" + bytes(24)})

@@ -23,6 +23,7 @@ from footfall.events.topics import INTERACTIONS
 from footfall.replay import job
 from footfall.replay.rebuild import topics
 from footfall.replay.rebuild.compare import Comparison
+from footfall.replay.rebuild.folding import CHECKPOINT_S
 from footfall.replay.rebuild.run import Installation, Rebuild, records_a_second
 from footfall.replay.source import Source
 from footfall.replay.sources import source_of
@@ -59,12 +60,15 @@ def _comparing(command: F) -> F:
 @click.option("--no-cutover", is_flag=True, help="Make and compare it; change nothing over.")
 @click.option("--accept-gap", is_flag=True,
               help="Take what there is although the beginning of the log is gone.")
+@click.option("--checkpoint", "checkpoint_s", type=click.FloatRange(0.1, 3_600),
+              default=CHECKPOINT_S, show_default=True, metavar="SECONDS",
+              help="How much is folded again after a kill; shorter, more is written.")
 @job.options
 @options.data_dir
 @click.pass_context
 def rebuild(ctx: click.Context, *, named: Sequence[str], accept_differences: bool, shown_max: int,
-            no_cutover: bool, accept_gap: bool, data_dir: Path | None, plan_only: bool, yes: bool,
-            as_json: bool, rate_per_s: float | None) -> None:
+            no_cutover: bool, accept_gap: bool, checkpoint_s: float, data_dir: Path | None,
+            plan_only: bool, yes: bool, as_json: bool, rate_per_s: float | None) -> None:
     """Make the state of all customers anew from the log, compare it, and put it in place.
 
     Workers go on meanwhile; nothing is told to anybody. Killed or interrupted, it goes on from
@@ -79,7 +83,7 @@ def rebuild(ctx: click.Context, *, named: Sequence[str], accept_differences: boo
     run = job.Job("rebuild", yes=yes, as_json=as_json, plan_only=plan_only)
     settings = options.resolved(ctx, data_dir)
     _run(run, settings, _Asked(named, accept_differences, shown_max, not no_cutover, accept_gap,
-                               rate_per_s), begin=True)
+                               rate_per_s, checkpoint_s), begin=True)
 
 
 @click.command()
@@ -183,6 +187,7 @@ class _Asked(NamedTuple):
     cuts_over: bool
     accept_gap: bool
     rate_per_s: float | None
+    checkpoint_s: float = CHECKPOINT_S
 
 
 def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> None:
@@ -234,7 +239,8 @@ def _plan(at: Installation, source: Source, found: topics.Generations, asked: _A
 def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, asked: _Asked
                ) -> None:
     made = Rebuild(at, source, generation, accept_gap=asked.accept_gap,
-                   rate=job.Rate(asked.rate_per_s), unmerges=_unmerges(run, at, source))
+                   rate=job.Rate(asked.rate_per_s), checkpoint_s=asked.checkpoint_s,
+                   unmerges=_unmerges(run, at, source))
     if made.is_done:
         _report_done(run, at, generation)
         return
@@ -257,19 +263,23 @@ def _carry_out(run: job.Job, at: Installation, source: Source, generation: int, 
     made.cut_over()
     report = {**report, **made.shown(), "cut_over": True}
     with run.progress("workers", len(made.together.folds)) as advance:
-        gone = made.watch(WATCHED_S_MAX, advance)
-    report["stood_still_s"] = {str(n): s for n, s in sorted(gone.stood_still_s.items())}
-    if gone.waiting:
-        report["not_gone_over_yet"] = gone.waiting
+        still = made.watch(WATCHED_S_MAX, advance)
+    report["stood_still_s"] = {str(n): s for n, s in sorted(still.items())}
+    if waiting := _waiting(at, generation):
+        report["not_gone_over_yet"] = waiting
     report["next"] = "footfall replay commit, once the new state has proved itself"
     run.report(report)
 
 
 def _report_done(run: job.Job, at: Installation, generation: int) -> None:
-    live = topics.look(at.bootstrap).live
     run.report({"generation": generation, "topic": topic_of(generation), "cut_over": True,
-                "not_gone_over_yet": [n for n, g in live.items() if g != generation],
+                "not_gone_over_yet": _waiting(at, generation),
                 "next": "partitions go over as soon as their workers run"})
+
+
+def _waiting(at: Installation, generation: int) -> list[int]:
+    """Partitions whose worker has not gone over yet."""
+    return [n for n, live in topics.look(at.bootstrap).live.items() if live != generation]
 
 
 def _check(run: job.Job, compared: Comparison, asked: _Asked, report: dict[str, Any]) -> None:

@@ -65,18 +65,10 @@ def send(bootstrap: str, generation: int, partitions: Iterable[int], *, codecs: 
     return sent
 
 
-class Gone(NamedTuple):
-    """`stood_still_s`: of the partitions whose worker has gone over, from the `$cutover` to the
-    worker's first `$partition` in the new generation.
-    """
-
-    stood_still_s: dict[int, float]
-    waiting: list[int]
-
-
 def watch(bootstrap: str, generation: int, since: Mapping[int, int], ends: Mapping[int, int], *,
-          seconds_max: float, seen: Callable[[int], None]) -> Gone:
-    """Wait until each partition's worker has gone over, at most so long. `since`: when each
+          seconds_max: float, seen: Callable[[int], None]) -> dict[int, float]:
+    """Wait until each partition's worker has gone over, at most so long; for how many seconds each
+    stood still, up to the first `$partition` of its worker there. `since`: when each
     `$cutover` was appended (ms); `ends`: where the new generation's partitions ended before the
     shadow's last checkpoint; `seen` is called with how many more have gone.
     """
@@ -98,4 +90,4 @@ def watch(bootstrap: str, generation: int, since: Mapping[int, int], ends: Mappi
                     still[number] = max(0, at - since[number]) / 1000
             seen(len(still) - before)
             time.sleep(LOOK_S)
-    return Gone(still, sorted(since.keys() - still.keys()))
+    return still

@@ -36,7 +36,8 @@ class Folding:
 
     def __init__(self, shadow: Shadow, source: Source, generation: int, *, codecs: Codecs,
                  reserved: Reserved, rate: Rate | None = None,
-                 checkpoint_records: int = CHECKPOINT_RECORDS) -> None:
+                 checkpoint_records: int = CHECKPOINT_RECORDS,
+                 checkpoint_s: float = CHECKPOINT_S) -> None:
         self.shadow = shadow
         self.together = shadow.together
         self.records = 0
@@ -52,6 +53,7 @@ class Folding:
         self._rate = rate or Rate(None)
         self.folded: Callable[[int], None] = lambda _records: None
         self._checkpoint_records = checkpoint_records
+        self._checkpoint_s = checkpoint_s
         self._pending = 0
         self._saved_at = time.monotonic()
         self._garbage = Garbage()
@@ -128,7 +130,7 @@ class Folding:
             # all partitions, and every content that is on its way, have been folded.
             return
         if (self._pending >= self._checkpoint_records
-                or time.monotonic() - self._saved_at > CHECKPOINT_S):
+                or time.monotonic() - self._saved_at > self._checkpoint_s):
             self.checkpoint()
 
     def _prove(self, number: int, state: PartitionState) -> None:

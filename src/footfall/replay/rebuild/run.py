@@ -25,7 +25,7 @@ from footfall.replay.rebuild import cutover
 from footfall.replay.rebuild.changelog import KafkaChangelog, read
 from footfall.replay.rebuild.code import code_of
 from footfall.replay.rebuild.compare import Comparison
-from footfall.replay.rebuild.folding import Folding
+from footfall.replay.rebuild.folding import CHECKPOINT_S, Folding
 from footfall.replay.rebuild.shadow import Origin, Shadow, fresh, resumed
 from footfall.replay.source import Source
 from footfall.replay.together import Together
@@ -66,6 +66,7 @@ class Rebuild:
 
     def __init__(self, installation: Installation, source: Source, generation: int, *,
                  accept_gap: bool = False, rate: Rate | None = None,
+                 checkpoint_s: float = CHECKPOINT_S,
                  unmerges: Mapping[tuple[int, int], bytes] | None = None) -> None:
         self.generation = generation
         self.source = source
@@ -92,7 +93,8 @@ class Rebuild:
         self._shadow = Shadow(together, KafkaChangelog(installation.bootstrap, topic), origins,
                               code, installation.passed)
         self.folding = Folding(self._shadow, source, generation, codecs=installation.codecs,
-                               reserved=installation.reserved, rate=rate)
+                               reserved=installation.reserved, rate=rate,
+                               checkpoint_s=checkpoint_s)
         self.folding.begin(spans)
         self.together = together
         self._ends_before: dict[int, int] = {}
@@ -154,7 +156,7 @@ class Rebuild:
                 n: span.end for n, span in scanner.spans(self._topic).items()}
         self.folding.finish()
 
-    def watch(self, seconds_max: float, seen: Callable[[int], None]) -> cutover.Gone:
+    def watch(self, seconds_max: float, seen: Callable[[int], None]) -> dict[int, float]:
         """Until the workers have gone over; only after `cut_over`."""
         return cutover.watch(self._at.bootstrap, self.generation, self.folding.stopped_at,
                              self._ends_before, seconds_max=seconds_max, seen=seen)

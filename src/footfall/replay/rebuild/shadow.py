@@ -139,6 +139,7 @@ class Shadow:
             changelog.put(number, changed)
             changelog.put(number, [(PARTITION_KEY, self._stored(number, state, ending).encode())])
             if ending:
+                changelog.barrier()  # its worker may go over while the others are written
                 self._passed("half_shadow")
             self._written[number] = state.next_offset
             self.rows += len(changed)
