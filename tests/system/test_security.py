@@ -26,6 +26,7 @@ from click.testing import CliRunner
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
+from footfall.admin.doctor_probes import expiry
 from footfall.admin.doctor_probes import kafka as kafka_findings
 from footfall.admin.scan import Scanner
 from footfall.cli import footfall
@@ -34,7 +35,7 @@ from footfall.delivery.message import Resources
 from footfall.delivery.routes_row import KafkaDestination, KafkaSecurity
 from footfall.errors import BrokerError, ConfigError, FootfallError
 from footfall.events import topics
-from footfall.kafka.reach import certificates, refusal
+from footfall.kafka.reach import refusal
 from footfall.kafka.security import Cluster, Security
 from footfall.rights import PARTS, Right, admit, missing
 from footfall.settings import Settings
@@ -371,9 +372,11 @@ def test_certificates_are_looked_at(tmp_path: Path) -> None:
             assert said in refusal(Cluster(address, Security(
                 security_protocol="SSL", ssl_ca_file=str(ca.file))))
     with tls_server(authority.issue("soon", days=10)) as address:
-        [found] = certificates(Cluster(address, Security(
+        [found] = expiry(Cluster(address, Security(
             security_protocol="SSL", ssl_ca_file=str(authority.file))), [address])
-        assert (address, 10) == (found.address, round(found.days_left))
+        assert (f"certificate of {address}", "warning", "expires in 10 days") == (
+            found.subject, found.status, found.found)
+        assert found.change.startswith("renew it on the broker")
 
 
 def test_doctor_tells_certificates_and_rights(cluster: Secured) -> None:
