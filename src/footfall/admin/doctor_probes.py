@@ -73,7 +73,7 @@ def kafka(settings: Settings) -> Iterator[Finding]:
                   f"{metadata.cluster_id}", details={"brokers": [f"{h}:{p}" for h, p in hosts]})
     for host, port in hosts:
         yield _release(host, port, bootstrap)
-    yield from _certificates(bootstrap, [f"{host}:{port}" for host, port in hosts])
+    yield from expiry(bootstrap, [f"{host}:{port}" for host, port in hosts])
     yield from _protection(bootstrap)
     found = admin_topics.read(admin)
     is_protected = security_of(bootstrap).security_protocol != "PLAINTEXT"
@@ -114,7 +114,8 @@ async def _fetch_version(host: str, port: int, bootstrap: str) -> int:
         connection.close()
 
 
-def _certificates(bootstrap: str, addresses: list[str]) -> Iterator[Finding]:
+def expiry(bootstrap: str, addresses: list[str]) -> Iterator[Finding]:
+    """How long the certificates of brokers are valid; a warning where that is not long."""
     for address, days_left in certificates(bootstrap, addresses):
         soon = days_left < CERTIFICATE_DAYS_MIN
         yield Finding("kafka", f"certificate of {address}", "warning" if soon else "ok",

@@ -23,6 +23,8 @@ CHUNKS_MAX: Final = 6
 ACKNOWLEDGED_S_MAX: Final = 60.0
 ANSWER_S_MAX: Final = 10.0
 LINGER_MS: Final = 20
+#: Where an authorizer is the reason: the client may give it as a text alone.
+RIGHTS_HINT: Final = " `footfall acls list import` prints the rights that it needs."
 BATCH_BYTES_MAX: Final = 1024 * 1024
 QUEUE_KBYTES_MAX: Final = 256 * 1024
 _POLL_S: Final = 0.2
@@ -95,7 +97,10 @@ class Sender:
             except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
-                raise self._failed(f"{len(messages) - taken} records were not taken")
+                with writing(self._topic):
+                    self._producer.poll(_POLL_S)  # what is fatal to the client it tells there
+                why = next((m["_error"].str() for m in messages if "_error" in m), "no reason")
+                raise self._failed(f"{len(messages) - taken} records were not taken ({why})")
             self.appended += taken
         return self._settle(0)
 
@@ -119,5 +124,7 @@ class Sender:
         return self._reached
 
     def _failed(self, why: str) -> BrokerError:
-        return BrokerError(f"{self._bootstrap} does not take the records: {why}. What was told as "
-                           "imported is in the log; run the same command again: it goes on there")
+        hint = RIGHTS_HINT if "authorization" in why else ""
+        return BrokerError(f"{self._bootstrap} does not take the records: {why}.{hint} What was "
+                           "told as imported is in the log; run the same command again: it goes on "
+                           "there")
