@@ -1,5 +1,5 @@
-"""What a rebuild that is held to a rate does to those who are live: the latency of triggers while it
-runs beside the worker, against the same load without it, in turns.
+"""What a rebuild that is held to a rate does to those who are live: the latency of triggers while
+it runs beside the worker, against the same load without it, in turns.
 """
 
 from __future__ import annotations
