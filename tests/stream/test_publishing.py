@@ -173,10 +173,11 @@ def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
     """Before anything happens: `increase()` does not see the step with which a series appears."""
     kinds = {"track", "page", "screen", "identify", "group", "alias"}
     known = {
-        telemetry.PROCESSED: {*kinds, "$delivery", "violation", "$tick", "$config", "$handoff",
-                              "$unmerge"},
+        telemetry.PROCESSED: {*kinds, "$delivery", "violation", "$import", "$tick", "$config",
+                              "$handoff", "$unmerge", "$cutover"},
         telemetry.LATE: {*kinds, "$delivery"},
         telemetry.TRIGGERS: {name for t in tables.ALL for name in t.triggers},
+        telemetry.MUTED: {name for t in tables.ALL for name in t.triggers},
         telemetry.SETTLED: {t.name for t in tables.ALL},
         telemetry.LIMITED: {"integrations", *(
             t.name for t in tables.ALL if t.limited is not None)},
