@@ -145,7 +145,7 @@ def test_killed_at_ten_random_moments_and_gone_on_with(
     print("seed", seed)
     chance = random.Random(seed)
     lived(footfall_topics, workers, 5_000, seed=12)
-    arguments = ("rebuild", "--no-cutover", "--yes", "--json", "--rate", "400",
+    arguments = ("rebuild", "--no-cutover", "--yes", "--json", "--rate", "250",
                  "--checkpoint", "0.2")
     reached = []
     for _ in range(10):

@@ -144,6 +144,12 @@ class Rate:
         self._began = time.monotonic()
         self._done = 0
 
+    def piece(self, records_max: int) -> int:
+        """How many records are best done at once: a tenth of a second's, at most so many."""
+        if not self._per_s:
+            return records_max
+        return max(1, min(records_max, round(self._per_s / 10)))
+
     def spend(self, records: int) -> None:
         """Wait until so many more records may have been done."""
         self._done += records

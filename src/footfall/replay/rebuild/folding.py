@@ -92,8 +92,11 @@ class Folding:
             if not entries:
                 together.folds[number].pass_gap(bounds[number])
                 continue
-            together.put(number, self._cut(number, entries))
-            self._count(together.run())
+            entries = self._cut(number, entries)
+            piece = self._rate.piece(len(entries))
+            for at in range(0, len(entries), piece):
+                together.put(number, entries[at : at + piece])
+                self._count(together.run())
 
     def checkpoint(self) -> None:
         """Make durable what was folded; not to be called once a partition is at its `$cutover`."""
