@@ -110,7 +110,8 @@ class Run:
         self.together = Together(
             {n: o.start for n, o in origins.items()}, specs, codecs=INSTALLATION.codecs,
             keys=INSTALLATION.keys, reserved=INSTALLATION.reserved, keep_taken=True,
-            told=self._told, recorded_before=given_up, past_is_cut=any(given_up.values()))
+            told=self._told, recorded_before=given_up,
+            strangers=set() if any(given_up.values()) else None)
         self.shadow = Shadow(self.together, changelog, origins, CODE)
         self.folding = Folding(self.shadow, self.source, GENERATION, codecs=INSTALLATION.codecs,
                                reserved=INSTALLATION.reserved,

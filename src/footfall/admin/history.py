@@ -25,9 +25,11 @@ from footfall.events.interaction import (
     DELIVERY,
     HANDOFF,
     IMPORT,
+    TYPE_AT,
     UNMERGE,
     VIOLATION,
     Interaction,
+    type_bytes,
 )
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import Handoff
@@ -44,9 +46,7 @@ from footfall.tables.stored import PartitionState
 
 #: Events of all customers that are followed, held in memory.
 EVENTS_MAX: Final = 1_000_000
-#: How a record of ours begins: magic and schema id, then its type.
-_TYPE_AT: Final = 5
-_HANDOFF: Final = bytes([2 * len(HANDOFF)]) + HANDOFF.encode()
+_HANDOFF: Final = type_bytes(HANDOFF)
 #: Stands for all records that concern none of those who are followed: it moves the clock.
 _NOBODY: Final[Any] = {"type": VIOLATION}
 
@@ -103,7 +103,7 @@ class Relations:
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Look at one record of the log, in any order."""
-        if key is None or value is None or not value.startswith(_HANDOFF, _TYPE_AT):
+        if key is None or value is None or not value.startswith(_HANDOFF, TYPE_AT):
             return
         try:
             sender = self._reserved.read_handoff(self._decode(value), key).sender

@@ -7,7 +7,7 @@ Field meanings stand in schemas/interaction.avsc. Amounts are Avro decimals, sti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from footfall.events.personal_row import Personal
@@ -29,6 +29,14 @@ VIOLATION = "violation"
 VIOLATION_KEY = b"$violation"
 
 MESSAGE_ID_CHARS_MAX = 100
+
+#: Where the type stands in a record's bytes: behind magic and schema id.
+TYPE_AT: Final = 5
+
+
+def type_bytes(kind: str) -> bytes:
+    """How a record of this type goes on at `TYPE_AT`: it is known without being decoded."""
+    return bytes([2 * len(kind)]) + kind.encode()
 
 
 class Line(TypedDict):

@@ -19,7 +19,7 @@ from footfall.admin.history import Entry
 from footfall.errors import DecodeError, FootfallError
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import HANDOFF
+from footfall.events.interaction import HANDOFF, TYPE_AT, type_bytes
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import Handoff
 from footfall.events.topics import INTERACTIONS
@@ -28,9 +28,7 @@ from footfall.tables.records import Best
 from footfall.tables.spec import AnyTable, Output
 from footfall.tables.stored import Coordinates, PartitionState
 
-#: How a record of ours begins: magic and schema id, then its type.
-_TYPE_AT: Final = 5
-_HANDOFF: Final = bytes([2 * len(HANDOFF)]) + HANDOFF.encode()
+_HANDOFF: Final = type_bytes(HANDOFF)
 
 EVERY_GENERATION: Final = 1 << 62
 
@@ -52,9 +50,9 @@ class Together:
     outputs) as they come, handoffs aside. `recorded_before`: of each partition the offset below
     which its steps are not folded here, so that what they sent is taken as the log has it.
     `replaced`: values read in the place of the log's, by (partition, offset) (`unmerges.py`).
-    `keep_taken`: keep contents that have come, for who writes them down (`taken`). `past_is_cut`: a
-    part of the past is given up, so a move that is not made here is one that it had a hand in, and
-    is taken as the log has it.
+    `keep_taken`: keep contents that have come, for who writes them down (`taken`). `strangers`:
+    given where a part of the past is given up; a move that is not made here is then one that it
+    had a hand in: it is taken as the log has it, and its sender is added.
     """
 
     def __init__(self, starts: Mapping[int, Start], tables: Sequence[AnyTable], *, codecs: Codecs,
@@ -62,13 +60,13 @@ class Together:
                  told: Callable[[int, list[Output]], None] = lambda _partition, _outputs: None,
                  recorded_before: Mapping[int, int] | None = None, keep_taken: bool = False,
                  replaced: Mapping[tuple[int, int], bytes] | None = None,
-                 past_is_cut: bool = False,
+                 strangers: set[bytes] | None = None,
                  **fold_options: Any) -> None:
         self._codecs = codecs
         self._reserved = reserved
         self._told = told
         self._recorded_before = dict(recorded_before or {})
-        self._past_is_cut = past_is_cut
+        self._strangers = strangers
         self.counts: Counter[str] = Counter()
         #: Contents of handoffs that are on their way, by receiving partition.
         self.inflight: dict[int, dict[Coordinates, bytes]] = {
@@ -132,7 +130,7 @@ class Together:
         while waiting:
             entry = waiting[0]
             value = entry.value
-            if value is not None and value.startswith(_HANDOFF, _TYPE_AT):
+            if value is not None and value.startswith(_HANDOFF, TYPE_AT):
                 done += self._apply(partition, fold, plain)
                 plain = []
                 taken = self._content(partition, fold, entry)
@@ -197,7 +195,8 @@ class Together:
         if self.folds[move.partition].next_offset <= move.offset:
             self._blocked[partition] = move.partition, move.offset
             return None
-        if self._past_is_cut:
+        if self._strangers is not None:
+            self._strangers.add(move.sender)
             self.counts["recorded_otherwise"] += 1
             return entry
         raise MovedOtherwiseError(

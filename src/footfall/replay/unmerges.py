@@ -17,7 +17,7 @@ from footfall.admin.scan import Span
 from footfall.admin.unmerge import rows_of
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
-from footfall.events.interaction import UNMERGE, Interaction
+from footfall.events.interaction import TYPE_AT, UNMERGE, Interaction, type_bytes
 from footfall.events.reserved import Reserved
 from footfall.replay.source import Source
 from footfall.tables import links
@@ -25,9 +25,7 @@ from footfall.tables.fold import Fold
 from footfall.tables.record import RecordCodec
 from footfall.tables.spec import AnyTable
 
-#: How a record of ours begins: magic and schema id, then its type.
-_TYPE_AT: Final = 5
-_UNMERGE: Final = bytes([2 * len(UNMERGE)]) + UNMERGE.encode()
+_UNMERGE: Final = type_bytes(UNMERGE)
 
 
 def unmerges_anew(source: Source, spans: Mapping[int, Span], tables: Sequence[AnyTable], *,
@@ -42,7 +40,7 @@ def unmerges_anew(source: Source, spans: Mapping[int, Span], tables: Sequence[An
     for _partition, entries in _read(source, spans):
         for entry in entries:
             relations.take(entry.key, entry.value)
-            if entry.key and entry.value and entry.value.startswith(_UNMERGE, _TYPE_AT):
+            if entry.key and entry.value and entry.value.startswith(_UNMERGE, TYPE_AT):
                 asked.add(entry.key)
         progress(len(entries))
     followed = relations.of(asked)

@@ -90,7 +90,6 @@ class Generations:
                             n in sent and state.next_offset < sent[n][1])):
                         continue
                     if n not in sent and state is not None and state.moved_to == SHADOW:
-                        found.setdefault(n, Taken(FIRST, None, Best(), 0))
                         continue
                     found[n] = taken
                     if state is not None and state.moved_to > 0:

@@ -87,7 +87,7 @@ class Rebuild:
             {n: origin.start for n, origin in origins.items()}, installation.specs,
             codecs=installation.codecs, keys=installation.keys, reserved=installation.reserved,
             keep_taken=True, told=self._told, replaced=unmerges, recorded_before=self.given_up,
-            past_is_cut=bool(self.given_up),
+            strangers=set() if self.given_up else None,
             hot_records_max=max(1, installation.hot_records_max // len(spans)),
             **installation.fold_options)
         self._shadow = Shadow(together, KafkaChangelog(installation.bootstrap, topic), origins,
@@ -220,7 +220,7 @@ def records_a_second(installation: Installation, source: Source) -> float:
     together = Together(starts, installation.specs, codecs=installation.codecs,
                         keys=installation.keys, reserved=installation.reserved,
                         recorded_before={n: span.low for n, span in spans.items()},
-                        past_is_cut=True)
+                        strangers=set())
     source.seek({n: span.low for n, span in spans.items()})
     ends = {n: span.end for n, span in spans.items()}
     # Beginning to read takes its time: only what comes after the first records counts.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from footfall.admin.history import Entry
-from footfall.events.interaction import CONFIG, HANDOFF, UNMERGE
+from footfall.events.interaction import CONFIG, HANDOFF, TYPE_AT, UNMERGE, type_bytes
 from footfall.events.reserved_row import ConfigPayload
 from footfall.replay.together import EVERY_GENERATION, Start, Together
 from footfall.replay.what_if.machine import Machine, hot_records_max
@@ -28,10 +28,8 @@ from footfall.tables.spec import Output
 
 #: As often as a worker asks for a tick: shorter silences have none.
 TICK_INTERVAL_MS: Final = 200
-#: How a record of ours begins: magic and schema id, then its type.
-_TYPE_AT: Final = 5
-_HANDOFF: Final = bytes([2 * len(HANDOFF)]) + HANDOFF.encode()
-_UNMERGE: Final = bytes([2 * len(UNMERGE)]) + UNMERGE.encode()
+_HANDOFF: Final = type_bytes(HANDOFF)
+_UNMERGE: Final = type_bytes(UNMERGE)
 CONFIG_KEY: Final = CONFIG.encode()
 
 Told = Callable[[int, list[Output]], None]
@@ -126,9 +124,9 @@ class Delivered:
         waiting = self._waiting[number]
         for n, entry in enumerate(entries):
             value = entry.value or b""
-            if value.startswith(_UNMERGE, _TYPE_AT):
+            if value.startswith(_UNMERGE, TYPE_AT):
                 self.unmerges += 1
-            if entry.key == CONFIG_KEY or value.startswith((_HANDOFF, _UNMERGE), _TYPE_AT):
+            if entry.key == CONFIG_KEY or value.startswith((_HANDOFF, _UNMERGE), TYPE_AT):
                 # It moves the clock and does nothing.
                 entry = entry._replace(key=CONFIG_KEY, value=self._no_config)  # noqa: PLW2901
             waiting.append((entry, math.inf if n else slept_at))

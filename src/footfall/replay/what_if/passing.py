@@ -140,7 +140,8 @@ class Passing:
             fold.snapshot()
             seen.customers += len(fold.store)
             seen.pending += sum(header(value)[1] != NEVER for value in fold.store.values())
-        seen.handoffs_recorded = self._base.counts["recorded"]
+        seen.handoffs_recorded = (self._base.counts["recorded"]
+                                  + self._base.counts["recorded_otherwise"])
 
     # -- the log -------------------------------------------------------------------------------
 
