@@ -16,6 +16,9 @@ DIGITS_MAX: Final = 18
 LIMIT: Final = 10 ** (DIGITS_MAX + PLACES)
 _context = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _quantum = Decimal(1).scaleb(-PLACES)
+# Methods of the context, given by position: a third of the time that keywords take.
+_quantize = _context.quantize
+_scaleb = _context.scaleb
 
 
 def parse(value: Decimal | int | str) -> int:
@@ -26,11 +29,12 @@ def parse(value: Decimal | int | str) -> int:
         raise ValueError("is not a number") from None
     if not number.is_finite():
         raise ValueError("is not a finite number")
-    if number.adjusted() >= DIGITS_MAX:
+    magnitude = number.adjusted()
+    if magnitude >= DIGITS_MAX:
         raise ValueError(f"has more than {DIGITS_MAX} digits before the point")
-    if number.adjusted() < -2 * PLACES:
+    if magnitude < -2 * PLACES:
         return 0
-    units = int(number.quantize(_quantum, context=_context).scaleb(PLACES, context=_context))
+    units = int(_scaleb(_quantize(number, _quantum), PLACES))
     if abs(units) >= LIMIT:
         raise ValueError(f"has more than {DIGITS_MAX} digits before the point")
     return units

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -115,7 +115,8 @@ class Reserved:
         importer's clock). All but its type stays in the envelope. The MAC covers type, row, key and
         `personal`; the rest is no more sure than of any interaction, which has no MAC at all.
         """
-        payload = msgspec.structs.replace(payload, type=event["type"])
+        call: Any = event["type"]
+        payload = ImportPayload(payload.run, payload.row, call)
         record = self._record(IMPORT, key, msgspec.msgpack.encode(payload), event["personal"], now)
         record["event"], record["message_id"] = event["event"], event["message_id"]
         record["event_time"], record["commerce"] = event["event_time"], event["commerce"]

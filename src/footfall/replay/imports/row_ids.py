@@ -13,6 +13,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 ROW_ID_BYTES: Final = 16
@@ -26,14 +27,14 @@ class RowIds:
     """Ids of the rows of one file, in its order; `close` when done."""
 
     def __init__(self) -> None:
-        # A file of its own that SQLite deletes at once: "" is no name.
+        # A file of its own that SQLite deletes at once: "" is no name. What is written is never
+        # taken back, and the file ends with this object: one transaction, without a journal.
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._database.execute("PRAGMA journal_mode = MEMORY")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("CREATE TABLE seen (content INTEGER PRIMARY KEY, n INTEGER)")
-        #: Whether equal rows were seen: most files have none, and then nothing has to be looked up.
-        self._has_repeats = False
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("CREATE TABLE seen (content INTEGER PRIMARY KEY, chunk, n)")
+        self._database.execute("BEGIN")
+        self._chunk = 0
 
     def close(self) -> None:
         """Forget all."""
@@ -43,11 +44,10 @@ class RowIds:
         """The ids of the next rows."""
         digests = [_hash(content, digest_size=ROW_ID_BYTES).digest() for content in contents]
         keys = [_int(digest[:8]) - _SIGN for digest in digests]
-        added = set(keys)
-        if len(added) == len(keys) and not self._has_repeats and self._are_new(added):
-            return digests
-        self._has_repeats = True
-        before = self._counted(keys)
+        distinct = set(keys)
+        if self._added(distinct) == len(keys):
+            return digests  # no two of them are equal, and none was there before
+        before = self._counted(keys, distinct)
         ids = []
         for digest, key in zip(digests, keys, strict=True):
             n = before.get(key, 0)
@@ -55,25 +55,22 @@ class RowIds:
             ids.append(row_id(digest, n))
         return ids
 
-    def _are_new(self, keys: set[int]) -> bool:
-        """Whether none of the contents was there before; if so, all are now."""
-        self._database.execute("BEGIN")
-        found = self._database.executemany(
-            "INSERT OR IGNORE INTO seen VALUES (?, 1)", zip(sorted(keys), strict=True)).rowcount
-        self._database.execute("COMMIT" if found == len(keys) else "ROLLBACK")
-        return found == len(keys)
+    def _added(self, keys: set[int]) -> int:
+        """How many of the contents are new; each of these is now there once."""
+        self._chunk += 1
+        # In their order: neighbours lie on one page.
+        return self._database.executemany(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?, 1)", zip(sorted(keys), repeat(self._chunk))
+        ).rowcount
 
-    def _counted(self, keys: Sequence[int]) -> dict[int, int]:
+    def _counted(self, keys: Sequence[int], distinct: set[int]) -> dict[int, int]:
         """How many of each content there were before these, which count from now on."""
-        added = Counter(keys)
         before = dict(self._database.execute(
-            "SELECT content, n FROM seen WHERE content IN (SELECT value FROM json_each(?))",
-            (json.dumps(sorted(added)),)))
-        self._database.execute("BEGIN")
-        self._database.executemany(
-            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            sorted(added.items()))
-        self._database.execute("COMMIT")
+            "SELECT content, n FROM seen WHERE chunk < ? "
+            "AND content IN (SELECT value FROM json_each(?))",
+            (self._chunk, json.dumps(sorted(distinct)))))
+        self._database.executemany("UPDATE seen SET n = ? WHERE content = ?", (
+            (before.get(key, 0) + n, key) for key, n in Counter(keys).items()))
         return before
 
 

@@ -7,7 +7,6 @@ what comes after it may be there already, and only resending from before it make
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -37,30 +36,15 @@ class Reached(NamedTuple):
     rejects_bytes: int
 
 
-class _Chunk:
-    """Records of which some are still due; `reached`: once they are there."""
-
-    __slots__ = ("due", "error", "reached")
-
-    def __init__(self, due: int, reached: Reached) -> None:
-        self.due = due
-        self.error = ""
-        self.reached = reached
-
-    def report(self, error: KafkaError | None, _message: Any) -> None:
-        """One record is in the log, or failed."""
-        self.due -= 1
-        if error is not None:
-            self.error = error.str()
-
-
 class Sender:
     """Appends to a topic of one cluster; raises `BrokerError` where it cannot."""
 
     def __init__(self, bootstrap: str, topic: str = INTERACTIONS) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
-        self._chunks: deque[_Chunk] = deque()
+        #: What chunks that are on their way will have reached.
+        self._chunks: list[Reached] = []
+        self._error = ""
         self._reached: Reached | None = None
         #: Records that are in the log.
         self.appended = 0
@@ -70,6 +54,8 @@ class Sender:
             "partitioner": "murmur2_random",  # the default, CRC32, is not that of Java
             "linger.ms": LINGER_MS, "batch.size": BATCH_BYTES_MAX, "compression.type": "lz4",
             "message.timeout.ms": round(ACKNOWLEDGED_S_MAX * 1000),
+            # A call for each record that is there would cost a tenth of all.
+            "delivery.report.only.error": True, "on_delivery": self._told,
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
         })
@@ -84,16 +70,14 @@ class Sender:
         """Begin to append the records of a chunk, with which its file has `reached` so far; up to
         where all are in the log, None before the first chunk is.
         """
-        while len(self._chunks) >= CHUNKS_MAX:
-            self._settle(_POLL_S)
-        chunk = _Chunk(len(records), reached)
-        self._chunks.append(chunk)
+        if len(self._chunks) >= CHUNKS_MAX:
+            self._settle_all()
+        self._chunks.append(reached)
         if records:
             messages: list[Any] = [{"key": key, "value": value} for key, value, _at in records]
             try:
                 with writing(self._topic):
-                    taken = self._producer.produce_batch(self._topic, messages,
-                                                         on_delivery=chunk.report)
+                    taken = self._producer.produce_batch(self._topic, messages)
             except BufferError as error:
                 raise self._failed(str(error)) from None
             if taken < len(messages):
@@ -102,26 +86,38 @@ class Sender:
                 why = next((m["_error"].str() for m in messages if "_error" in m), "no reason")
                 raise self._failed(f"{len(messages) - taken} records were not taken ({why})")
             self.appended += taken
-        return self._settle(0)
+        with writing(self._topic):
+            self._producer.poll(0)
+        return self._settled()
 
     def flush(self) -> Reached | None:
         """Wait until all are in the log, the end of a file or of the run; what comes next is of
         another file.
         """
-        while self._chunks:
-            self._settle(_POLL_S)
+        self._settle_all()
         reached, self._reached = self._reached, None
         return reached
 
-    def _settle(self, seconds: float) -> Reached | None:
-        with writing(self._topic):
-            self._producer.poll(seconds)
-        for chunk in self._chunks:
-            if chunk.error:
-                raise self._failed(chunk.error)
-        while self._chunks and not self._chunks[0].due:
-            self._reached = self._chunks.popleft().reached
+    def _settle_all(self) -> None:
+        while self._chunks:
+            with writing(self._topic):
+                self._producer.flush(_POLL_S)
+            self._settled()
+
+    def _settled(self) -> Reached | None:
+        """Up to where all are in the log: known where nothing is on its way any more."""
+        on_their_way = len(self._producer)
+        if self._error:
+            raise self._failed(self._error)
+        if self._chunks and not on_their_way:
+            self._reached = self._chunks[-1]
+            self._chunks.clear()
         return self._reached
+
+    def _told(self, error: KafkaError | None, _message: Any) -> None:
+        """A record has failed."""
+        if error is not None:
+            self._error = error.str()
 
     def _failed(self, why: str) -> BrokerError:
         hint = RIGHTS_HINT if "authorization" in why else ""
