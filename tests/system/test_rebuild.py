@@ -164,6 +164,33 @@ def test_killed_at_ten_random_moments_and_gone_on_with(
     assert same_as_live(footfall_topics) > 100
 
 
+def test_only_one_writes(footfall_topics: str, workers: Workers) -> None:
+    """A rebuild that slept while another one finished, and workers went over, writes no more: its
+    older rows would lie behind theirs.
+    """
+    lived(footfall_topics, workers, 1_500, seed=17)
+    first = replay(workers, "rebuild", "--yes", "--rate", "250", "--checkpoint", "0.2")
+    first.until(lambda: folded(footfall_topics) > 0, START_S_MAX, "on")
+    first.pause()
+    worker = workers.start("w1")
+    assert reported(replay(workers, "rebuild", "--yes", "--json"))["cut_over"] is True
+    Loader(footfall_topics).load(Mixed(18).records(300))
+    worker.until(State(footfall_topics, topic_of(2)).quiet, QUIET_S_MAX, "quiet")
+    before = held(footfall_topics, topic_of(2))
+    first.resume()
+    assert 1 == first.wait(DONE_S_MAX)
+    assert "somebody else has written" in first.output()
+    assert before == held(footfall_topics, topic_of(2))
+    last: dict[bytes, int] = {}
+    for entry in read_all(footfall_topics, topic_of(2)):
+        if entry.key is not None and entry.key != PARTITION_KEY and entry.value is not None \
+                and not entry.key.startswith(INFLIGHT_PREFIX):
+            assert last.get(entry.key, -1) <= header(entry.value)[0]
+            last[entry.key] = header(entry.value)[0]
+    assert 0 == worker.stop()
+    exactness.check(footfall_topics, carts=False, generation=2)
+
+
 @pytest.mark.parametrize("crash", ["", "after_cutover:1", "half_shadow:2"])
 def test_workers_go_over_while_customers_go_on(
         footfall_topics: str, workers: Workers, crash: str) -> None:

@@ -1,19 +1,20 @@
 """A shadow's changelog on Kafka: written with one idempotent producer, read whole by partition.
 
-Decides how much waits for the broker. Must never take a record for durable that the broker has not
-acknowledged, nor go on behind one that failed.
+Decides how much waits for the broker, and that only one may write: another's records, or those of
+workers who have gone over, would be compacted away behind ours, which are older. Must never take a
+record for durable that the broker has not acknowledged, nor go on behind one that failed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
-from footfall.admin.scan import Span
-from footfall.errors import BrokerError
+from footfall.admin.scan import Scanner, Span
+from footfall.errors import BrokerError, FootfallError
 from footfall.kafka.confluent import confluent
 from footfall.stream import changelog
 from footfall.tables.records import Best
@@ -24,11 +25,18 @@ WAITING_KIB_MAX: Final = 64 << 10
 _SLICE = 10_000
 
 
-class KafkaChangelog:
-    """The topic of one generation."""
+class NotAloneError(FootfallError):
+    """Two write one state."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+
+class KafkaChangelog:
+    """The topic of one generation. `spans`: as it was when it was read, before this writes."""
+
+    def __init__(self, bootstrap: str, topic: str, spans: Mapping[int, Span]) -> None:
+        self._bootstrap = bootstrap
         self._topic = topic
+        #: Where each partition ends if nobody else writes.
+        self._ends = {number: span.end for number, span in spans.items()}
         self._failed: list[str] = []
         self._producer = Producer({
             **confluent(bootstrap), "acks": "all", "enable.idempotence": True,
@@ -49,6 +57,7 @@ class KafkaChangelog:
             while True:
                 try:
                     produce(topic, value, key, partition)
+                    self._ends[partition] += 1
                     break
                 except BufferError:
                     self._producer.poll(0.1)
@@ -58,6 +67,17 @@ class KafkaChangelog:
             if n % _SLICE == 0:
                 self._producer.poll(0)
                 self._check()
+
+    def check_alone(self, partitions: Iterable[int]) -> None:
+        """Raises `NotAloneError` where a partition holds what somebody else has written."""
+        self.barrier()  # what is on its way is not there yet
+        with Scanner(self._bootstrap) as scanner:
+            found = scanner.spans(self._topic)
+        if others := [n for n in partitions if found[n].end != self._ends[n]]:
+            raise NotAloneError(
+                f"{self._topic}, partitions {others}: somebody else has written since this "
+                "command began, or last wrote; another rebuild, most likely. This one ends and "
+                "changes nothing more. Let one run alone: what it finds there it goes on from")
 
     def barrier(self) -> None:
         """Return when the broker has all of it; raises `BrokerError`."""

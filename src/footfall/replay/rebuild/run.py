@@ -90,8 +90,8 @@ class Rebuild:
             strangers=set() if self.given_up else None,
             hot_records_max=max(1, installation.hot_records_max // len(spans)),
             **installation.fold_options)
-        self._shadow = Shadow(together, KafkaChangelog(installation.bootstrap, topic), origins,
-                              code, installation.passed)
+        self._shadow = Shadow(together, KafkaChangelog(
+            installation.bootstrap, topic, written), origins, code, installation.passed)
         self.folding = Folding(self._shadow, source, generation, codecs=installation.codecs,
                                reserved=installation.reserved, rate=rate,
                                checkpoint_s=checkpoint_s)

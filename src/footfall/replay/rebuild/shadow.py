@@ -48,6 +48,10 @@ class Changelog(Protocol):
         """Take records of a partition, in order."""
         ...
 
+    def check_alone(self, partitions: Iterable[int]) -> None:
+        """Raise where a partition holds what somebody else has written."""
+        ...
+
     def barrier(self) -> None:
         """Return when all that was put is durable; raise where any of it is not."""
         ...
@@ -119,6 +123,8 @@ class Shadow:
         they may be started from.
         """
         together, changelog = self.together, self._changelog
+        # Of those that are done workers may be the writers by now.
+        changelog.check_alone(together.folds.keys() - self.done)
         ending = set(done) - self.done
         if self._has_leftovers:
             self._drop_leftovers()
