@@ -12,9 +12,13 @@ PIP := -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/ready
 	$(BIN)/footfall demo $(DEMO)
 
-# One test, more output ...: make test PYTEST="-k cart -v"
+# All tests, in two runs side by side. One test, more output ...: make test PYTEST="-k cart -v"
 test: $(VENV)/ready
+ifdef PYTEST
 	$(BIN)/python -m pytest -m "not chaos and not docker" $(PYTEST)
+else
+	$(BIN)/python -m tests.halves
+endif
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

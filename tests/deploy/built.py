@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from footfall.errors import BrokerError
-from footfall.up.kafka_jars import cache_folder
+from footfall.up.kafka_jars import cache_folder, publish
 
 BUILD_S_MAX = 1200
 
@@ -55,8 +55,7 @@ def binary(source: Source) -> Path:
             _with_pages(source, module, Path(work, "source"))
         _go(source, module, "build", "-trimpath", "-mod=readonly", "-tags", source.tags,
             "-o", str(made / source.name), source.package)
-        if not built.exists():
-            made.rename(folder)
+        publish(made, folder)
     return built
 
 

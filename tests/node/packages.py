@@ -7,6 +7,7 @@ is printed; FOOTFALL_TEST_REQUIRE_NODE=1 makes that a failure.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -32,9 +33,11 @@ def install(folder: Path = FOLDER) -> Path:
         raise NodeError(f"Node {version.strip()} is older than {NODE_MAJOR_MIN}")
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules/.footfall-lock"
-    if not stamp.exists() or stamp.read_text() != lock:
-        _output(folder, [npm, "ci"], INSTALL_S_MAX)
-        stamp.write_text(lock)
+    with (folder / "package-lock.json").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another run of tests may be about to install them, too
+        if not stamp.exists() or stamp.read_text() != lock:
+            _output(folder, [npm, "ci"], INSTALL_S_MAX)
+            stamp.write_text(lock)
     return folder
 
 

@@ -1,0 +1,39 @@
+"""All tests as two runs side by side: those on the shared Kafka, which mostly wait, and the others.
+
+`python -m tests.halves`, which `make test` does. Each has a broker of its own, so they meet only in
+the caches that both fill. The first is shown while it runs, the second at the end; fails when one
+of them does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+
+WITHOUT = "not chaos and not docker"
+
+
+def main() -> int:
+    """The exit code of pytest that is not 0, if one is."""
+    with tempfile.TemporaryFile("w+b") as out:
+        others = subprocess.Popen(pytest("not kafka"), stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=out)
+        try:
+            on_kafka = subprocess.run(pytest("kafka"), check=False).returncode
+            code = others.wait()
+        finally:
+            others.terminate()  # where this run was asked to end
+            others.wait()
+        out.seek(0)
+        sys.stdout.buffer.write(b"\nThe tests that need no shared Kafka:\n" + out.read())
+    return on_kafka or code
+
+
+def pytest(marked: str) -> list[str]:
+    """The command that runs them."""
+    return [sys.executable, "-m", "pytest", "-m", f"{marked} and {WITHOUT}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
