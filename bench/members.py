@@ -1,35 +1,22 @@
-"""Workers that join, leave, are restarted and killed under load: how long a partition stands idle,
-and whether anything is lost or counted twice.
+"""Workers that join, leave, are restarted and killed under a steady load on real Kafka: how long a
+partition stands idle, and whether anything is lost or counted twice.
 
-A steady load on real Kafka, each event with a number of its own. A rule tells each one at once, with
-the number and with how many events its customer had by then. A partition stands idle from the
-moment at which a record waits, and the one before it has been told, until it is told itself: append
-times of the log and of the triggers, both by the broker's own clock, so each gap is exact to the
-millisecond of the clock and the interval of the load (some 10 ms). A trigger that comes twice counts
-at its first append. The check is a recount of what the broker acknowledged to the loader, which
-knows nothing of Footfall: each event told under exactly one id, each customer's events counted one
-by one.
+What happens is a list (`_actions`), one thing after the other, all as shipped: session timeout,
+checkpoints, tables. `members_load.py` says how idle is measured and what is recounted.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import random
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from customers import codecs, encoded_item
 from figures import console, ratio_text, show, verdict
 from lab import LOG_TIME, SYSTEM_SECRET, Lab
+from members_load import CONFIG, EVENTS_A_SECOND, Load, Phase, check, phases_of, told_of
 from recovery import write
 
 from footfall.admin import config
@@ -37,25 +24,14 @@ from footfall.admin.topics import ensure
 from footfall.events import topics
 
 PARTITIONS = 6
-#: Customers that the workers hold: a tenth of what is asked for (N), and those who come meanwhile.
+#: Customers that the workers hold: a tenth of what is asked for (N).
 HELD_SHARE = 10
-ACTIVE = 2_000
-EVENTS_A_SECOND = 600
 #: From an action that has ended to the next one.
 PAUSE_S = 5.0
 #: Over the session timeout as shipped (10 s).
 GONE_S = 18.0
 READY_S_MAX = 90
-TOLD_S_MAX = 120
 GOALS_S = {"kill": 15, "planned": 3}
-EVENT = "Visited"
-CONFIG = {
-    "computed": {"definitions": [{"name": "visits", "version": 1, "of": "count", "window": "7d",
-                                  "over": {"call": "track", "event": EVENT}}]},
-    "rules": {"definitions": [{
-        "name": "visited", "version": 1, "on": {"call": "track", "event": EVENT},
-        "data": {"n": "event.properties.n", "visits": "computed.visits"}}]},
-}
 
 
 def run(lab: Lab, n: int, rounds: int, only: set[str]) -> dict[str, Any]:
@@ -64,32 +40,22 @@ def run(lab: Lab, n: int, rounds: int, only: set[str]) -> dict[str, Any]:
     found: dict[str, list[dict[str, Phase]]] = {"static": [], "dynamic": []}
     exact: list[dict[str, int]] = []
     for number in range(rounds):
-        for kind in found:
+        for kind, made in found.items():
             if only and kind not in only:
                 continue
             phases, seen = _round(lab, held, kind, lab.folder / f"{kind}-{number}")
-            found[kind].append(phases)
+            made.append(phases)
             exact.append(seen)
             console.print(f"round {number + 1}, {kind}: {seen}; idle, s: " + ", ".join(
                 f"{name} {phase.idle_s:.2f}" for name, phase in phases.items()))
     for kind, made in found.items():
         if made:
             _show(kind, held, made)
-    console.print(f"all rounds: {dict(sum(map(Counter, exact), Counter()))}")
+    total = {name: sum(seen[name] for seen in exact) for name in exact[0]}
+    console.print(f"all rounds: {total}")
     return {"customers": held, "found": {kind: [
         {name: phase._asdict() for name, phase in phases.items()} for phases in made]
         for kind, made in found.items()}, "exact": exact}
-
-
-class Phase(NamedTuple):
-    """Of the partition that stood longest, s: nothing was told though a record waited; and the
-    longest that a record had to wait.
-    """
-
-    idle_s: float
-    waited_s: float
-    #: Of the partition that stood shortest.
-    least_s: float
 
 
 def _show(kind: str, held: int, made: list[dict[str, Phase]]) -> None:
@@ -100,10 +66,10 @@ def _show(kind: str, held: int, made: list[dict[str, Phase]]) -> None:
         rows.append((name, ratio_text(idle), verdict(max(idle), goal, at_least=False),
                      ratio_text([phases[name].least_s for phases in made]),
                      ratio_text([phases[name].waited_s for phases in made])))
-    show(f"members, {kind}: {PARTITIONS} partitions, {held:,} customers, {EVENTS_A_SECOND} events/s,"
-         f" {len(made)} rounds; idle of the partition that stood longest, s: median (least-most)",
-         ("what happens", "idle", "goal, of the most", "of the one that stood shortest",
-          "longest wait of a record"), rows)
+    show(f"members, {kind}: {PARTITIONS} partitions, {held:,} customers, {EVENTS_A_SECOND} "
+         f"events/s, {len(made)} rounds; s, median (least-most)",
+         ("what happens", "idle, of the partition that stood longest", "goal, of the most",
+          "idle, of the one that stood shortest", "longest wait of a record"), rows)
 
 
 # -- one round ---------------------------------------------------------------------------------
@@ -125,11 +91,11 @@ def _round(lab: Lab, held: int, kind: str, folder: Path
         load.start()
         marks = list(_actions(fleet))
         load.end()
-        told = _told(lab, load)
+        told = told_of(lab, load, PARTITIONS)
         fleet.end()
     finally:
         fleet.kill_all()
-    return _phases(load, told, marks), _check(load, told)
+    return phases_of(load, told, marks), check(load, told)
 
 
 def _actions(fleet: Fleet) -> Iterator[tuple[str, float]]:
@@ -225,136 +191,3 @@ class Fleet:
         """Nothing stays behind."""
         for worker in self._all:
             worker.kill()
-
-
-# -- load and its recount ----------------------------------------------------------------------
-
-
-class Appended(NamedTuple):
-    """An event that the broker has acknowledged."""
-
-    n: int
-    customer: int
-    offset: int
-    at: int
-
-
-class Load(threading.Thread):
-    """Sends events at a steady rate; what the broker acknowledged is in `appended`."""
-
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(daemon=True)
-        self._producer = Producer({
-            "bootstrap.servers": lab.bootstrap, "partitioner": "murmur2_random", "linger.ms": 2,
-            "enable.idempotence": True})
-        self._dice = random.Random(8)
-        self._enough = threading.Event()
-        self.sent = 0
-        self.appended: dict[int, list[Appended]] = defaultdict(list)
-
-    def run(self) -> None:
-        """Until `end`."""
-        began = time.monotonic()
-        while not self._enough.is_set():
-            while self.sent < (time.monotonic() - began) * EVENTS_A_SECOND:
-                self._send()
-            self._producer.poll(0.002)
-        self._producer.flush()
-
-    def end(self) -> None:
-        """Send nothing more; all is acknowledged."""
-        self._enough.set()
-        self.join()
-        assert sum(map(len, self.appended.values())) == self.sent
-
-    def _send(self) -> None:
-        n, customer = self.sent, self._dice.randrange(ACTIVE)
-        self.sent += 1
-        at = int(time.time() * 1000)
-        key, value = encoded_item({
-            "type": "track", "event": EVENT, "messageId": f"members-{n}", "timestamp": at,
-            "userId": f"user-{customer:08}", "properties": {"n": n}}, at)
-
-        def delivered(error: Any, message: Message) -> None:
-            if error is None:
-                self.appended[message.partition()].append(
-                    Appended(n, customer, message.offset(), message.timestamp()[1]))
-
-        self._producer.produce(topics.INTERACTIONS, value, key=key, on_delivery=delivered)
-
-
-class Told(NamedTuple):
-    """A trigger."""
-
-    n: int
-    visits: int
-    trigger_id: str
-    at: int
-
-
-def _told(lab: Lab, load: Load) -> dict[int, list[Told]]:
-    """All triggers about the load, by partition, once each of its events has one."""
-    consumer = Consumer({"bootstrap.servers": lab.bootstrap, "group.id": "bench-members",
-                         "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topics.TRIGGERS, p, 0) for p in range(PARTITIONS)])
-    found: dict[int, list[Told]] = defaultdict(list)
-    missing = set(range(load.sent))
-    deadline = time.monotonic() + TOLD_S_MAX
-    quiet = 0
-    with contextlib.closing(consumer):
-        while (missing or quiet < 3) and time.monotonic() < deadline:
-            messages = [m for m in consumer.consume(10_000, 0.5) if m.error() is None]
-            quiet = 0 if messages else quiet + 1
-            for message in messages:
-                trigger = codecs.trigger.decode(message.value())
-                if trigger["name"] == "visited":
-                    data = json.loads(trigger["data"])
-                    told = Told(int(data["n"]), int(data["visits"]), trigger["trigger_id"],
-                                message.timestamp()[1])
-                    found[message.partition()].append(told)
-                    missing.discard(told.n)
-    return found
-
-
-def _check(load: Load, told: dict[int, list[Told]]) -> dict[str, int]:
-    """What was lost, doubled or counted wrongly; raises unless that is nothing."""
-    ids: dict[int, set[str]] = defaultdict(set)
-    counted: dict[int, set[int]] = defaultdict(set)
-    for one in (t for of in told.values() for t in of):
-        ids[one.n].add(one.trigger_id)
-        counted[one.n].add(one.visits)
-    seen = {"events": load.sent, "distinct ids": len(set().union(*ids.values())),
-            "told again under the same id": sum(map(len, told.values())) - len(ids),
-            "lost": load.sent - len(ids), "told under two ids": 0, "counted wrongly": 0}
-    for appended in load.appended.values():
-        visits: Counter[int] = Counter()
-        for event in sorted(appended, key=lambda e: e.offset):
-            visits[event.customer] += 1
-            seen["told under two ids"] += len(ids[event.n]) > 1
-            seen["counted wrongly"] += counted[event.n] != {visits[event.customer]}
-    if (seen["lost"], seen["told under two ids"], seen["counted wrongly"],
-            seen["distinct ids"]) != (0, 0, 0, load.sent):
-        raise AssertionError(f"not exact: {seen}")
-    return seen
-
-
-def _phases(load: Load, told: dict[int, list[Told]], marks: list[tuple[str, float]]
-            ) -> dict[str, Phase]:
-    idle: dict[str, list[float]] = {name: [] for name, _ in marks}
-    waited = {name: 0.0 for name, _ in marks}
-    for partition, appended in load.appended.items():
-        first: dict[int, int] = {}
-        for one in told[partition]:
-            first.setdefault(one.n, one.at)
-        worst = {name: 0.0 for name, _ in marks}
-        before = 0
-        for event in sorted(appended, key=lambda e: e.offset):
-            at = first[event.n]
-            # What was told at the end of a gap belongs to the action that came before it.
-            name = next((name for name, began in reversed(marks) if began <= at), marks[0][0])
-            worst[name] = max(worst[name], (at - max(before, event.at)) / 1000)
-            waited[name] = max(waited[name], (at - event.at) / 1000)
-            before = max(before, at)
-        for name, gap in worst.items():
-            idle[name].append(gap)
-    return {name: Phase(max(gaps), waited[name], min(gaps)) for name, gaps in idle.items()}
