@@ -83,6 +83,28 @@ def test_a_rolling_restart_loses_and_repeats_nothing(
     assert max(idle.values()) <= IDLE_S_MAX, idle
 
 
+@pytest.mark.kafka
+def test_who_is_killed_while_it_takes_over_beside_its_own_leaves_no_trace(
+        footfall_topics: str, workers: Workers) -> None:
+    """What it had goes on while it reads what another one left; killed amidst, all is exact."""
+    config.apply(footfall_topics, SYSTEM_SECRET.encode(), QUICK)
+    shop, loader, state = Shop(23, customers=200), Loader(footfall_topics), State(footfall_topics)
+    loader.start_load(shop, at_least=5_000, a_second=400)
+    first = workers.start("w0", crash_at="in_recovery:2")
+    until_all_move(state)
+    second = workers.start("w1").until_ready()
+    until_all_move(state)
+    assert 0 == second.stop()
+    assert KILLED == first.wait()
+    assert first.says("2 partitions go on, 2 are to be recovered"), first.output()
+    third = workers.start("w0")
+    until_all_move(state)
+    loader.join()
+    third.until(state.quiet, QUIET_S_MAX, "quiet")
+    assert 0 == third.stop()
+    assert check(footfall_topics).triggers > 0
+
+
 def test_idle_is_counted_from_when_a_record_waits() -> None:
     """Neither quiet times nor a `$partition` that comes again count; a record that waits does."""
     log = [Entry(0, offset, at, b"k", b"v") for offset, at in enumerate([0, 1_100, 9_000])]
