@@ -127,6 +127,10 @@ def _actions(fleet: Fleet) -> Iterator[tuple[str, float]]:
     yield "2 -> 1", _now()
     fleet.of[2].stop()
     time.sleep(PAUSE_S)
+    yield "restart of the only one", _now()
+    fleet.of[0].stop()
+    fleet.start(0).ready()
+    time.sleep(PAUSE_S)
 
 
 def _now() -> float:
