@@ -20,7 +20,7 @@ class Consumer(BatchConsumer):
     def __init__(self) -> None:
         self.engine: Any = SimpleNamespace(
             inputs={"log": None}, log_topic="log",
-            settings=SimpleNamespace(batch_records_max=100),
+            settings=SimpleNamespace(batch_records_max=2000),
             start_offsets=lambda: {LOG: 70, NEW: 7})
         self.app: Any = SimpleNamespace(consumer_generation_id=1)
         self.gate, self.epoch, self.flow_active = True, 0, True
@@ -104,6 +104,20 @@ async def test_what_came_new_is_kept_out_until_it_is_recovered_while_the_rest_go
     assert [] == [message async for _tp, message in consumer.getmany(1.0)]
     assert {LOG, NEW} == consumer.asked[-1]
     assert consumer.is_ready
+
+
+async def test_batches_are_small_while_something_is_recovered() -> None:
+    """Recovery has its turn after each: a backlog must not keep whole partitions waiting."""
+    consumer = Consumer()
+    consumer.handed.set()
+    sizes = {}
+    for kept_out in (frozenset({1}), frozenset[int]()):
+        consumer.keep_out(kept_out)
+        consumer.delivered[LOG] = 0
+        consumer.arrives = [SimpleNamespace(offset=n) for n in range(600)]
+        sizes[kept_out] = [len(message.value.records)
+                           async for _tp, message in consumer.getmany(1.0)]
+    assert [[250, 250, 100], [600]] == list(sizes.values())
 
 
 async def test_the_end_of_what_is_kept_out_is_never_known() -> None:

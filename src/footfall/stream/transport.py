@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FETCH_TIMEOUT_S = 0.25
 CLOSED_SLEEP_S = 0.02
+#: What the agent gets at once while other partitions are recovered: both take turns, a slice of the
+#: changelog (`changelog.SLICE_RECORDS`) for each batch, and whole partitions wait for the one.
+BESIDE_RECORDS_MAX = 250
 
 
 class Batch(NamedTuple):
@@ -129,6 +132,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         generation = self.app.consumer_generation_id
         size = self.engine.settings.batch_records_max
+        if self.unrecovered:
+            size = min(size, BESIDE_RECORDS_MAX)
         for tp, records in fetched.items():
             if not self._is_log(tp):
                 for record in records:
