@@ -61,7 +61,7 @@ def run(lab: Lab, n: int, rounds: int, _only: set[str]) -> dict[str, Any]:
     return {"customers": n, **written, "starts": starts}
 
 
-def write(lab: Lab, n: int, ago_ms: int = 0) -> dict[str, float]:
+def write(lab: Lab, n: int, ago_ms: int = 0, partitions: int = PARTITIONS) -> dict[str, float]:
     """A changelog of `n` customers as a worker left it, `ago_ms` before now; their size."""
     fold = samples(SAMPLES, ago_ms)
     values = []
@@ -84,7 +84,7 @@ def write(lab: Lab, n: int, ago_ms: int = 0) -> dict[str, float]:
                 producer.poll(0.1)
 
     dice = random.Random(3)
-    for partition in range(PARTITIONS):
+    for partition in range(partitions):
         for at in range(LOGGED):
             key, value = encoded(dice, at, int(time.time() * 1000))
             produce(topics.INTERACTIONS, value, key=key, partition=partition)
@@ -93,20 +93,20 @@ def write(lab: Lab, n: int, ago_ms: int = 0) -> dict[str, float]:
         produce(topics.CHANGELOG, values[at % SAMPLES], key=keys.of("user_id", f"user-{at:08}"))
         if not at % 1000:
             producer.poll(0)
-    for partition, state in _states(lab).items():
+    for partition, state in _states(lab, partitions).items():
         produce(topics.CHANGELOG, state.encode(), key=PARTITION_KEY, partition=partition)
     producer.flush()
     return {"bytes": sum(map(len, values)) / len(values), "timers": timers / len(values)}
 
 
-def _states(lab: Lab) -> dict[int, PartitionState]:
+def _states(lab: Lab, partitions: int) -> dict[int, PartitionState]:
     """Of each partition: its log has been read to the end."""
     consumer = Consumer({"bootstrap.servers": lab.bootstrap, "group.id": "bench-recovery"})
     consumer.assign([TopicPartition(topics.INTERACTIONS, p, LOGGED - 1)
-                     for p in range(PARTITIONS)])
+                     for p in range(partitions)])
     found: dict[int, PartitionState] = {}
     deadline = time.monotonic() + 30
-    while len(found) < PARTITIONS and time.monotonic() < deadline:
+    while len(found) < partitions and time.monotonic() < deadline:
         message = consumer.poll(1.0)
         if message is None or message.error():
             continue
@@ -114,7 +114,7 @@ def _states(lab: Lab) -> dict[int, PartitionState]:
         fold.apply(Entry(message.offset(), message.timestamp()[1], message.key(), message.value()))
         found[message.partition()] = fold.state()
     consumer.close()
-    assert len(found) == PARTITIONS
+    assert len(found) == partitions
     return found
 
 

@@ -166,7 +166,8 @@ def test_while_partitions_change_hands_nobody_is_shown() -> None:
     engine = engine_of(owned=ALL)
     feed(engine, [CART])
     assert (200, {"status": "ready", "partitions": [0, 1, 2, 3]}) == get(engine, "/readyz", {})
-    engine.consumer.gate = False
+    engine.consumer.is_ready = False  # type: ignore[misc]
+    engine.consumer.serves = lambda _number: False  # type: ignore[method-assign]
 
     assert 503 == get(engine, OF_ANNA)[0]
     assert 503 == get(engine, "/readyz", {})[0]

@@ -38,6 +38,9 @@ from footfall.tables.spec import AnyTable
 from footfall.view.roles import ApiKeys
 from footfall.view.store import Store
 
+#: Members learn of a rebalance by their heartbeats, and whoever has learnt of it stands idle until
+#: the last one has: so the interval is short, however long a session may be.
+HEARTBEAT_S_MAX = 0.5
 HEARTBEATS_A_SESSION = 4
 
 
@@ -131,7 +134,7 @@ def assemble(engine: LogEngine[Any], app_id: str, table_name: str, table_help: s
         web_enabled=False,
         table_standby_replicas=0,
         broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=settings.session_timeout_s / HEARTBEATS_A_SESSION,
+        broker_heartbeat_interval=heartbeat_s(settings.session_timeout_s),
         broker_rebalance_timeout=2 * settings.session_timeout_s,
         broker_commit_interval=1.0,
         broker_max_poll_records=settings.batch_records_max * settings.partitions,
@@ -155,6 +158,11 @@ def assemble(engine: LogEngine[Any], app_id: str, table_name: str, table_help: s
         table.data.data = ChainMap(*[p.fold.store for p in engine.partitions.values()])
 
     return app
+
+
+def heartbeat_s(session_timeout_s: float) -> float:
+    """From one heartbeat to the next."""
+    return min(HEARTBEAT_S_MAX, session_timeout_s / HEARTBEATS_A_SESSION)
 
 
 def _codecs(settings: Settings) -> Codecs:

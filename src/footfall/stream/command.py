@@ -95,7 +95,10 @@ def run(app: faust.App) -> None:
 
 
 class Process(faust.Worker):  # type: ignore[misc]
-    """Faust's worker process, less its logging set-up: ours is made above."""
+    """Faust's worker process, less its logging set-up, ours is made above, and its last second."""
 
     def _setup_logging(self) -> None:
         pass
+
+    async def _sentinel_task(self) -> None:
+        """Without mode's fixed second of sleep when all has ended: who restarts us waits for it."""

@@ -65,7 +65,7 @@ class MetricsServing:
         return answer(200, {"status": "alive"})
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        if not self._log_engine.consumer.gate:
+        if not self._log_engine.consumer.is_ready:
             return refused(503, "recovering", "partitions change hands or are being recovered")
         return answer(200, {"status": "ready", "partitions": sorted(self._log_engine.partitions),
                             **self._log_engine.state()})

@@ -4,6 +4,10 @@ Plugged into Faust as TableManager and Recovery, because Faust's own reads some 
 second one by one. Takes of each key the record with the highest watermark, not the last one: a
 stale row of a worker that had been replaced may lie behind the owner's. Decides where a partition
 starts, or refuses it, saying why; must never start a partition that it could not prove.
+
+Where some partitions were ours before, they go on at once and the new ones are recovered beside
+them (2026-11-26): a rebalance gives everything up, and what had to be read for one partition kept
+all the others waiting.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
     """Read and prove the partitions `numbers`; the engine owns them afterwards."""
-    wanted = sorted(set(numbers) - engine.retained())
+    wanted = sorted(numbers)
     if not wanted:
         return
     began = time.monotonic()
@@ -118,6 +122,10 @@ async def _prove_last(
 class BulkRecovery(Recovery):  # type: ignore[misc]
     """Faust's recovery service with our reading in it."""
 
+    #: The assignment that is being recovered, and what of it is left for when the rest goes on.
+    epoch: int
+    left: set[int]
+
     async def _build_highwaters(self, consumer: Any, tps: set[TP], destination: Any,
                                 title: str) -> None:
         for tp in tps:
@@ -130,9 +138,15 @@ class BulkRecovery(Recovery):  # type: ignore[misc]
         if title == "active":
             engine = consumer.engine
             self.epoch = consumer.epoch
+            numbers = {
+                tp.partition for tp in consumer.assignment() if tp.topic == engine.log_topic}
+            self.left = numbers - engine.retained()
+            if self.left != numbers:
+                consumer.keep_out(self.left)
+                return
+            self.left = set()
             try:
-                await recover(engine, [
-                    tp.partition for tp in consumer.assignment() if tp.topic == engine.log_topic])
+                await recover(engine, numbers)
             except RebalanceAgain:
                 raise
             except Exception as error:
@@ -155,7 +169,24 @@ class BulkRecovery(Recovery):  # type: ignore[misc]
         if epoch == consumer.epoch and self.app.consumer_generation_id == generation_id:
             consumer.engine.assigned()
             consumer.open_gate(epoch)
-            logger.info("ready: %d partitions", len(consumer.engine.partitions))
+            if self.left:
+                logger.info("%d partitions go on, %d are to be recovered",
+                            len(consumer.engine.partitions), len(self.left))
+                consumer.catch_up(self._recover_rest(consumer, self.left, epoch))
+            else:
+                logger.info("ready: %d partitions", len(consumer.engine.partitions))
+
+    async def _recover_rest(self, consumer: Any, numbers: set[int], epoch: int) -> None:
+        """Ended by the consumer when the assignment ends."""
+        engine = consumer.engine
+        try:
+            await recover(engine, numbers)
+            await self.app.on_rebalance_complete.send()  # there is more to be read
+            await consumer.let_in(numbers, epoch)
+        except Exception as error:
+            engine.fail(error)
+        if epoch == consumer.epoch:
+            logger.info("ready: %d partitions", len(engine.partitions))
 
 
 class BulkTableManager(TableManager):  # type: ignore[misc]

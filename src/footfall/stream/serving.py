@@ -58,10 +58,10 @@ class Serving(MetricsServing):
 
     def _answer(self, key: bytes, reader: ApiKey, rule: str | None) -> web.Response:
         engine = self._engine
-        if not engine.consumer.gate:
+        number = partition_of(key, engine.settings.partitions)
+        if not engine.consumer.serves(number):
             return refused(503, "recovering", "partitions change hands or are being recovered")
         engine.check_alive()
-        number = partition_of(key, engine.settings.partitions)
         partition = engine.partitions.get(number)
         if partition is None:
             return refused(421, "not_owner", f"partition {number} belongs to another worker")

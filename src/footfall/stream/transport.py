@@ -6,15 +6,16 @@ point). Decides which records reach the agent and which offset is committed: the
 engine named after its checkpoint, nothing else. Other topics (a user's own agents) keep Faust's
 own way, record by record.
 
-Rules: nothing is fetched before recovery has ended (`gate`); a fetch and a seek never overlap
-(`_fetching`), or records handed out before the seek would be skipped for ever; every batch carries
-the `epoch` of its assignment, and one of another epoch is dropped.
+Rules: nothing is fetched before recovery has ended (`gate`), of partitions that are recovered while
+others go on (`unrecovered`) before theirs has; a fetch and a seek never overlap (`_fetching`), or
+records handed out before the seek would be skipped for ever; every batch carries the `epoch` of its
+assignment, and one of another epoch is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 FETCH_TIMEOUT_S = 0.25
 CLOSED_SLEEP_S = 0.02
+#: What the agent gets at once while other partitions are recovered: both take turns, a slice of the
+#: changelog (`changelog.SLICE_RECORDS`) for each batch, and whole partitions wait for the one.
+BESIDE_RECORDS_MAX = 250
 
 
 class Batch(NamedTuple):
@@ -94,6 +98,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         #: us its position is already behind records that nobody has seen.
         self._handed_out: dict[TP, int] = {}
         self.held: set[TP] = set()
+        #: What came new with this assignment and is being recovered, while the rest goes on.
+        self.unrecovered: set[TP] = set()
+        self._catching_up: asyncio.Task[None] | None = None
         #: What the engine's last checkpoint allows to commit, and what has been committed.
         self.safe: dict[TP, int] = {}
         self.commit_metadata: dict[TP, tuple[int, str]] = {}
@@ -113,7 +120,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             epoch = self.epoch
             # Never an empty set: aiokafka would return every partition.
             wanted = {tp for tp in self._get_active_partitions()
-                      if tp not in self.held and not self._is_changelog_tp(tp)}
+                      if tp not in self.held and tp not in self.unrecovered
+                      and not self._is_changelog_tp(tp)}
             fetched = None
             if self.gate and self.flow_active and wanted:
                 fetched = await self._getmany(wanted, FETCH_TIMEOUT_S)
@@ -124,6 +132,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         generation = self.app.consumer_generation_id
         size = self.engine.settings.batch_records_max
+        if self.unrecovered:
+            size = min(size, BESIDE_RECORDS_MAX)
         for tp, records in fetched.items():
             if not self._is_log(tp):
                 for record in records:
@@ -178,16 +188,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             for tp in assigned:
                 offset = committed.get(tp)
                 self._read_offset[tp] = self._committed_offset[tp] = offset or None
-            if starts:
-                await self.seek_wait(starts)
-            for tp, offset in starts.items():
-                self._read_offset[tp] = offset or None
-                self.delivered[tp] = offset
+            await self._seek(starts)
+
+    async def _seek(self, starts: Mapping[TP, int]) -> None:
+        if starts:
+            await self.seek_wait(starts)
+        for tp, offset in starts.items():
+            self._read_offset[tp] = offset or None
+            self.delivered[tp] = offset
 
     def at_end(self, tp: TP) -> bool:
         """Whether all that the log is known to hold of a partition has been handed out."""
         state = self._state(tp)
-        return bool(self.gate and state is not None and state.has_valid_position
+        return bool(self.gate and tp not in self.unrecovered
+                    and state is not None and state.has_valid_position
                     and state.highwater is not None and state.position >= state.highwater
                     and state.position == self._handed_out.get(tp))
 
@@ -246,9 +260,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     # -- rebalancing -----------------------------------------------------------------------------
 
     def _close(self) -> None:
+        self._stop_catching_up()
         self.gate = False
         self.epoch += 1
         self.held.clear()
+        self.unrecovered.clear()
         self._handed_out.clear()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -271,6 +287,40 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if epoch == self.epoch:
             self.gate = True
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether all that is ours is being worked on."""
+        return self.gate and not self.unrecovered
+
+    def serves(self, number: int) -> bool:
+        """Whether what is known of a partition holds: it is being worked on, or is not ours."""
+        return self.gate and TP(self.engine.log_topic, number) not in self.unrecovered
+
+    def keep_out(self, numbers: Set[int]) -> None:
+        """Fetch nothing of these partitions until `let_in`: they are still to be recovered."""
+        self.unrecovered = {tp for tp in self.assignment()
+                            if self._is_log(tp) and tp.partition in numbers}
+
+    def catch_up(self, recovery: Coroutine[Any, Any, None]) -> None:
+        """Let the recovery of what was kept out run beside the rest, as long as this assignment."""
+        self._catching_up = asyncio.create_task(recovery, name="catching up")
+
+    def _stop_catching_up(self) -> None:
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            self._catching_up = None
+
+    async def let_in(self, numbers: Set[int], epoch: int) -> None:
+        """These partitions have been recovered: go on where their state stands."""
+        async with self._fetching:
+            if epoch != self.epoch:
+                return
+            assigned = self.assignment()
+            await self._seek({tp: offset for tp, offset in self.engine.start_offsets().items()
+                              if tp.partition in numbers and tp in assigned})
+            if epoch == self.epoch:
+                self.unrecovered = {tp for tp in self.unrecovered if tp.partition not in numbers}
+
     def is_member(self) -> bool:
         """False when the group has given our place away: then nothing may be written."""
         consumer = self._thread._consumer
@@ -283,6 +333,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def wait_empty(self) -> None:
         """The one hook of revocation and stop: the last checkpoint, then its commit."""
+        self._stop_catching_up()  # nothing may come to be ours after the last checkpoint
         await self.engine.finish()
         for message in [m for m in self._unacked_messages if self._is_log(m.tp)]:
             self._unacked_messages.discard(message)
