@@ -89,7 +89,7 @@ class Sender:
         chunk = _Chunk(len(records), reached)
         self._chunks.append(chunk)
         if records:
-            messages: list[Any] = [{"key": key, "value": value} for key, value, _at in records]
+            messages: list[Any] = [{"key": one.key, "value": one.value} for one in records]
             try:
                 with writing(self._topic):
                     taken = self._producer.produce_batch(self._topic, messages,
