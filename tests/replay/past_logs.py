@@ -11,10 +11,14 @@ from typing import Any
 
 import msgspec
 
+from footfall import tables
 from footfall.admin.history import Entry
 from footfall.errors import DecodeError, Rejected
+from footfall.events.admit import CALLS
+from footfall.events.customer_key import is_customer_key
 from footfall.events.identifiers import identifiers
 from footfall.events.interaction import DELIVERY, IMPORT, Interaction
+from footfall.events.outcomes import is_activity
 from footfall.replay.archive.manifest import Format
 from footfall.replay.archive.target import Target, target_of
 from footfall.replay.imports import files, reading
@@ -22,6 +26,7 @@ from footfall.replay.imports.admitting import Admission, Given, Ready
 from footfall.replay.imports.past import Passed
 from footfall.replay.imports.rows import Bad, Row
 from footfall.tables import links
+from footfall.tables.record import RecordCodec
 from footfall.tables.spec import AnyTable
 from footfall.testing.log import Installation, Log
 from tests.replay.kept import Kept, archived, limits
@@ -74,8 +79,34 @@ def into(log: Log, records: Iterable[Ready], at: int) -> None:
         log.run()
 
 
-def together_of(log: Log) -> dict[bytes, bytes]:
-    """Key -> one that stands for all whom any event of a log connects."""
+def happened(place: Installation, entries: Iterable[Any]) -> dict[Any, tuple[Interaction, int]]:
+    """(key, messageId or row) -> what steps saw of an interaction, and when it was to them: once,
+    as it came first. What no worker takes is nothing.
+    """
+    found: dict[Any, tuple[Interaction, int]] = {}
+    for entry in entries:
+        if not is_customer_key(entry.key):
+            continue
+        try:
+            event = place.codecs.interaction.decode(entry.value)
+            at: Any = event["message_id"]
+            if event["type"] == IMPORT:
+                payload, event = place.reserved.read_import(event, entry.key)
+                at = event["message_id"] if payload.logged else payload.row
+            elif event["type"] == DELIVERY:
+                event = place.reserved.read_delivery(event, entry.key)
+                at = event["message_id"]
+            elif event["type"] not in CALLS:
+                continue
+        except DecodeError:
+            continue
+        found.setdefault((entry.key, at), (event, min(event["event_time"], entry.timestamp)))
+    return found
+
+
+def groups_of(place: Installation, events: Mapping[Any, tuple[Interaction, int]]
+              ) -> dict[bytes, bytes]:
+    """Key -> one that stands for all whom any of these events connects."""
     above: dict[bytes, bytes] = {}
 
     def top(key: bytes) -> bytes:
@@ -83,42 +114,69 @@ def together_of(log: Log) -> dict[bytes, bytes]:
             key = above[key]
         return key
 
-    for entries in log.entries:
-        for entry in entries:
-            event = _seen(log.installation, entry)
-            if event is None:
-                continue
-            key = entry.key or b""
-            named = [log.installation.keys.of(kind, value)
-                     for kind, value in identifiers(event).items()]
-            for one in named:
-                above[top(one)] = top(key)
+    for (key, _at), (event, _when) in events.items():
+        named = [place.keys.of(kind, value) for kind, value in identifiers(event).items()]
+        if event["type"] == "alias":
+            before = msgspec.json.decode(event["personal"])["previousId"]
+            named += [place.keys.of(kind, before) for kind in ("user_id", "anonymous_id")]
+        for one in (key, *named):
+            above[top(one)] = top(key)
     return {key: top(key) for key in above}
 
 
-def facts(log: Log, groups: Mapping[bytes, bytes] | None = None
-          ) -> dict[tuple[bytes, str], bytes | None]:
+Facts = dict[tuple[bytes, str], bytes | None]
+
+
+def facts(log: Log, groups: Mapping[bytes, bytes] | None = None) -> Facts:
     """(customer, table) -> facts as bytes, merged where several customers are of one group; None
     where a limit has cut any of them. What `links` decides is log order's.
     """
-    found: dict[tuple[bytes, str], Any] = {}
-    limited = set()
-    by_name = {table.name: table for table in log.specs}
+    records: dict[bytes, bytes] = {}
     for worker in log.workers:
         worker.fold.snapshot()
-    for key in [key for worker in log.workers for key in worker.fold.store]:
-        for table in log.specs:
-            row = log.fold_of(key).row(key, table.name)
-            if row is None or table.name == links.NAME:
-                continue
-            at = (groups or {}).get(key, key), table.name
-            found[at] = row.facts if at not in found else table.merge_facts(found[at], row.facts)
-            if table.limited is not None and table.limited(row.facts):
-                limited.add(at)
-    limited |= {at for at, one in found.items()
-                if (check := by_name[at[1]].limited) is not None and check(one)}
+        records |= worker.fold.store
+    return facts_in(records, groups or {})
+
+
+def facts_in(records: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]) -> Facts:
+    """The same of encoded records."""
+    codec = RecordCodec(tables.ALL)
+    parts: list[tuple[bytes, AnyTable, Any]] = []
+    for key, value in records.items():
+        record = codec.decode(value)
+        parts += [(groups.get(key, key), table, codec.row(table, record.rows[table.name]).facts)
+                  for table in tables.ALL if table.name in record.rows]
+    return _merged(parts)
+
+
+def facts_from(events: Mapping[Any, tuple[Interaction, int]], groups: Mapping[bytes, bytes]
+               ) -> Facts:
+    """The same, made of events alone, by no fold."""
+    found: dict[tuple[bytes, str], Any] = {}
+    for (key, _at), (event, when) in events.items():
+        for table in tables.ALL:
+            if table.wants(event) and (is_activity(event) or not table.activity):
+                at = groups.get(key, key), table.name
+                found[at] = table.observe(found.get(at, table.facts()), event, when)
+    by_name = {table.name: table for table in tables.ALL}
+    return _merged([(key, by_name[name], one) for (key, name), one in found.items()])
+
+
+def _merged(parts: Iterable[tuple[bytes, AnyTable, Any]]) -> Facts:
+    found: dict[tuple[bytes, str], Any] = {}
+    limited: set[tuple[bytes, str]] = set()
+    nothing: set[tuple[bytes, str]] = set()
+    for key, table, part in parts:
+        if table.name == links.NAME:
+            continue
+        at = key, table.name
+        found[at] = part if at not in found else table.merge_facts(found[at], part)
+        if table.limited is not None and (table.limited(part) or table.limited(found[at])):
+            limited.add(at)
+        # Rows come and go with moves: one that says nothing is none.
+        (nothing.add if found[at] == table.facts() else nothing.discard)(at)
     return {at: None if at in limited else _encode(one) for at, one in found.items()
-            if not _says_nothing(log.specs, at, one)}
+            if at not in nothing}
 
 
 def differing(one: Mapping[Any, bytes | None], other: Mapping[Any, bytes | None],
@@ -127,19 +185,3 @@ def differing(one: Mapping[Any, bytes | None], other: Mapping[Any, bytes | None]
     cut = {at for both in (one, other) for at, found in both.items() if found is None}
     assert len(cut) <= limited_max * len(one.keys() | other.keys()), cut
     return [at for at in (one.keys() | other.keys()) - cut if one.get(at) != other.get(at)]
-
-
-def _says_nothing(specs: Sequence[AnyTable], at: tuple[bytes, str], found: Any) -> bool:
-    """Whether these are the facts of one of whom nothing is known: rows come and go with moves."""
-    (table,) = (one for one in specs if one.name == at[1])
-    return bool(_encode(found) == _encode(table.facts()))
-
-
-def _seen(place: Installation, entry: Any) -> Interaction | None:
-    try:
-        event = place.codecs.interaction.decode(entry.value)
-        if event["type"] == IMPORT:
-            return place.reserved.read_import(event, entry.key)[1]
-    except DecodeError:
-        return None
-    return None if event["type"].startswith("$") and event["type"] != DELIVERY else event

@@ -15,6 +15,7 @@ from footfall import tables
 from footfall.admin.history import Entry
 from footfall.errors import BrokerError, DecodeError, FootfallError, SettingsError
 from footfall.events.admit import CALLS
+from footfall.events.codec import Codecs
 from footfall.events.interaction import DELIVERY, HANDOFF, IMPORT, Interaction
 from footfall.events.reserved_row import DeliveryPayload, ImportPayload
 from footfall.replay.archive.manifest import FOLDER, ArchiveError, Format, Identity
@@ -24,7 +25,17 @@ from footfall.replay.imports.rows import FileFault
 from footfall.replay.selected import Selection
 from footfall.testing.log import Installation, Log
 from tests.replay import kept
-from tests.replay.past_logs import admission, archive, differing, facts, imported, into, together_of
+from tests.replay.past_logs import (
+    admission,
+    archive,
+    differing,
+    facts,
+    facts_from,
+    groups_of,
+    happened,
+    imported,
+    into,
+)
 from tests.replay.test_import_command import called, folder, planned
 from tests.replay.test_import_run import Log as Taking
 from tests.replay.test_import_run import go
@@ -101,9 +112,9 @@ def test_every_accepted_interaction_comes_as_it_was(tmp_path: Path, kind: Format
         payload, event = reserved.read_import(codec.decode(one_of.value), one_of.key)
         assert (one_of.row, "run", one_of.at) == (payload.row, payload.run, event["event_time"])
         found.append((one_of.key, {**event, "received_at": 0}))
-    for number in {key for key, _event in expected}:
-        assert ([event for key, event in expected if key == number]
-                == [event for key, event in found if key == number])
+    for customer in {key for key, _event in expected}:
+        assert ([event for key, event in expected if key == customer]
+                == [event for key, event in found if key == customer])
     assert (len(expected), sorted(kinds), sorted(refused)) == (
         len(found), sorted(passed), sorted(rejected))
     assert len(expected) > 300 and kinds and refused
@@ -212,7 +223,9 @@ def test_the_facts_of_every_table_are_those_of_the_old_log(tmp_path: Path, seed:
     for entry in again:  # sent to the new collector once more
         new.append_bytes(entry.key, entry.value, LATER)
     into(new, records, LATER + 5)
-    groups = together_of(old)
+    events = happened(INSTALLATION, [entry for entries in old.entries for entry in entries])
+    groups = groups_of(INSTALLATION, events)
+    assert [] == differing(facts_from(events, groups), facts(new, groups))
     assert [] == differing(facts(old, groups), facts(new, groups))
     alone = {key for key in groups if sum(top == groups[key] for top in groups.values()) == 1}
     assert [] == [at for at in differing(facts(old), facts(new)) if at[0] in alone]
@@ -354,7 +367,7 @@ def test_a_plan_of_an_archive(folder: Path) -> None:
     """
     here = Installation.of(b"a secret for tests only", b"another secret for tests")
     key = here.keys.of("user_id", "canary")
-    event = {**one(), "personal": b'{"userId":"canary","properties":{"total":9}}'}
+    event = one(personal=b'{"userId":"canary","properties":{"total":9}}')
     entries = [Entry(0, START_MS, key, here.codecs.interaction.encode(event)),
                Entry(1, START_MS, b"$tick", here.codecs.interaction.encode(here.reserved.tick(0))),
                Entry(2, START_MS, key, b"?")]
@@ -389,9 +402,13 @@ def test_an_archive_under_another_secret_or_registry_is_refused(folder: Path) ->
 
 def test_the_ids_of_another_registry(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive whose log had no registry, imported where there is one."""
-    asked = []
-    monkeypatch.setattr(importing, "codecs_for",
-                        lambda url: asked.append(url) or INSTALLATION.codecs)
+    asked: list[str] = []
+
+    def codecs_for(url: str) -> Codecs:
+        asked.append(url)
+        return INSTALLATION.codecs
+
+    monkeypatch.setattr(importing, "codecs_for", codecs_for)
     here = Installation.of(b"a secret for tests only", b"another secret for tests")
     archive(folder / "a", {0: [Entry(0, START_MS, here.keys.of("user_id", "u1"),
                                      encoded(one()))]})
