@@ -14,6 +14,7 @@ import pytest
 from footfall import tables
 from footfall.admin.history import Entry
 from footfall.errors import BrokerError, DecodeError, FootfallError, SettingsError
+from footfall.events import times
 from footfall.events.admit import CALLS
 from footfall.events.codec import Codecs
 from footfall.events.interaction import DELIVERY, HANDOFF, IMPORT, Interaction
@@ -180,6 +181,29 @@ def test_what_is_selected(tmp_path: Path) -> None:
         records = imported(tmp_path / "a", INSTALLATION, selection=chosen)[0]
         assert expected == [INSTALLATION.codecs.interaction.decode(ready.value)["message_id"]
                             for ready in records]
+
+
+def test_the_rest_of_an_archive_is_chosen_by_when_it_was_appended(folder: Path) -> None:
+    """Also what happened long before: a phone was off. Files that end before are not opened."""
+    here = Installation.of(b"a secret for tests only", b"another secret for tests")
+    key, day = here.keys.of("user_id", "u1"), 86_400_000
+    log = {0: [Entry(n, START_MS + n * day, key, here.codecs.interaction.encode(
+        one(START_MS - day, f"m{n}"))) for n in range(4)]}
+    archive(folder / "a", log)
+    since = START_MS + 2 * day
+    records = imported(folder / "a", here, appended_since=since)[0]
+    assert ["m2", "m3"] == [here.codecs.interaction.decode(ready.value)["message_id"]
+                            for ready in records]
+    at = "2026-02-04T02:40:00Z"
+    assert since == times.read(at)
+    plan = planned("a", "--appended-since", at)
+    assert (2, "2", "2026-02-04T02:40:00.000Z") == (
+        plan["files"], plan["rows"], plan["appended since"])
+    (folder / "b.jsonl").write_text("{}")
+    for name, since_then, said in (("a", "2027-01-01T00:00:00Z", "has nothing that was appended"),
+                                   ("b.jsonl", at, "only records of an archive")):
+        code, told = called(name, "--plan", "--appended-since", since_then)
+        assert 1 == code and said in told
 
 
 # -- what comes of it --------------------------------------------------------------------------

@@ -31,11 +31,13 @@ from tests.services import KafkaNode
 from tests.system.mixed import Mixed
 from tests.system.shop import Loader
 from tests.system.storm import UNLIMITED
+from tests.system.test_import import IMPORT_S_MAX
+from tests.system.test_import import report as report_of
 from tests.system.test_kill import QUICK, QUIET_S_MAX
 from tests.system.test_log import metric
 from tests.system.test_rebuild import reported
 from tests.system.topics import Entry, State, read_all
-from tests.system.workers import REFUSED, SYSTEM_SECRET, Worker, Workers
+from tests.system.workers import REFUSED, SYSTEM_SECRET, Workers
 from tests.tables.logs import CODECS, KEYS, RESERVED
 
 pytestmark = pytest.mark.kafka
@@ -67,10 +69,12 @@ def outcomes(count: int) -> Iterator[tuple[bytes, bytes]]:
             RESERVED.delivery(key, payload, time.time_ns() // 1_000_000))
 
 
-def importing(workers: Workers, archive: Path, **settings: Any) -> Worker:
-    """The command of the docs."""
-    return workers.start(program=("-m", "footfall", "import"), partitions=MORE, arguments=[
-        str(archive), "--yes", "--json"], **settings)
+def imported(workers: Workers, archive: Path) -> dict[str, Any]:
+    """The command of the docs, and what it says at its end."""
+    done = workers.start(program=("-m", "footfall", "import"), partitions=MORE,
+                         arguments=[str(archive), "--yes", "--json"])
+    assert 0 == done.wait(IMPORT_S_MAX), done.output()
+    return report_of(done)
 
 
 def held(state: State) -> dict[bytes, bytes]:
@@ -111,7 +115,7 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
     assert 0 == worker.stop()
 
     refused = workers.start(partitions=MORE)
-    assert REFUSED == refused.wait()
+    assert REFUSED == refused.wait(IMPORT_S_MAX)
     assert refused.says(f"{INTERACTIONS} has 4 partitions, FOOTFALL_PARTITIONS is {MORE}")
     assert refused.says(f'"More partitions" in {PAGE}')
     archive = tmp_path / "a"
@@ -126,7 +130,7 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
     new = others.start(partitions=MORE, metrics_port=port).until_ready()
     live, seen = Loader(bootstrap), State(bootstrap)
     live.start_load(mixed, at_least=CALLS_BEFORE + CALLS_AFTER, a_second=500)
-    report = reported(importing(others, archive))
+    report = imported(others, archive)
     live.join()
     new.until(seen.quiet, QUIET_S_MAX, "quiet")
 
@@ -147,7 +151,7 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
 
     once = facts_in(held(seen), {})
     repeats = metric(port, 'footfall_duplicates_total{kind="import"}')
-    again = reported(importing(others, archive))
+    again = imported(others, archive)
     new.until(seen.quiet, QUIET_S_MAX, "quiet")
     assert once == facts_in(held(seen), {})
     assert again["imported"] == report["imported"] == metric(
@@ -157,7 +161,7 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
     assert (told, set()) == told_by(read_all(bootstrap, INTERACTIONS)) and told
 
     own = workers.start(program=("-m", "footfall", "import"), arguments=[str(archive), "--yes"])
-    assert 1 == own.wait()
+    assert 1 == own.wait(IMPORT_S_MAX)
     assert own.says("the archive is of the very log that it would be imported into")
 
 

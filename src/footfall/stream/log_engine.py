@@ -180,10 +180,11 @@ class LogEngine(ABC, Generic[P]):
         for topic in (*self.inputs, self.changelog_topic):
             count = await self.outbox.partitions(topic)
             if count != self.settings.partitions:
+                way = (f"Set it to what the topics have. {MORE_PARTITIONS}" if count else
+                       "`footfall topics create` makes the topic")
                 self.fail(StateRefused(
                     f"topic {topic} has {count} partitions, FOOTFALL_PARTITIONS is "
-                    f"{self.settings.partitions}: a customer's log and state would part. Set it to "
-                    f"what the topics have. {MORE_PARTITIONS}"))
+                    f"{self.settings.partitions}: a customer's log and state would part. {way}"))
 
     @property
     def checkpoint_s(self) -> float:

@@ -35,6 +35,8 @@ class Given(NamedTuple):
     item_bytes_max: int
     plan: Planned | None
     selection: Selection | None
+    #: Of records of an archive, only what was appended there then (ms) or later.
+    appended_since: int = 0
 
 
 class Ready(NamedTuple):
@@ -69,6 +71,8 @@ class Admission:
         """The record of a row; `row_id` is that of one that has none of its own."""
         given = self._given
         if isinstance(row, Logged):
+            if row.appended_at < given.appended_since:
+                return None
             known = self.past.of(row)
             if not isinstance(known, Known):
                 return known

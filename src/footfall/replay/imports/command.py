@@ -38,6 +38,9 @@ REJECTS: Final = "footfall-import-rejected.jsonl"
 @click.option("--archive-registry", metavar="URL",
               help="Schema registry of the log that an archive is of, where it is another than "
                    f"this installation's; `{NO_REGISTRY}`: it had none.")
+@click.option("--appended-since", type=INSTANT,
+              help="Of an archive only what was appended since then: the rest of one that was "
+                   "imported before.")
 @click.option("--rejects", "rejects_path", default=REJECTS, show_default=True, metavar="FILE",
               type=click.Path(dir_okay=False, path_type=Path),
               help="Where rows that cannot be imported are added, with the reason.")

@@ -67,6 +67,7 @@ class Asked:
     mapping_path: Path | None
     of_source: str | None
     archive_registry: str | None
+    appended_since: int | None
     rejects_path: Path
     from_start: bool
     strict: bool
@@ -96,7 +97,7 @@ def carry_out(settings: Settings, asked: Asked) -> bool:
     before = None if asked.from_start else journal.read(name)
     position = before or Position(run=_run_name(), asked=name)
     admission = _admission(settings, place, position.run, asked)
-    files = found(asked.files)
+    files = _chosen(found(asked.files), asked)
     _fits(files, mapping, asked)
     plan = plan_of(files, asked.form, mapping, admission)
     admission.past.check()
@@ -140,13 +141,30 @@ def _installation(settings: Settings) -> Installation:
 def _admission(settings: Settings, place: Installation, run: str, asked: Asked) -> Admission:
     plan = plan_folder.read(Path(settings.plan_dir)) if settings.plan_dir else None
     chosen = asked.selected.selection(settings) if asked.selected.shown() else None
-    given = Given(run, asked.of_source or SOURCE, _now(), settings.item_bytes_max, plan, chosen)
+    given = Given(run, asked.of_source or SOURCE, _now(), settings.item_bytes_max, plan, chosen,
+                  asked.appended_since or 0)
     codec = place.codecs.interaction
     past = None
     if asked.archive_registry is not None:
         url = "" if asked.archive_registry == NO_REGISTRY else asked.archive_registry
         past = Past(codecs_for(url).interaction, place.keys, place.reserved)
     return Admission(given, place.keys, place.reserved, codec, past)
+
+
+def _chosen(files: Sequence[File], asked: Asked) -> Sequence[File]:
+    """Files of archives that hold anything appended since then; raises where there is none."""
+    since = asked.appended_since
+    if since is None:
+        return files
+    if any(file.part is None for file in files):
+        raise FootfallError("--appended-since: only records of an archive of Footfall say when "
+                            "they were appended; --since is by when it happened")
+    chosen = [file for file in files
+              if file.part is not None and file.part.file.appended_to >= since]
+    if not chosen:
+        raise FootfallError("--appended-since: the archive has nothing that was appended since "
+                            f"{rfc_3339(since)}")
+    return chosen
 
 
 def _fits(files: Sequence[File], mapping: Mapping | None, asked: Asked) -> None:
@@ -173,6 +191,8 @@ def _shown(plan: Plan, asked: Asked, before: str | None) -> dict[str, Any]:
         shown = {"goes on with run": before, **shown}
     if asked.selected.shown():
         shown["selection"] = asked.selected.shown()
+    if asked.appended_since is not None:
+        shown["appended since"] = rfc_3339(asked.appended_since)
     if asked.triggers_since is not None:
         shown["sends triggers since"] = rfc_3339(asked.triggers_since)
     return shown
@@ -207,7 +227,8 @@ def _hash(mapping: Mapping | None, asked: Asked) -> str:
     """Of all that decides what becomes of a row."""
     chosen = asked.selected
     said = msgspec.json.encode((mapping, asked.form, asked.of_source, asked.triggers_since is None,
-                                chosen.shown(), chosen.customer), order="deterministic")
+                                chosen.shown(), chosen.customer, asked.appended_since),
+                               order="deterministic")
     return hashlib.blake2b(said, digest_size=16).hexdigest()
 
 
