@@ -1,8 +1,8 @@
 """More partitions, from end to end: the way of docs/operate/README.md, with its commands.
 
-An installation of four partitions is archived; no worker starts with another number; a second one
-of six, on a cluster of its own, takes what comes while the history of the first is imported. Every
-customer's facts are those that an observation of their own events gives, each event once.
+An installation of four partitions is archived and imported into one of six, on a cluster of its
+own, that takes what comes while the rest of the history is imported. Every customer's facts are
+those that an observation of their own events gives, each event once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,6 @@ from tests.system.test_import import IMPORT_S_MAX
 from tests.system.test_import import report as report_of
 from tests.system.test_kill import QUICK, QUIET_S_MAX
 from tests.system.test_log import metric
-from tests.system.test_rebuild import reported
 from tests.system.topics import Entry, State, read_all
 from tests.system.workers import REFUSED, SYSTEM_SECRET, Workers
 from tests.tables.logs import CODECS, KEYS, RESERVED
@@ -43,7 +43,7 @@ from tests.tables.logs import CODECS, KEYS, RESERVED
 pytestmark = pytest.mark.kafka
 
 MORE = 6
-PAGE = "docs/operate/README.md"
+IMPORTED_AGAIN = 'footfall_duplicates_total{kind="import"}'
 CALLS_BEFORE, CALLS_AFTER, CUSTOMERS = 2_000, 1_000, 100
 PLACE = Installation(CODECS, KEYS, RESERVED)
 
@@ -69,10 +69,17 @@ def outcomes(count: int) -> Iterator[tuple[bytes, bytes]]:
             RESERVED.delivery(key, payload, time.time_ns() // 1_000_000))
 
 
-def imported(workers: Workers, archive: Path) -> dict[str, Any]:
+def archived(workers: Workers, archive: Path) -> None:
+    """All that the log holds now."""
+    done = workers.start(program=("-m", "footfall", "archive"), archive_target=archive,
+                         arguments=["run", "--once"])
+    assert 0 == done.wait(IMPORT_S_MAX), done.output()
+
+
+def imported(workers: Workers, archive: Path, *more: str) -> dict[str, Any]:
     """The command of the docs, and what it says at its end."""
     done = workers.start(program=("-m", "footfall", "import"), partitions=MORE,
-                         arguments=[str(archive), "--yes", "--json"])
+                         arguments=[str(archive), "--yes", "--json", *more])
     assert 0 == done.wait(IMPORT_S_MAX), done.output()
     return report_of(done)
 
@@ -102,66 +109,77 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
     """Nothing is lost, nothing counts twice: neither what was sent again on the way, nor all of
     it when the import runs again; and nobody hears of the past.
     """
-    settings = {**QUICK, **UNLIMITED}
-    config.apply(footfall_topics, SYSTEM_SECRET.encode(), settings)
+    settings, archive = {**QUICK, **UNLIMITED}, tmp_path / "a"
     seed = int(time.time())
     print("seed", seed)
     mixed = Mixed(seed, households=25, customers=CUSTOMERS)
     loader, state = Loader(footfall_topics), State(footfall_topics)
+    config.apply(footfall_topics, SYSTEM_SECRET.encode(), settings)
     worker = workers.start()
-    loader.load(mixed.records(CALLS_BEFORE))
-    loader.load(outcomes(120))
-    worker.until(state.quiet, QUIET_S_MAX, "quiet")
-    assert 0 == worker.stop()
+    loader.load(mixed.records(CALLS_BEFORE // 2))
 
-    refused = workers.start(partitions=MORE)
-    assert REFUSED == refused.wait(IMPORT_S_MAX)
-    assert refused.says(f"{INTERACTIONS} has 4 partitions, FOOTFALL_PARTITIONS is {MORE}")
-    assert refused.says(f'"More partitions" in {PAGE}')
-    archive = tmp_path / "a"
-    archived = workers.start(program=("-m", "footfall", "archive"), archive_target=archive,
-                             arguments=["run", "--once", "--json"])
-    before = read_all(footfall_topics, INTERACTIONS)
-    assert len(before) == reported(archived)["records"]
-
+    # What there is, while the old installation goes on.
+    begun = datetime.now(UTC).isoformat()
+    archived(workers, archive)
     bootstrap, others = second
     config.apply(bootstrap, SYSTEM_SECRET.encode(), settings)
+    assert imported(others, archive)["imported"] > CALLS_BEFORE // 3
+    loader.load(mixed.records(CALLS_BEFORE // 2))
+    loader.load(outcomes(120))
+
+    # The collectors change over: no more comes to the old one, and it is stopped.
+    worker.until(state.quiet, QUIET_S_MAX, "quiet")
+    assert 0 == worker.stop()
     port = free_port()
-    new = others.start(partitions=MORE, metrics_port=port).until_ready()
+    new = others.start(partitions=MORE, metrics_port=port).until_ready(IMPORT_S_MAX)
     live, seen = Loader(bootstrap), State(bootstrap)
     live.start_load(mixed, at_least=CALLS_BEFORE + CALLS_AFTER, a_second=500)
-    report = imported(others, archive)
+    before = read_all(footfall_topics, INTERACTIONS)
+    archived(workers, archive)
+    rest = imported(others, archive, "--appended-since", begun)
+    assert CALLS_BEFORE // 3 < rest["imported"] < CALLS_BEFORE
     live.join()
     new.until(seen.quiet, QUIET_S_MAX, "quiet")
 
-    assert (len(before), True) == (report["rows"], report["complete"])
-    assert rejects(before, footfall_topics) == report["rejected"]
-    assert len(before) == (report["imported"] + sum(report["rejected"].values())
-                           + sum(report["no_interactions"].values()))
-    after = read_all(bootstrap, INTERACTIONS)
-    came = [entry for entry in after if type_of(entry) != IMPORT]
+    came = [entry for entry in read_all(bootstrap, INTERACTIONS) if type_of(entry) != IMPORT]
     past, both = happened(PLACE, before), happened(PLACE, [*before, *came])
     assert len(past) + CALLS_AFTER // 2 < len(both) < len(past) + len(came)
     groups = groups_of(PLACE, both)
     assert [] == differing(facts_from(past, groups), facts_in(held(state), groups), 0.1)
-    expected = facts_from(both, groups)
-    assert [] == differing(expected, facts_in(held(seen), groups), 0.1)
+    assert [] == differing(facts_from(both, groups), facts_in(held(seen), groups), 0.1)
     # Who shares no identifier is compared as one customer, others as all of a family together.
     assert CUSTOMERS == sum(count == 1 for count in Counter(groups.values()).values())
 
     once = facts_in(held(seen), {})
-    repeats = metric(port, 'footfall_duplicates_total{kind="import"}')
+    repeats = metric(port, IMPORTED_AGAIN)
     again = imported(others, archive)
     new.until(seen.quiet, QUIET_S_MAX, "quiet")
     assert once == facts_in(held(seen), {})
-    assert again["imported"] == report["imported"] == metric(
-        port, 'footfall_duplicates_total{kind="import"}') - repeats
+    assert again["imported"] == metric(port, IMPORTED_AGAIN) - repeats
+    assert (len(before), rejects(before, footfall_topics)) == (again["rows"], again["rejected"])
+    assert len(before) == (again["imported"] + sum(again["rejected"].values())
+                           + sum(again["no_interactions"].values()))
     assert 0 == new.stop()
     told = {entry.value for entry in read_all(bootstrap, TRIGGERS)}
     assert (told, set()) == told_by(read_all(bootstrap, INTERACTIONS)) and told
 
-    own = workers.start(program=("-m", "footfall", "import"), arguments=[str(archive), "--yes"])
-    assert 1 == own.wait(IMPORT_S_MAX)
+
+def test_what_does_not_fit_is_refused(footfall_topics: str, workers: Workers, tmp_path: Path
+                                      ) -> None:
+    """A worker and a rebuild with another number, with the page that has the way; and the import
+    of an archive into the log that it is of.
+    """
+    Loader(footfall_topics).load(outcomes(40))
+    worker = workers.start(partitions=MORE)
+    rebuild = workers.start(partitions=MORE, program=("-m", "footfall", "replay", "rebuild"))
+    archived(workers, tmp_path / "a")
+    own = workers.start(program=("-m", "footfall", "import"), partitions=MORE,
+                        arguments=[str(tmp_path / "a"), "--yes"])
+    for refused, code in ((worker, REFUSED), (rebuild, 1), (own, 1)):
+        assert code == refused.wait(IMPORT_S_MAX), refused.output()
+    for refused in (worker, rebuild):
+        assert refused.says(f"FOOTFALL_PARTITIONS is {MORE}")
+        assert refused.says('"More partitions" in docs/operate/README.md')
     assert own.says("the archive is of the very log that it would be imported into")
 
 
