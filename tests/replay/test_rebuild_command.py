@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from footfall import tables
-from footfall.errors import StateRefused
+from footfall.errors import FootfallError
 from footfall.replay.job import Job
 from footfall.replay.rebuild.code import code_of
 from footfall.replay.rebuild.command import DiffersError, _Asked, _check, of_one_number
@@ -57,7 +57,7 @@ def test_a_rebuild_gives_no_other_number_of_partitions(
     if not is_refused:
         of_one_number(wanted, log, state)
         return
-    with pytest.raises(StateRefused, match="More partitions"):
+    with pytest.raises(FootfallError, match="More partitions"):
         of_one_number(wanted, log, state)
 
 

@@ -15,7 +15,7 @@ import click
 from footfall import options, tables
 from footfall.admin.scan import Scanner
 from footfall.admin.secrets import secrets_of
-from footfall.errors import FootfallError, StateRefused
+from footfall.errors import FootfallError
 from footfall.events.registry import codecs_for
 from footfall.events.topics import INTERACTIONS, MORE_PARTITIONS, PARTITIONS_DEFAULT
 from footfall.replay import job
@@ -138,12 +138,12 @@ def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> Non
 
 
 def of_one_number(wanted: int, log: int, state: int) -> None:
-    """Raises `StateRefused` where a rebuild is thought to change the number of partitions, or
+    """Raises `FootfallError` where a rebuild is thought to change the number of partitions, or
     something else has. A setting that nobody made says nothing: the topics' own number counts.
     """
     if log == state and wanted in (log, PARTITIONS_DEFAULT):
         return
-    raise StateRefused(
+    raise FootfallError(
         f"{INTERACTIONS} has {log} partitions, the state {state}, FOOTFALL_PARTITIONS is {wanted}: "
         "a rebuild folds the same log, partition by partition, and gives none another number. "
         f"Set it to what the topics have. {MORE_PARTITIONS}")
