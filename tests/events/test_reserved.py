@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from footfall.errors import DecodeError
 from footfall.events.codec import Codecs
-from footfall.events.interaction import CONFIG, HANDOFF, IMPORT, TICK, Interaction
+from footfall.events.interaction import CONFIG, DELIVERY, HANDOFF, IMPORT, TICK, Interaction
 from footfall.events.reserved import Reserved
 from footfall.events.reserved_row import ConfigPayload, Handoff, ImportPayload
 
@@ -166,6 +166,25 @@ def test_import_of_a_reserved_record_is_unreadable() -> None:
         made = RESERVED._record(IMPORT, KEY, msgspec.msgpack.encode(payload), b"", 0)
         with pytest.raises(DecodeError, match="reserved_unreadable"):
             RESERVED.read_import(made, KEY)
+
+
+def test_imports_from_files_have_the_bytes_they_had() -> None:
+    """Only one from another log says more, and what says less is from a file."""
+    logged = msgspec.structs.replace(ROW, logged=True)
+    for payload, size in ((ROW, 3), (logged, 4)):
+        made = RESERVED.imported(KEY, ORDER, payload, 0)
+        assert made["system"] is not None
+        assert size == len(msgspec.msgpack.decode(made["system"]["payload"]))
+        assert payload == RESERVED.read_import(made, KEY)[0]
+
+
+@pytest.mark.parametrize("personal", [b"{}", b"[]", b"", b'{"properties":{"outcome":"opened"}}',
+                                      b'{"properties":{"outcome":1}}'])
+def test_import_of_a_delivery_that_says_too_little_is_unreadable(personal: bytes) -> None:
+    """Ours by its MAC, and none all the same."""
+    event: Interaction = {**ORDER, "type": DELIVERY, "personal": personal}
+    with pytest.raises(DecodeError, match="reserved_unreadable"):
+        RESERVED.read_import(RESERVED.imported(KEY, event, ROW, 0), KEY)
 
 
 def test_handoffs_of_live_moves_have_the_bytes_they_had() -> None:

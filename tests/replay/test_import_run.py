@@ -54,7 +54,7 @@ class Log:
     def imported(self) -> list[tuple[bytes, bytes, Interaction]]:
         """Key, row id and interaction of each record, as a worker opens it."""
         found = []
-        for key, value, _at in self.records:
+        for key, value, _at, _row in self.records:
             payload, event = RESERVED.read_import(CODECS.interaction.decode(value), key)
             assert ("run", event["type"]) == (payload.run, payload.type)
             found.append((key, payload.row, event))

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from footfall import tables
+from footfall.errors import FootfallError
 from footfall.replay.job import Job
 from footfall.replay.rebuild.code import code_of
-from footfall.replay.rebuild.command import DiffersError, _Asked, _check
+from footfall.replay.rebuild.command import DiffersError, _Asked, _check, of_one_number
 from footfall.replay.rebuild.compare import Comparison, Rows
 from footfall.replay.rebuild.topics import Generations, live_of
 from footfall.tables.stored import SHADOW, PartitionState
@@ -45,6 +46,19 @@ def test_what_no_partition_needs_any_more() -> None:
     assert (1,) == kept.behind
     committed = Generations(1, (1, 2), {1: {}, 2: {0: state()}}, {0: 2}, None)
     assert () == committed.behind
+
+
+@pytest.mark.parametrize(("wanted", "log", "state", "is_refused"), [
+    (4, 4, 4, False), (12, 4, 4, False),  # 12: nobody said anything
+    (24, 4, 4, True), (4, 5, 4, True), (5, 5, 4, True), (12, 5, 4, True)])
+def test_a_rebuild_gives_no_other_number_of_partitions(
+        wanted: int, log: int, state: int, *, is_refused: bool) -> None:
+    """Refused before anything is made, with the page that has the way."""
+    if not is_refused:
+        of_one_number(wanted, log, state)
+        return
+    with pytest.raises(FootfallError, match="More partitions"):
+        of_one_number(wanted, log, state)
 
 
 def differing(*names: str) -> Comparison:

@@ -94,7 +94,7 @@ def _topic_problems(topic: Found, partitions: int) -> list[str]:
         wrong.append(
             f"{topic.name}: has {topic.partitions} partitions, not {partitions}; all topics must "
             f"have the same number: set FOOTFALL_PARTITIONS={topic.partitions} if that is what "
-            "they have, or make a new installation with the number you want"
+            f"they have. {topics.MORE_PARTITIONS}"
         )
     required = next(t.required for t in topics.ALL if t.name == topic.name)
     for key, value in required.items():

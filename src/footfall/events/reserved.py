@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -47,6 +47,8 @@ _config = msgspec.msgpack.Decoder(ConfigPayload)
 _cutover = msgspec.msgpack.Decoder(Cutover)
 _delivery = msgspec.msgpack.Decoder(DeliveryPayload)
 _import = msgspec.msgpack.Decoder(ImportPayload)
+#: A $delivery in an $import: the fields of its payload by name.
+_past = msgspec.json.Decoder(dict[str, dict[str, str | int]])
 #: No type of a record: what is hashed under it is the MAC of none.
 _DELIVERY_ID: Final = "delivery_id"
 
@@ -103,6 +105,16 @@ class Reserved:
         """A $delivery as tables see it; raises `DecodeError` if it is forged or broken."""
         return self._seen(self._open(event, key, _delivery))
 
+    def past_delivery(self, event: Interaction, key: bytes, at_max: int) -> Interaction:
+        """A $delivery of another log as it is to be imported: it came out at `at_max` (ms) at the
+        latest. Its payload is what `personal` holds, which the MAC of an import covers.
+        """
+        payload = self._open(event, key, _delivery)
+        payload = msgspec.structs.replace(payload, at=min(payload.at, at_max))
+        past = self._seen(payload)
+        past["personal"] = msgspec.json.encode({"properties": msgspec.structs.asdict(payload)})
+        return past
+
     def passed_delivery(self, event: Interaction) -> Interaction:
         """The same of one that was read before, at another key: it came in a $handoff."""
         system = event["system"]
@@ -115,9 +127,9 @@ class Reserved:
         importer's clock). All but its type stays in the envelope. The MAC covers type, row, key and
         `personal`; the rest is no more sure than of any interaction, which has no MAC at all.
         """
-        call: Any = event["type"]
-        payload = ImportPayload(payload.run, payload.row, call)
-        record = self._record(IMPORT, key, msgspec.msgpack.encode(payload), event["personal"], now)
+        named = payload.run, payload.row, event["type"]
+        said = msgspec.msgpack.encode((*named, True) if payload.logged else named)
+        record = self._record(IMPORT, key, said, event["personal"], now)
         record["event"], record["message_id"] = event["event"], event["message_id"]
         record["event_time"], record["commerce"] = event["event_time"], event["commerce"]
         record["source"], record["channel"] = event["source"], event["channel"]
@@ -129,13 +141,13 @@ class Reserved:
         `DecodeError` if it is forged or broken.
         """
         payload = self._open(event, key, _import)
-        return payload, _restored(event, payload)
+        return payload, self._restored(event, payload)
 
     def passed_import(self, event: Interaction) -> Interaction:
         """The interaction of one that was read before, at another key: it came in a $handoff."""
         system = event["system"]
         assert system is not None
-        return _restored(event, _import.decode(system["payload"]))
+        return self._restored(event, _import.decode(system["payload"]))
 
     def read_config(self, event: Interaction, key: bytes) -> ConfigPayload:
         """The content of a $config; raises `DecodeError` if it is forged or broken."""
@@ -171,6 +183,24 @@ class Reserved:
         return outcomes.seen(
             payload, f"delivery-{self._mac(_DELIVERY_ID, b'', cause, b'').hex()}")
 
+    def _restored(self, event: Interaction, payload: ImportPayload) -> Interaction:
+        """The interaction that was imported. Of what became of a delivery, which is no word of the
+        customer's, nothing is read that the MAC does not cover.
+        """
+        if payload.type == DELIVERY:
+            try:
+                fields = _past.decode(event["personal"])["properties"]
+                return self._seen(msgspec.convert(
+                    [fields[name] for name in DeliveryPayload.__struct_fields__], DeliveryPayload))
+            except (msgspec.MsgspecError, KeyError):
+                raise DecodeError("reserved_unreadable", f"personal of {IMPORT}") from None
+        return {
+            "type": payload.type, "event": event["event"], "message_id": event["message_id"],
+            "event_time": event["event_time"], "received_at": event["received_at"],
+            "source": event["source"], "channel": event["channel"], "commerce": event["commerce"],
+            "system": None, "key_id": event["key_id"], "personal": event["personal"],
+        }
+
     def _record(
         self, kind: str, key: bytes, payload: bytes, personal: bytes, now: int
     ) -> Interaction:
@@ -187,13 +217,3 @@ class Reserved:
         state.update(b"".join((_length(len(named)), named, _length(len(key)), key,
                                _length(len(payload)), payload, _length(len(personal)), personal)))
         return state.digest()
-
-
-def _restored(event: Interaction, payload: ImportPayload) -> Interaction:
-    """The interaction that was imported."""
-    return {
-        "type": payload.type, "event": event["event"], "message_id": event["message_id"],
-        "event_time": event["event_time"], "received_at": event["received_at"],
-        "source": event["source"], "channel": event["channel"], "commerce": event["commerce"],
-        "system": None, "key_id": event["key_id"], "personal": event["personal"],
-    }

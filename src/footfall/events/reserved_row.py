@@ -12,7 +12,7 @@ import msgspec
 
 Outcome = Literal["sent", "dead", "suppressed", "delivered", "opened", "clicked", "bounced",
                   "complained"]
-Call = Literal["identify", "track", "page", "screen", "group", "alias"]
+Call = Literal["identify", "track", "page", "screen", "group", "alias", "$delivery"]
 Label = Annotated[str, msgspec.Meta(max_length=100)]
 ROW_BYTES: Final = 16
 
@@ -79,8 +79,11 @@ class DeliveryPayload(msgspec.Struct, array_like=True, frozen=True):
 class ImportPayload(msgspec.Struct, array_like=True, frozen=True):
     """Which run imported an interaction, and which row of its file it is, wherever the file lies: a
     row that comes again is known by `row`. `type`: the interaction's; `Reserved.imported` sets it.
+    `logged`: it lay in the log of another installation, under the messageId by which its workers
+    knew it when it came again, and is known by that, here too; on the wire only where it is true.
     """
 
     run: Label
     row: Annotated[bytes, msgspec.Meta(min_length=ROW_BYTES, max_length=ROW_BYTES)]
     type: Call = "track"
+    logged: bool = False

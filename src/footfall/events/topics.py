@@ -16,6 +16,9 @@ DELIVERY_APP_ID = "footfall-delivery"
 DELIVERY_TABLE = "deliveries"
 DELIVERY_CHANGELOG = f"{DELIVERY_APP_ID}-{DELIVERY_TABLE}-changelog"
 PARTITIONS_DEFAULT = 12
+#: What to do where topics have another number than is wanted: it cannot be changed in place.
+MORE_PARTITIONS = ("Another number takes a second installation, into which the archive of this one "
+                   'is imported: "More partitions" in docs/operate/README.md')
 
 
 class Topic(NamedTuple):

@@ -27,6 +27,7 @@ from footfall.errors import BrokerError, StateRefused
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
+from footfall.events.topics import MORE_PARTITIONS
 from footfall.settings import Settings
 from footfall.stream import chain, checkpoint, generations, publishing, unit
 from footfall.stream.checkpoint import Change, Snapshot
@@ -179,10 +180,11 @@ class LogEngine(ABC, Generic[P]):
         for topic in (*self.inputs, self.changelog_topic):
             count = await self.outbox.partitions(topic)
             if count != self.settings.partitions:
+                way = (f"Set it to what the topics have. {MORE_PARTITIONS}" if count else
+                       "`footfall topics create` makes the topic")
                 self.fail(StateRefused(
                     f"topic {topic} has {count} partitions, FOOTFALL_PARTITIONS is "
-                    f"{self.settings.partitions}: a customer's log and state would part. Set it to "
-                    "what both topics have; a topic that was enlarged must be made anew"))
+                    f"{self.settings.partitions}: a customer's log and state would part. {way}"))
 
     @property
     def checkpoint_s(self) -> float:

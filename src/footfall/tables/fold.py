@@ -122,7 +122,7 @@ class Fold(FoldHandoffs):
             return
         digest = self._hash(event["message_id"])
         memory = record.message_ids
-        if digest in memory:
+        if digest in memory or (record.imports is not None and digest in record.imports):
             self._counts["repeat", "message_id"] += 1
             return
         when = event["event_time"]
@@ -154,21 +154,27 @@ class Fold(FoldHandoffs):
 
     def _apply_import(self, event: Interaction, offset: int, appended_at: int, key: bytes) -> None:
         """Step an interaction of the past, once for all times, and tell nobody. It is no sign of
-        the customer's being late: nothing that settles waits for it.
+        the customer's being late: nothing that settles waits for it. One of another log is what its
+        messageId says: who sent it there and had no answer may have sent it here again.
         """
         payload, event = self._reserved.read_import(event, key)
         record = self.records.get(key)
         if offset <= record.watermark:
             self._counts["repeat", "offset"] += 1
             return
-        digest = self._hash_row(payload.row)
+        if payload.logged:
+            digest = self._hash(event["message_id"])
+            is_known = digest in record.message_ids
+        else:
+            digest = self._hash_row(payload.row)
+            is_known = False
         ledger = record.imports
         if ledger is None:
             ledger = ImportLedger()
-        elif digest in ledger:
+        if is_known or digest in ledger:
             self._counts["repeat", "import"] += 1
             return
-        elif ledger.is_full():
+        if ledger.is_full():
             raise DecodeError("import_ledger_full", f"{ROWS_MAX} rows of this customer's key have "
                               "been imported; no more can be known again")
         when = event["event_time"]

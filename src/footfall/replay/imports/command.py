@@ -15,7 +15,13 @@ from footfall import options
 from footfall.admin.arguments import INSTANT
 from footfall.replay import job, selection
 from footfall.replay.imports.files import FORMATS
-from footfall.replay.imports.importing import SOURCE_CHARS_MAX, Asked, carry_out
+from footfall.replay.imports.importing import (
+    NO_REGISTRY,
+    SOURCE,
+    SOURCE_CHARS_MAX,
+    Asked,
+    carry_out,
+)
 
 REJECTS: Final = "footfall-import-rejected.jsonl"
 
@@ -27,8 +33,14 @@ REJECTS: Final = "footfall-import-rejected.jsonl"
 @click.option("--mapping", "mapping_path", metavar="FILE",
               type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Which column becomes which field; needed for CSV.")
-@click.option("--source", "of_source", default="import", show_default=True, metavar="NAME",
-              help="The source that the interactions are of.")
+@click.option("--source", "of_source", metavar="NAME",
+              help=f"The source that the interactions are of.  [default: {SOURCE}]")
+@click.option("--archive-registry", metavar="URL",
+              help="Schema registry of the log that an archive is of, where it is another than "
+                   f"this installation's; `{NO_REGISTRY}`: it had none.")
+@click.option("--appended-since", type=INSTANT,
+              help="Of an archive only what was appended since then: the rest of one that was "
+                   "imported before.")
 @click.option("--rejects", "rejects_path", default=REJECTS, show_default=True, metavar="FILE",
               type=click.Path(dir_okay=False, path_type=Path),
               help="Where rows that cannot be imported are added, with the reason.")
@@ -46,17 +58,19 @@ def import_(ctx: click.Context, /, *, data_dir: Path | None, **given: Any) -> No
     """Bring interactions of the past into the log, with their own times.
 
     FILE: paths, patterns and URLs of JSONL (also of Segment's and RudderStack's archives), CSV,
-    Parquet and Avro, packed or not. Each row is counted once, however often it is imported; what
-    the history alone causes is told to nobody. Rows that cannot be imported go to the reject file.
+    Parquet and Avro, packed or not; or the folder or URL of an archive of Footfall, another
+    installation's. Each row is counted once, however often it is imported; what the history alone
+    causes is told to nobody. Rows that cannot be imported go to the reject file.
 
     \b
     Examples:
       footfall import orders.csv --mapping orders.yaml --plan
       footfall import 'archive/**/*.gz' --source web --yes
       footfall import 's3://bucket/events/*.parquet' --rate 5000
+      footfall import s3://bucket/footfall-archive --plan
     """
     asked = Asked(**given)
-    if not 0 < len(asked.of_source) <= SOURCE_CHARS_MAX:
+    if asked.of_source is not None and not 0 < len(asked.of_source) <= SOURCE_CHARS_MAX:
         raise click.BadParameter(f"1 to {SOURCE_CHARS_MAX} characters", param_hint="--source")
     if not carry_out(options.resolved(ctx, data_dir), asked):
         ctx.exit(1)

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, cast
 
 from footfall.errors import FootfallError
+from footfall.replay.imports import archives
 from footfall.replay.imports.rows import FileFault
 
-Format = Literal["jsonl", "csv", "parquet", "avro"]
+Format = Literal["jsonl", "csv", "parquet", "avro", "archive"]
+#: What a single file can be. A file of an archive is known by the manifest of that.
 FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv", "parquet", "avro")
 FILES_MAX: Final = 100_000
 HEAD_BYTES: Final = 64 * 1024
@@ -29,11 +31,13 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 class File(NamedTuple):
     """One file. `name`: as it is told; `size`: in bytes as it is stored, -1 where no store says so.
+    `part`: of an archive of Footfall, what its manifest says.
     """
 
     name: str
     size: int
     opens: Callable[[], BinaryIO]
+    part: archives.Part | None = None
 
     @contextmanager
     def packed(self) -> Iterator[BinaryIO]:
@@ -53,6 +57,8 @@ class File(NamedTuple):
 
     def identity(self) -> str:
         """What tells whether it is the same file: its size and a hash of its head and tail."""
+        if self.part is not None:
+            return self.part.file.sha256
         with self.packed() as stream:
             state = hashlib.blake2b(stream.read(HEAD_BYTES), digest_size=16)
             stream.seek(max(0, self.size - HEAD_BYTES))
@@ -61,18 +67,25 @@ class File(NamedTuple):
 
 
 def found(names: Iterable[str]) -> list[File]:
-    """The files of paths, patterns and URLs, each once; raises where there is none."""
+    """The files of paths, patterns, URLs and archives, each once; raises where there is none."""
     files: dict[str, File] = {}
     for name in names:
+        parts = archives.parts_of(name)
+        if parts is not None:
+            for part in parts:
+                files.setdefault(part.shown, File(part.shown, part.file.bytes, part.open, part))
+            continue
         for file in _remote(name) if "://" in name else _local(name):
             files.setdefault(file.name, file)
-        if len(files) > FILES_MAX:
+        if sum(file.part is None for file in files.values()) > FILES_MAX:
             raise FootfallError(f"{name}: more than {FILES_MAX} files; import them in parts")
     return list(files.values())
 
 
 def format_of(file: File) -> Format:
     """What a file is; raises `FileFault` where it is nothing that can be imported."""
+    if file.part is not None:
+        return "archive"
     with file.unpacked() as stream:
         try:
             head = stream.read(4096)
@@ -144,6 +157,10 @@ def _local(name: str) -> Iterator[File]:
             raise FootfallError(f"{path}: is a folder; name its files: '{path}/**/*.gz'")
         if not path.is_file():
             raise FootfallError(f"{path}: there is no such file")
+        archive = archives.archive_of(path)
+        if archive is not None:
+            raise FootfallError(f"{path}: is a file of an archive of Footfall; name the archive, "
+                                f"{archive}, and what of it with --since and --until")
         yield File(str(path), path.stat().st_size,
                    lambda path=path: path.open("rb", _BUFFER_BYTES))  # type: ignore[misc]
 

@@ -12,7 +12,7 @@ import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,9 +35,10 @@ from footfall.events.topics import TRIGGERS
 from footfall.replay import selection
 from footfall.replay.imports import installed, mapping_reading
 from footfall.replay.imports.admitting import Admission, Given
-from footfall.replay.imports.files import Format, found
+from footfall.replay.imports.files import File, Format, found
 from footfall.replay.imports.journal import Journal, Position
 from footfall.replay.imports.mapping_row import Mapping
+from footfall.replay.imports.past import Past
 from footfall.replay.imports.planning import Plan, as_shown, plan_of
 from footfall.replay.imports.rejecting import Rejects
 from footfall.replay.imports.reporting import report_of
@@ -50,6 +51,10 @@ from footfall.replay.job import Job, Rate
 from footfall.settings import Settings
 
 SOURCE_CHARS_MAX: Final = 100
+#: Of rows that name no source: those of files.
+SOURCE: Final = "import"
+#: In the place of a registry: the archive's log had none.
+NO_REGISTRY: Final = "none"
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -60,7 +65,9 @@ class Asked:
     files: tuple[str, ...]
     form: Format | None
     mapping_path: Path | None
-    of_source: str
+    of_source: str | None
+    archive_registry: str | None
+    appended_since: int | None
     rejects_path: Path
     from_start: bool
     strict: bool
@@ -90,12 +97,16 @@ def carry_out(settings: Settings, asked: Asked) -> bool:
     before = None if asked.from_start else journal.read(name)
     position = before or Position(run=_run_name(), asked=name)
     admission = _admission(settings, place, position.run, asked)
-    plan = plan_of(found(asked.files), asked.form, mapping, admission)
+    files = _chosen(found(asked.files), asked)
+    _fits(files, mapping, asked)
+    plan = plan_of(files, asked.form, mapping, admission)
+    admission.past.check()
     task = Job("import", yes=asked.yes, as_json=asked.as_json, plan_only=asked.plan_only)
     if not task.agreed(_shown(plan, asked, None if before is None else before.run)):
         return True
     bootstrap = options.bootstrap_of(settings)
     installed.check(bootstrap, place.keys, place.reserved, place.codecs.interaction)
+    installed.refuse_own({file.part.log for file in files if file.part is not None}, bootstrap)
     if asked.triggers_since is not None:
         # All rows are folded again; the run's name stays, and with it the ids of what is told.
         position = msgspec.structs.replace(position, files={}, rejects_bytes=position.rejects_began)
@@ -130,8 +141,42 @@ def _installation(settings: Settings) -> Installation:
 def _admission(settings: Settings, place: Installation, run: str, asked: Asked) -> Admission:
     plan = plan_folder.read(Path(settings.plan_dir)) if settings.plan_dir else None
     chosen = asked.selected.selection(settings) if asked.selected.shown() else None
-    given = Given(run, asked.of_source, _now(), settings.item_bytes_max, plan, chosen)
-    return Admission(given, place.keys, place.reserved, place.codecs.interaction)
+    given = Given(run, asked.of_source or SOURCE, _now(), settings.item_bytes_max, plan, chosen,
+                  asked.appended_since or 0)
+    codec = place.codecs.interaction
+    past = None
+    if asked.archive_registry is not None:
+        url = "" if asked.archive_registry == NO_REGISTRY else asked.archive_registry
+        past = Past(codecs_for(url).interaction, place.keys, place.reserved)
+    return Admission(given, place.keys, place.reserved, codec, past)
+
+
+def _chosen(files: Sequence[File], asked: Asked) -> Sequence[File]:
+    """Files of archives that hold anything appended since then; raises where there is none."""
+    since = asked.appended_since
+    if since is None:
+        return files
+    if any(file.part is None for file in files):
+        raise FootfallError("--appended-since: only records of an archive of Footfall say when "
+                            "they were appended; --since is by when it happened")
+    chosen = [file for file in files
+              if file.part is not None and file.part.file.appended_to >= since]
+    if not chosen:
+        raise FootfallError("--appended-since: the archive has nothing that was appended since "
+                            f"{rfc_3339(since)}")
+    return chosen
+
+
+def _fits(files: Sequence[File], mapping: Mapping | None, asked: Asked) -> None:
+    """Raises `FootfallError` where something is said of an archive that its records say."""
+    if not any(file.part is not None for file in files):
+        return
+    for option, value, why in (("--mapping", mapping, "say what they are"),
+                               ("--format", asked.form, "are of the format of their file"),
+                               ("--source", asked.of_source, "have their own sources")):
+        if value is not None:
+            raise FootfallError(f"{option}: the records of an archive of Footfall {why}; leave it "
+                                "out, and import other files on their own")
 
 
 def _shown(plan: Plan, asked: Asked, before: str | None) -> dict[str, Any]:
@@ -146,6 +191,8 @@ def _shown(plan: Plan, asked: Asked, before: str | None) -> dict[str, Any]:
         shown = {"goes on with run": before, **shown}
     if asked.selected.shown():
         shown["selection"] = asked.selected.shown()
+    if asked.appended_since is not None:
+        shown["appended since"] = rfc_3339(asked.appended_since)
     if asked.triggers_since is not None:
         shown["sends triggers since"] = rfc_3339(asked.triggers_since)
     return shown
@@ -180,7 +227,8 @@ def _hash(mapping: Mapping | None, asked: Asked) -> str:
     """Of all that decides what becomes of a row."""
     chosen = asked.selected
     said = msgspec.json.encode((mapping, asked.form, asked.of_source, asked.triggers_since is None,
-                                chosen.shown(), chosen.customer), order="deterministic")
+                                chosen.shown(), chosen.customer, asked.appended_since),
+                               order="deterministic")
     return hashlib.blake2b(said, digest_size=16).hexdigest()
 
 

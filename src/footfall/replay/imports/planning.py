@@ -20,9 +20,10 @@ from footfall.events.field_names import shown
 from footfall.replay.imports.admitting import Admission
 from footfall.replay.imports.files import File, Format, format_of, needed, unpacked
 from footfall.replay.imports.mapping_row import Mapping as FieldMapping
-from footfall.replay.imports.reading import reader_of
+from footfall.replay.imports.past import Passed
+from footfall.replay.imports.reading import logged, reader_of
 from footfall.replay.imports.row_ids import row_id
-from footfall.replay.imports.rows import Bad, FileFault, Row, canonical
+from footfall.replay.imports.rows import Bad, FileFault, Logged, Row, canonical
 from footfall.replay.imports.values import rfc_3339
 
 SAMPLE_ROWS: Final = 1_000
@@ -52,6 +53,9 @@ class Plan:
     until: int | None = None
     items: list[bytes] = field(default_factory=list)
     took_s: float = 0.0
+    #: Of archives: offsets that they do not have; of the sample, what is no interaction, by type.
+    lacks: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     def seconds_about(self, rate_per_s: float | None) -> float:
         """How long the run would take."""
@@ -73,6 +77,11 @@ def plan_of(files: Sequence[File], form: Format | None, mapping: FieldMapping | 
         plan.file_bytes += max(file.size, 0)
         plan.formats[known] += 1
         plan.files[file.name] = file, known
+        if file.part is not None:
+            plan.lacks += file.part.lacks
+        if n >= SAMPLE_FILES_MAX and file.part is not None:
+            plan.rows_about += file.part.file.records
+            continue
         if n >= SAMPLE_FILES_MAX and sampled_bytes:
             plan.rows_about += round(file.size * sampled_rows / sampled_bytes)
             plan.is_exact = False
@@ -84,19 +93,25 @@ def plan_of(files: Sequence[File], form: Format | None, mapping: FieldMapping | 
             del plan.files[file.name]
             continue
         plan.rows_about += round(rows)
-        sampled_bytes, sampled_rows = sampled_bytes + file.size, sampled_rows + rows
+        if file.part is None:
+            sampled_bytes, sampled_rows = sampled_bytes + file.size, sampled_rows + rows
     return plan
 
 
 def as_shown(plan: Plan, rate_per_s: float | None, *, with_values: bool) -> dict[str, Any]:
     """The plan for people and programs."""
     about = "" if plan.is_exact else "about "
+    of_archives: dict[str, Any] = {}
+    if plan.formats["archive"]:
+        of_archives = {"offsets that the archive lacks": plan.lacks,
+                       "no interactions of the sample": dict(plan.passed_over)}
     return {
         "files": len(plan.files), "formats": dict(plan.formats), "bytes": plan.file_bytes,
         "rows": f"{about}{plan.rows_about:,}",
         "first in the sample": "none" if plan.since is None else rfc_3339(plan.since),
         "last in the sample": "none" if plan.until is None else rfc_3339(plan.until),
         "sample": plan.sampled,
+        **of_archives,
         "rejected of the sample": {
             reason: f"{count} ({plan.details[reason]})" for reason, count in
             plan.rejected.most_common()},
@@ -119,12 +134,15 @@ def _sample(plan: Plan, file: File, form: Format, mapping: FieldMapping | None,
     began = time.perf_counter()
     count, is_whole, share = 0, False, 1.0
     with file.packed() as stream:
-        if form == "parquet":
-            rows = reader_of(form)(stream, mapping)
+        if form == "parquet" or file.part is not None:
+            rows = (reader_of(form)(stream, mapping) if file.part is None else
+                    logged(stream, file.part, mapping))
             for one in islice(rows, SAMPLE_ROWS):
                 count += 1
                 _look(plan, one, admission)
             plan.took_s += time.perf_counter() - began
+            if file.part is not None:
+                return float(file.part.file.records)
             stream.seek(0)
             return float(needed("pyarrow.parquet").read_metadata(stream).num_rows)
         with unpacked(stream) as inner:
@@ -145,7 +163,7 @@ def _sample(plan: Plan, file: File, form: Format, mapping: FieldMapping | None,
     return count if is_whole else count / share
 
 
-def _look(plan: Plan, one: Row | Bad, admission: Admission) -> None:
+def _look(plan: Plan, one: Row | Bad | Logged, admission: Admission) -> None:
     plan.sampled += 1
     if isinstance(one, Bad):
         reason, detail = one.reason, one.detail
@@ -153,11 +171,14 @@ def _look(plan: Plan, one: Row | Bad, admission: Admission) -> None:
         made = admission.of(one, row_id(_NOBODY, 0))
         if made is None:
             return
+        if isinstance(made, Passed):
+            plan.passed_over[made.kind] += 1
+            return
         if not isinstance(made, Rejected):
             plan.since = made.at if plan.since is None else min(plan.since, made.at)
             plan.until = made.at if plan.until is None else max(plan.until, made.at)
             if len(plan.items) < ITEMS_SHOWN:
-                plan.items.append(one.item)
+                plan.items.append(admission.item(one))
             return
         reason, detail = made.reason, made.detail
     plan.rejected[reason] += 1

@@ -40,6 +40,8 @@ def report_of(run: Run, plan: Plan, told: Counter[str] | None, *, rejects_path: 
         "tracking plan": dict(run.admission.found),
         "reject file": str(rejects_path) if rejected else None,
     }
+    if plan.formats["archive"]:
+        found["no interactions"] = dict(run.passed_over.most_common())
     if told is not None:
         found["triggers"] = dict(told)
     if as_json:
@@ -51,7 +53,8 @@ def report_of(run: Run, plan: Plan, told: Counter[str] | None, *, rejects_path: 
 def _line(tally: dict[str, Any]) -> str:
     """What became of a file."""
     parts = [f"{label.replace('_', ' ')} {tally[label]:,}" for label in
-             ("rows", "imported", "rejected", "not_selected", "resumed") if tally.get(label)]
+             ("rows", "imported", "rejected", "not_selected", "passed_over", "resumed")
+             if tally.get(label)]
     if tally.get("fault"):
         parts.append(str(tally["fault"]))
     return ", ".join(parts) or "nothing"

@@ -1,4 +1,5 @@
-"""What a reader makes of a file: rows that are tracking calls, and rows that cannot be.
+"""What a reader makes of a file: rows that are tracking calls, records of an archived log, and rows
+that can be neither.
 
 Decides two things of every format: what makes two rows equal (their canonical content), and how
 faults are told, per row (`Bad`) or for the rest of a file (`FileFault`). Records only.
@@ -37,7 +38,27 @@ class Bad(NamedTuple):
     raw: bytes
 
 
-Rows = Iterator[Row | Bad]
+class Logged(NamedTuple):
+    """A record of a log of Footfall, from its archive. `number`: of the row, from 1; `appended_at`:
+    when its broker had it, in milliseconds.
+    """
+
+    number: int
+    partition: int
+    offset: int
+    appended_at: int
+    key: bytes | None
+    value: bytes | None
+
+
+Rows = Iterator[Row | Bad | Logged]
+
+
+def raw_of(row: Row | Bad | Logged) -> bytes:
+    """A row as it was."""
+    if isinstance(row, Row):
+        return row.item
+    return row.raw if isinstance(row, Bad) else row.value or b""
 
 
 class FileFault(FootfallError):

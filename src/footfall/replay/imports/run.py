@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,10 +21,11 @@ from footfall.replay.imports.admitting import Admission, Ready
 from footfall.replay.imports.files import File, Format
 from footfall.replay.imports.journal import Journal, Place, Position
 from footfall.replay.imports.mapping_row import Mapping as FieldMapping
+from footfall.replay.imports.past import Passed
 from footfall.replay.imports.reading import read
 from footfall.replay.imports.rejecting import Rejects
 from footfall.replay.imports.row_ids import RowIds
-from footfall.replay.imports.rows import Bad, FileFault, Row, Rows
+from footfall.replay.imports.rows import Bad, FileFault, Logged, Row, Rows, raw_of
 from footfall.replay.imports.sending import Reached, Sender
 from footfall.replay.imports.telling import History
 from footfall.replay.job import Rate
@@ -41,12 +43,15 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the rows of one file. `resumed`: rows that an earlier run had done."""
+    """What became of the rows of one file. `resumed`: rows that an earlier run had done;
+    `passed_over`: records of an archive that are no interactions.
+    """
 
     rows: int = 0
     imported: int = 0
     rejected: int = 0
     not_selected: int = 0
+    passed_over: int = 0
     resumed: int = 0
     fault: str = ""
     since: int | None = None
@@ -77,6 +82,8 @@ class Run:
     #: What is imported is kept there, too, for what it would have told.
     history: History | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
+    #: What was passed over, by type.
+    passed_over: Counter[str] = field(default_factory=Counter)
     _saved_s: float = 0.0
 
     def files(self, files: Mapping[str, tuple[File, Format]],
@@ -94,8 +101,8 @@ class Run:
                 continue
             self._file(read(file, form, mapping), name, place)
             self.sender.flush()
-            self._save(name, msgspec.structs.replace(place, rows=tally.rows, is_done=True),
-                       self.rejects.size)
+            self._reached(name, msgspec.structs.replace(place, rows=tally.rows, is_done=True),
+                          self.rejects.size, is_due=time.monotonic() - self._saved_s > JOURNAL_S)
 
     def _file(self, rows: Rows, name: str, place: Place) -> None:
         tally = self.tallies[name]
@@ -104,10 +111,9 @@ class Run:
             for chunk in chunks(rows, self.chunk_rows):
                 named = self._named(ids, chunk)
                 before, tally.rows = tally.rows, tally.rows + len(chunk)
-                made = self._records(named[max(0, place.rows - before):], name)
+                records = self._records(named[max(0, place.rows - before):], name)
                 if self.history is not None:
-                    self.history.add(made)
-                records = [one for _row_id, one in made]
+                    self.history.add(records)
                 done = self.sender.send(records, Reached(tally.rows, self.rejects.size))
                 self.rate.spend(len(records))
                 self.advance(len(chunk))
@@ -115,8 +121,8 @@ class Run:
                 if is_end:
                     done = self.sender.flush()
                 if done is not None and (is_end or time.monotonic() - self._saved_s > JOURNAL_S):
-                    self._save(name, msgspec.structs.replace(
-                        place, rows=max(done.rows, place.rows)), done.rejects_bytes)
+                    self._reached(name, msgspec.structs.replace(
+                        place, rows=max(done.rows, place.rows)), done.rejects_bytes, is_due=True)
                 if is_end:
                     raise Stopped
         except FileFault as fault:
@@ -125,13 +131,16 @@ class Run:
         finally:
             ids.close()
 
-    def _named(self, ids: RowIds, chunk: list[Row | Bad]) -> list[tuple[Row | Bad, bytes]]:
-        """Rows with their ids; of rows done before, too, for the equal ones among what follows."""
-        found = iter(ids.of([one.content for one in chunk if isinstance(one, Row)]))
+    def _named(self, ids: RowIds, chunk: list[Row | Bad | Logged]
+               ) -> list[tuple[Row | Bad | Logged, bytes]]:
+        """Rows with their ids; of rows done before, too, for the equal ones among what follows.
+        Records of an archive have their own.
+        """
+        rows = [one.content for one in chunk if isinstance(one, Row)]
+        found = iter(ids.of(rows) if rows else ())
         return [(one, next(found) if isinstance(one, Row) else b"") for one in chunk]
 
-    def _records(self, named: list[tuple[Row | Bad, bytes]], name: str
-                 ) -> list[tuple[bytes, Ready]]:
+    def _records(self, named: list[tuple[Row | Bad | Logged, bytes]], name: str) -> list[Ready]:
         tally, records = self.tallies[name], []
         for one, row_id in named:
             if isinstance(one, Bad):
@@ -141,30 +150,37 @@ class Run:
             made = self.admission.of(one, row_id)
             if made is None:
                 tally.not_selected += 1
+            elif isinstance(made, Passed):
+                tally.passed_over += 1
+                self.passed_over[made.kind] += 1
             elif isinstance(made, Rejected):
                 tally.rejected += 1
-                self.rejects.add(name, one.number, made.reason, made.detail, one.item)
+                self.rejects.add(name, one.number, made.reason, made.detail, raw_of(one))
             else:
                 tally.note(made.at)
-                records.append((row_id, made))
+                records.append(made)
         return records
 
-    def _save(self, name: str, place: Place, rejects_bytes: int) -> None:
-        self._saved_s = time.monotonic()
-        self.rejects.sync()
-        self.position = msgspec.structs.replace(
-            self.position, rejects_bytes=rejects_bytes, files={**self.position.files, name: place})
-        self.journal.write(self.position)
+    def _reached(self, name: str, place: Place, rejects_bytes: int, *, is_due: bool) -> None:
+        """Note how far a file has come; on disk where it is due: an archive has many small files,
+        and the journal names them all.
+        """
+        self.position.files[name] = place
+        self.position = msgspec.structs.replace(self.position, rejects_bytes=rejects_bytes)
+        if is_due:
+            self._saved_s = time.monotonic()
+            self.rejects.sync()
+            self.journal.write(self.position)
 
 
-def chunks(rows: Rows, rows_max: int) -> Iterator[list[Row | Bad]]:
+def chunks(rows: Rows, rows_max: int) -> Iterator[list[Row | Bad | Logged]]:
     """Rows in lists of bounded size; what was read before a fault comes before the fault."""
-    made: list[Row | Bad] = []
+    made: list[Row | Bad | Logged] = []
     size = 0
     try:
         for one in rows:
             made.append(one)
-            size += len(one.item) if isinstance(one, Row) else len(one.raw)
+            size += len(raw_of(one))
             if len(made) >= rows_max or size >= CHUNK_BYTES:
                 yield made
                 made, size = [], 0

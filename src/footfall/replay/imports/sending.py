@@ -74,7 +74,7 @@ class Sender:
             self._settle_all()
         self._chunks.append(reached)
         if records:
-            messages: list[Any] = [{"key": key, "value": value} for key, value, _at in records]
+            messages: list[Any] = [{"key": one.key, "value": one.value} for one in records]
             try:
                 with writing(self._topic):
                     taken = self._producer.produce_batch(self._topic, messages)

@@ -39,12 +39,12 @@ class History:
         """Forget all."""
         self._database.close()
 
-    def add(self, records: Iterable[tuple[bytes, Ready]]) -> None:
+    def add(self, records: Iterable[Ready]) -> None:
         """Rows, by their ids; one that is there already is the same."""
         self._database.execute("BEGIN")
         self._database.executemany(
             "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)",
-            ((row_id, made.at, made.key, made.value) for row_id, made in records))
+            ((made.row, made.at, made.key, made.value) for made in records))
         self._database.execute("COMMIT")
 
     def ordered(self, codec: InteractionCodec, reserved: Reserved

@@ -17,6 +17,7 @@ from footfall.admin.scan import Scanner
 from footfall.admin.secrets import secrets_of
 from footfall.errors import FootfallError
 from footfall.events.registry import codecs_for
+from footfall.events.topics import INTERACTIONS, MORE_PARTITIONS, PARTITIONS_DEFAULT
 from footfall.replay import job
 from footfall.replay.rebuild import topics
 from footfall.replay.rebuild.compare import Comparison
@@ -120,6 +121,7 @@ def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> Non
         raise FootfallError("no state is being made: `footfall replay rebuild` makes one")
     source = source_of(settings, at.bootstrap)
     try:
+        of_one_number(settings.partitions, len(source.spans()), found.partitions)
         if not run.agreed(_plan(at, source, found, asked)):
             return
         generation = found.shadow
@@ -133,6 +135,18 @@ def _run(run: job.Job, settings: Settings, asked: _Asked, *, begin: bool) -> Non
                                 "(`footfall replay status`)") from None
     finally:
         source.close()
+
+
+def of_one_number(wanted: int, log: int, state: int) -> None:
+    """Raises `FootfallError` where a rebuild is thought to change the number of partitions, or
+    something else has. A setting that nobody made says nothing: the topics' own number counts.
+    """
+    if log == state and wanted in (log, PARTITIONS_DEFAULT):
+        return
+    raise FootfallError(
+        f"{INTERACTIONS} has {log} partitions, the state {state}, FOOTFALL_PARTITIONS is {wanted}: "
+        "a rebuild folds the same log, partition by partition, and gives none another number. "
+        f"Set it to what the topics have. {MORE_PARTITIONS}")
 
 
 def _plan(at: Installation, source: Source, found: topics.Generations, asked: _Asked
