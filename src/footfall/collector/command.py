@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from footfall import tables
+from footfall import expiry, tables
 from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
@@ -64,6 +64,7 @@ def collector(ctx: click.Context) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = required(resolve(ctx.obj()))
+    expiry.watch(settings)
     admit(settings.kafka_bootstrap_servers, "collector")
     # A tenth of a request less than on asyncio's own loop (docs/performance.md).
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

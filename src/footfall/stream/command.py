@@ -11,6 +11,7 @@ import click
 import faust
 import msgspec
 
+from footfall import expiry
 from footfall.errors import SettingsError
 from footfall.options import data_dir, resolved
 from footfall.rights import admit
@@ -64,6 +65,7 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
     settings = msgspec.structs.replace(
         settings, accept_gap=accept_gap or settings.accept_gap, agents=agents or settings.agents)
     app = worker_app.create(settings)
+    expiry.watch(settings)
     admit(settings.kafka_bootstrap_servers, "worker")
     worker_app.app = app  # users' modules import it from there
     _import(settings.agents)
