@@ -64,7 +64,8 @@ class _Watched:
             self._expires_s = _expires_s(file, self._certificate.kind == "kafka_ca")
         except (OSError, ValueError) as error:
             if self._expires_s != UNREADABLE_S or self._seen is None:
-                log.warning("a certificate cannot be read: %s (%s)", file, type(error).__name__)
+                log.warning("a certificate cannot be read", extra={
+                    "file": str(file), "error": type(error).__name__})
             self._expires_s = UNREADABLE_S
         return self._expires_s
 

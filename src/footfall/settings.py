@@ -149,6 +149,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     archive_file_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=4_294_967_296)] = 134_217_728
     archive_file_age_s_max: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 3600
 
+    #: `auto`: JSON where standard error is no terminal.
+    log_format: Literal["auto", "text", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     worker_id: str = ""
     checkpoint_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     checkpoint_records_max: Annotated[int, msgspec.Meta(ge=1)] = 40_000

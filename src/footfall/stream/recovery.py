@@ -65,7 +65,8 @@ async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
     await engine.recovered(wanted)
     took = time.monotonic() - began
     telemetry.RECOVERY_SECONDS.set(took)
-    logger.info("recovered %d partitions, %d customers, in %.2f s", len(wanted), rows, took)
+    logger.info("recovered", extra={
+        "partitions": len(wanted), "customers": rows, "seconds": round(took, 2)})
 
 
 def _prove(number: int, taken: Taken, *, end: int, metadata: str) -> None:
@@ -155,7 +156,7 @@ class BulkRecovery(Recovery):  # type: ignore[misc]
         if epoch == consumer.epoch and self.app.consumer_generation_id == generation_id:
             consumer.engine.assigned()
             consumer.open_gate(epoch)
-            logger.info("ready: %d partitions", len(consumer.engine.partitions))
+            logger.info("ready", extra={"partitions": len(consumer.engine.partitions)})
 
 
 class BulkTableManager(TableManager):  # type: ignore[misc]
