@@ -39,7 +39,8 @@ async def said(port: int, path: str, content: Any, headers: dict[str, str], vers
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = [f"POST {path} HTTP/{version}", "Host: h", f"Content-Length: {len(data)}",
-             f"X-Request-Id: {REQUEST_ID}", *(f"{name}: {value}" for name, value in headers.items())]
+             f"X-Request-Id: {REQUEST_ID}",
+             *(f"{name}: {value}" for name, value in headers.items())]
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
     head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
     length = next(int(h.split()[1]) for h in head if h.lower().startswith(b"content-length"))
