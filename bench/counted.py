@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "comparators"))
 from common import BOOT, PARTS, N, report
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from footfall import logs
 from footfall.events import topics
 from footfall.stream.command import run
 
@@ -55,4 +56,5 @@ def run_counted(app: Any, name: str) -> None:
 
     # The agents hold `process` already; it looks this up with each batch.
     engine._apply = counted
+    logs.configure("worker", engine.settings)
     run(app)

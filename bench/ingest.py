@@ -49,13 +49,14 @@ import asyncio, gc, sys, uvloop
 from aiohttp import web
 from footfall.collector import command, shortcut
 from footfall.collector.answers import Answer
+from footfall.collector.request_ids import RequestIds
 from footfall.collector.serving import Runner
 async def call(request): return Answer(200, b"{}")
 async def ready(request): return web.Response()
 async def serve():
     app = web.Application()
     app.router.add_get("/readyz", ready)
-    app[shortcut.KEY] = shortcut.Shortcuts({"/v1/track": call}, lambda: False)
+    app[shortcut.KEY] = shortcut.Shortcuts({"/v1/track": call}, lambda: False, RequestIds())
     runner = Runner(app)
     await runner.setup()
     await runner.listen("127.0.0.1", int(sys.argv[1]))

@@ -132,7 +132,7 @@ class Chain:
         while True:
             try:
                 _get(f"{self.url}/readyz")
-                if b"ready: " in (self.lab.folder / "worker.log").read_bytes():
+                if b'"message":"ready"' in (self.lab.folder / "worker.log").read_bytes():
                     return
             except OSError:
                 pass

@@ -151,7 +151,7 @@ class Worker:
     def ready(self) -> None:
         """Wait until it has taken up work."""
         deadline = time.monotonic() + READY_S_MAX
-        while b"ready: " not in self._log.read_bytes():
+        while b'"message":"ready"' not in self._log.read_bytes():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("a worker did not get ready:\n"
                                    + self._log.read_text(errors="replace")[-2000:])

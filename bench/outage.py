@@ -80,8 +80,8 @@ class Worker:
 
     def until_ready(self) -> None:
         """Wait until it has taken up work; from then on it is asked."""
-        said = self.log.read_bytes().count(b"ready: ")
-        while self.log.read_bytes().count(b"ready: ") == said:
+        said = self.log.read_bytes().count(b'"message":"ready"')
+        while self.log.read_bytes().count(b'"message":"ready"') == said:
             if self.process.poll() is not None:
                 raise RuntimeError(f"ended: {self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
@@ -141,7 +141,7 @@ def _round(lab: Lab, n: int, log: Path) -> dict[str, float]:
     ids = trigger_ids(lab)
     assert len(set(ids)) == n, (len(set(ids)), n)
     return {"done_s": done_s, "silent_s": max(w.silent_s for w in workers),
-            "ended": len(workers) - 1, "assigned": log.read_bytes().count(b"ready: "),
+            "ended": len(workers) - 1, "assigned": log.read_bytes().count(b'"message":"ready"'),
             "repeats": len(ids) / n, "cpu_s": sum(w.cpu_s for w in workers),
             "rss_max_mb": max(w.rss_max_mb for w in workers)}
 

@@ -21,6 +21,9 @@ make() { # NAME [PREFIX]
 
 touch "$file"
 chmod 600 "$file"
+# Of keys that are there already nobody knows when they were made.
+grep -Eq '^(FOOTFALL_KEY_DATES|FOOTFALL_WRITE_KEYS|FOOTFALL_API_KEY|REDIS_PASSWORD)=' "$file" ||
+    date -u '+FOOTFALL_KEY_DATES={"write_keys.web":"%F","api_key":"%F","redis_url":"%F"}' >> "$file"
 make FOOTFALL_CUSTOMER_KEY_SECRET
 make FOOTFALL_SYSTEM_SECRET
 make FOOTFALL_WRITE_KEYS web:

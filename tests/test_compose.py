@@ -90,9 +90,12 @@ def test_it_follows_the_compose_specification(tmp_path: Path) -> None:
 
 
 def test_one_command_makes_every_secret_and_changes_none(secrets: Path) -> None:
-    """64 hexadecimal digits each, readable by the owner alone; a second run keeps what is there."""
+    """64 hexadecimal digits each, with their date, readable by the owner alone; a second run keeps
+    what is there.
+    """
     required = {name for name, kind, _ in VARIABLE.findall(FILE.read_text()) if kind == "?"}
     made = values(secrets)
+    dated = load({"FOOTFALL_KEY_DATES": made.pop("FOOTFALL_KEY_DATES")}).key_dates
     text = secrets.read_text()
     again = subprocess.run(["sh", "deploy/secrets.sh"], cwd=secrets.parent, check=True,
                            capture_output=True, text=True)
@@ -100,6 +103,8 @@ def test_one_command_makes_every_secret_and_changes_none(secrets: Path) -> None:
     assert required == made.keys()
     assert all(re.fullmatch(r"(web:)?[0-9a-f]{64}", value) for value in made.values())
     assert len(made) == len(set(made.values()))
+    assert {"write_keys.web", "api_key", "redis_url"} == dated.keys()
+    assert 1 == len(set(dated.values()))
     assert 0o600 == secrets.stat().st_mode & 0o777
     assert text == secrets.read_text()
     assert not re.search(r"[0-9a-f]{64}", again.stdout + again.stderr)
@@ -107,7 +112,9 @@ def test_one_command_makes_every_secret_and_changes_none(secrets: Path) -> None:
                                if not line.startswith("REDIS_PASSWORD")))
     subprocess.run(["sh", "deploy/secrets.sh"], cwd=secrets.parent, check=True,
                    capture_output=True)
-    assert {**values(secrets), "REDIS_PASSWORD": ""} == {**made, "REDIS_PASSWORD": ""}
+    once_more = values(secrets)
+    del once_more["FOOTFALL_KEY_DATES"]
+    assert {**once_more, "REDIS_PASSWORD": ""} == {**made, "REDIS_PASSWORD": ""}
 
 
 def test_no_secret_has_a_default_and_none_is_committed() -> None:

@@ -218,6 +218,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                              "{{instance}}"),)),
         Panel("Written", "Bytes that the broker has acknowledged to workers and delivery",
               BYTES_PER_SECOND, rate("footfall_written_bytes_total", "topic")),
+        Panel("Certificates", "Time for which certificates are valid, as processes read them at "
+              "their start and as they would now; 0 and below: expired, or not readable", SECONDS,
+              (Query("min by (certificate, destination, copy) "
+                     "(footfall_certificate_expires_timestamp_seconds) - time()",
+                     "{{certificate}} {{destination}} {{copy}}"),)),
+        Panel("Age of keys", "Time since keys were made, where their date is set", SECONDS,
+              (Query("time() - min by (key) (footfall_key_created_timestamp_seconds)",
+                     "{{key}}"),)),
         Panel("Memory", "Resident memory of each process", BYTES,
               (Query("sum by (job, instance) (process_resident_memory_bytes)",
                      "{{job}} {{instance}}"),)),

@@ -15,6 +15,7 @@ import click
 
 from footfall import __version__
 from footfall.errors import FootfallError
+from footfall.logs import told
 from footfall.options import LazyGroup
 from footfall.settings import Settings, load
 
@@ -76,5 +77,6 @@ def main() -> None:
     try:
         footfall(prog_name="footfall")
     except FootfallError as error:
-        click.echo(f"footfall: {error}", err=True)
+        if not told(error):
+            click.echo(f"footfall: {error}", err=True)
         sys.exit(1)

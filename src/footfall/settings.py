@@ -7,8 +7,10 @@ These are the settings of programs; what steps read is configuration and comes t
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,13 +20,20 @@ from footfall.errors import SettingsError
 from footfall.kafka import security
 
 PREFIX = "FOOTFALL_"
-#: Settings that are tables of tables, and what their names name: JSON in a variable.
-TABLES = {"sources": "source", "api_keys": "name"}
+#: Settings that are tables, and what is in them: JSON in a variable.
+TABLES = {"sources": "source -> its table", "api_keys": "name -> its table",
+          "key_dates": "key -> its date"}
 #: What names of settings begin with that say how brokers are reached.
 KAFKA = "kafka_"
 #: Settings that are never shown.
 SECRETS = ("customer_key_secret", "system_secret", "api_key", "write_keys", "sources", "api_keys",
            "schema_registry_url", "redis_url", *(KAFKA + name for name in security.SECRETS))
+#: Keys that have a date, beside those of sources, named API keys, and variables of routes.
+NAMED_KEYS = ("api_key", "redis_url", "schema_registry_url",
+              *(KAFKA + name for name in security.SECRETS))
+PERMANENT_KEYS = ("customer_key_secret", "system_secret")
+_DATED_KEY = re.compile(
+    rf"{'|'.join(NAMED_KEYS)}|(write_keys|api_keys)\..{{1,100}}|[A-Z][A-Z0-9_]{{0,99}}", re.DOTALL)
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Secret = Annotated[str, msgspec.Meta(min_length=16)]
 
@@ -98,6 +107,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: The owner's, and others by name.
     api_key: str = ""
     api_keys: dict[str, ApiKeySettings] = {}
+    #: When keys were made, by the names of their settings: `write_keys.web`, `api_key`; those of
+    #: routes by their variables.
+    key_dates: Annotated[dict[str, date], msgspec.Meta(max_length=1_000)] = {}
     #: Where the served view is; "": there is none.
     redis_url: str = ""
     #: Of the state that is served: a view gives way to one of a higher generation.
@@ -137,6 +149,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     archive_file_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=4_294_967_296)] = 134_217_728
     archive_file_age_s_max: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 3600
 
+    #: `auto`: JSON where standard error is no terminal.
+    log_format: Literal["auto", "text", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     worker_id: str = ""
     checkpoint_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     checkpoint_records_max: Annotated[int, msgspec.Meta(ge=1)] = 40_000
@@ -155,6 +170,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cart_idle_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
     def __post_init__(self) -> None:
+        _check_dated(self.key_dates)
         how = security.Security(prefix=KAFKA, **{
             name: getattr(self, KAFKA + name) for name in security.FIELDS})
         msgspec.structs.force_setattr(
@@ -215,13 +231,26 @@ def _write_keys(text: str) -> dict[str, str]:
     return keys
 
 
+def _check_dated(names: Iterable[str]) -> None:
+    """Dates are of keys that are replaced now and then."""
+    for name in names:
+        if name in PERMANENT_KEYS:
+            raise SettingsError(f"key_dates: {name} has no date: it is permanent, and must not be "
+                                "replaced; take it away")
+        if _DATED_KEY.fullmatch(name) is None:
+            raise SettingsError(
+                f"key_dates: {name[:120]!r} names no key; give the name of its setting "
+                f"(write_keys.SOURCE, api_keys.NAME, {', '.join(NAMED_KEYS)}) or the variable that "
+                "routes name")
+
+
 def _table(name: str, holds: str, text: str) -> Any:
     """A table of the file as one JSON object."""
     try:
         return msgspec.json.decode(text) if text.strip() else {}
     except msgspec.DecodeError:
-        raise SettingsError(f"{PREFIX}{name.upper()}: expected one JSON object, {holds} -> its "
-                            "table") from None
+        raise SettingsError(f"{PREFIX}{name.upper()}: expected one JSON object, "
+                            f"{holds}") from None
 
 
 def _check_names(given: Mapping[str, Any], where: str) -> None:

@@ -125,6 +125,14 @@ DELIVERY_REPEATS = Counter("footfall_delivery_repeats", "Triggers that came agai
 DELIVERY_MISSED = Counter("footfall_delivery_missed_triggers", "Triggers that were gone by "
                           "retention before they could be delivered")
 
+# every program
+CERTIFICATE_EXPIRES = Gauge("footfall_certificate_expires_timestamp_seconds", "Until when a "
+                            "certificate is valid by which the process reaches Kafka",
+                            ["certificate", "destination", "copy"])
+KEY_CREATED = Gauge("footfall_key_created_timestamp_seconds",
+                    "When a key was made that the process has, "
+                    "by the setting key_dates", ["key"])
+
 # archive
 ARCHIVED = Counter("footfall_archived_records", "Log records in files that the manifest names")
 ARCHIVED_BYTES = Counter("footfall_archived_bytes", "Bytes of these files", ["format"])

@@ -15,6 +15,7 @@ from footfall.collector.routes import ROUTES
 from tests.collector.edge import AUTH, MemorySink, serving
 
 ITEM = {"event": "A", "userId": "u1", "messageId": "m", "previousId": "p", "groupId": "g"}
+REQUEST_ID = "0123456789abcdef0123456789abcdef"
 BATCH = {"batch": [{**ITEM, "type": "track"}, 1]}
 #: Options of the collector, path, content and headers of a request, and the status of its answer.
 CASES = [
@@ -38,6 +39,7 @@ async def said(port: int, path: str, content: Any, headers: dict[str, str], vers
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = [f"POST {path} HTTP/{version}", "Host: h", f"Content-Length: {len(data)}",
+             f"X-Request-Id: {REQUEST_ID}",
              *(f"{name}: {value}" for name, value in headers.items())]
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
     head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
@@ -50,6 +52,7 @@ async def said(port: int, path: str, content: Any, headers: dict[str, str], vers
     except TimeoutError:
         pass
     writer.close()
+    assert f"X-Request-Id: {REQUEST_ID}".encode() in head
     assert any(h.startswith(b"Date: ") and h.endswith(b" GMT") for h in head)
     return sorted(h for h in head if not h.startswith(b"Date: ")), body, stays
 

@@ -282,7 +282,8 @@ async def test_a_header_that_would_split_the_request_is_not_sent(
         assert Answer(200) == await sender.post({}, BODY)
 
     assert 1 == len(there.requests)
-    assert ["sending a webhook failed: ValueError"] == caplog.messages
+    assert [("sending a webhook failed", "ValueError")] == [
+        (record.message, record.__dict__["error"]) for record in caplog.records]
 
 
 async def test_being_stopped_is_no_failure() -> None:

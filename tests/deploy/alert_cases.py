@@ -199,4 +199,33 @@ _STORES = (
           {'footfall_archive_lag_records{job="archive",partition="0"}': "0x900",
            'footfall_archived_records_total{job="archive"}': "50x900"})),
 )
-CASES = (*_PROCESSES, *_LOG, *_INTAKE, *_DELIVERY, *_STORES)
+_DAY_S = 86_400
+
+
+def _certificate(expires: str, destination: str = "") -> Samples:
+    return {f'footfall_certificate_expires_timestamp_seconds{{{_C1},certificate="kafka_client",'
+            f'destination="{destination}",copy="in_use"}}': expires}
+
+
+def _key(name: str, days: int) -> Samples:
+    return {f'footfall_key_created_timestamp_seconds{{{_C1},key="{name}"}}': f"{-days * _DAY_S}x80"}
+
+
+_KEYS = (
+    Case("FootfallCertificateExpires", "15m", _certificate(f"{_DAY_S}x80"),
+         "kafka_client, a certificate of the collector (in_use), is valid for 85500 s more.",
+         {"job": "collector", "certificate": "kafka_client", "copy": "in_use"},
+         # A start with a renewed one; and one that is only soon.
+         (_certificate(f"{_DAY_S}x20 {90 * _DAY_S}x60"), _certificate(f"{3 * _DAY_S}x80"))),
+    Case("FootfallCertificateExpiresSoon", "15m", _certificate(f"{10 * _DAY_S}x80", "partner"),
+         "kafka_client of destination partner, a certificate of the collector (in_use), is valid "
+         "for 10 days more.",
+         {"job": "collector", "certificate": "kafka_client", "destination": "partner",
+          "copy": "in_use"},
+         # Of one that ends within two days its own alert calls; one that ended, too.
+         (_certificate(f"{15 * _DAY_S}x80"), _certificate(f"{_DAY_S}x80"), _certificate("0x80"))),
+    Case("FootfallKeyOld", "15m", _key("write_keys.web", 400),
+         "Key write_keys.web is 400 days old.", {"key": "write_keys.web"},
+         (_key("write_keys.web", 364),)),
+)
+CASES = (*_PROCESSES, *_LOG, *_INTAKE, *_DELIVERY, *_STORES, *_KEYS)

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
 from tests.delivery.endpoint import Endpoint
 from tests.redis_server import RedisServer
+from tests.system.secured import Authority
 from tests.system.topics import Tail
 from tests.system.workers import (
     CUSTOMER_KEY_SECRET,
@@ -57,7 +59,7 @@ READY_S_MAX = 30.0
 #: Carts are left, and late deadlines settled, within a second or two.
 CONFIGURATION = {"cart": {"idle_s": 1.0}, "clock": {"grace_s": 0.2, "settle_s": 1.0}}
 #: crm gets all that is told of carts and orders; desk refuses, and is soon given up; to mail nobody
-#: has consented.
+#: has consented; to partner, whose certificates are watched, nothing goes.
 ROUTES = """
 destinations:
   crm:
@@ -76,6 +78,12 @@ destinations:
     channel: webhook
     url: http://127.0.0.1:{port}/mail
     purpose: marketing
+  partner:
+    channel: kafka
+    topic: carts
+    bootstrap_servers: 127.0.0.1:1
+    security: {{security_protocol: SSL, ssl_ca_file: ca.pem}}
+    purpose: necessary
 routes:
   - {{triggers: [cart_*, order_*], to: [crm]}}
   - {{triggers: [order_refunded], to: [desk]}}
@@ -127,6 +135,8 @@ class Installation:
         self.receiver = Endpoint(lambda path, _id: 500 if path == "desk" else 200)
         self._routes = folder / "routes.yaml"
         self._routes.write_text(ROUTES.format(port=self.receiver.port))
+        self._folder, self._key_made = folder, date(2026, 1, 1)
+        self.renew_certificate(days=100)
         self._delivery: Worker | None = None
         self._collector = Process("collector", [sys.executable, "-m", "footfall", "collector"],
                                   folder / "collector.out", {
@@ -162,12 +172,24 @@ class Installation:
         self._delivery = self._workers.start(
             "", program=("-m", "footfall", "delivery"), metrics_port=self._delivery_port,
             routes=self._routes, redis_url=self._redis_url,
-            delivery_allow=f"{HOST}:{self.receiver.port}", delivery_from="earliest").until_ready()
+            delivery_allow=f"{HOST}:{self.receiver.port}", delivery_from="earliest",
+            key_dates=json.dumps({"redis_url": str(self._key_made)})).until_ready()
 
     def stop_delivery(self) -> None:
         """As at a planned stop."""
         assert self._delivery is not None
         assert 0 == self._delivery.stop()
+
+    def renew_certificate(self, days: float) -> None:
+        """Another file in the place of that with the partner's authority."""
+        made = Authority(self._folder / "authority").issue("partner", days)
+        made.replace(self._folder / "ca.pem")
+
+    def replace_key(self) -> None:
+        """Delivery starts again with a key of today."""
+        self.stop_delivery()
+        self._key_made = datetime.now(UTC).date()
+        self.start_delivery()
 
     def second_worker(self) -> None:
         """One more joins."""

@@ -156,6 +156,14 @@ def _delivery_was_away_for_too_long(footfall: Installation, number: str) -> None
     footfall.start_delivery()
 
 
+def _a_certificate_is_renewed(footfall: Installation, number: str) -> None:
+    footfall.renew_certificate(days=100 + 50 * int(number))
+
+
+def _a_key_is_replaced(footfall: Installation, _number: str) -> None:
+    footfall.replace_key()
+
+
 def _a_history_is_imported(footfall: Installation, number: str) -> None:
     footfall.put_imports([_added(u, age_s=400 * DAY_S) for u in users("history", number, 50)])
 
@@ -197,14 +205,16 @@ SCENARIOS: dict[str, Scenario] = {
     "a trigger comes again": _a_trigger_comes_again,
     "triggers are sent again": _triggers_are_sent_again,
     "delivery was away for too long": _delivery_was_away_for_too_long,
+    "a certificate is renewed": _a_certificate_is_renewed,
+    "a key is replaced": _a_key_is_replaced,
     "a history is imported": _a_history_is_imported,
     "newcomers rush in": _newcomers_rush_in,
     "a worker joins": _a_worker_joins,
     "a worker is killed": _a_worker_is_killed,
 }
 #: Played once: what they move is there before.
-ONCE = {"delivery was away for too long", "newcomers rush in", "a worker joins",
-        "a worker is killed"}
+ONCE = {"a key is replaced", "delivery was away for too long", "newcomers rush in",
+        "a worker joins", "a worker is killed"}
 
 CASES = (
     Case("Accepted", "people look around", {"source": "web"}, by=10),
@@ -258,6 +268,9 @@ CASES = (
     Case("Repeated triggers", "a trigger comes again", by=0.9),
     Case("Resent", "triggers are sent again", {"destination": "crm", "status": "sent"}, by=1),
     Case("Missed triggers", "delivery was away for too long", by=25),
+    Case("Certificates", "a certificate is renewed",
+         {"certificate": "kafka_ca", "destination": "partner", "copy": "on_disk"}, by=40 * DAY_S),
+    Case("Age of keys", "a key is replaced", {"key": "redis_url"}, how="falls", by=200 * DAY_S),
     Case("Archived", "newcomers rush in", by=100),
     Case("Archived bytes", "newcomers rush in", {"format": "parquet"}, by=1000),
     Case("Archive lag", "newcomers rush in", by=100),
@@ -272,4 +285,4 @@ CASES = (
 UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Muted by imports", "Carts",
            "Money in carts", "Orders", "Risk", "Up", "Rebalances", "Recovered", "Streams",
            "Streams that ended", "Kept from streams", "Failed attempts", "Dead", "Destination",
-           "Repeated triggers", "Missed triggers", "Resent")
+           "Repeated triggers", "Missed triggers", "Resent", "Certificates")

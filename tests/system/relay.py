@@ -11,7 +11,7 @@ import os
 
 import msgspec
 
-from footfall import tables
+from footfall import logs, tables
 from footfall.events.interaction import Interaction
 from footfall.settings import load
 from footfall.stream.app import create
@@ -81,4 +81,6 @@ POINTER = TableSpec(
 TABLES = (BASKET, POINTER, *tables.ALL)
 
 if __name__ == "__main__":
-    run(create(load(os.environ), TABLES))
+    settings = load(os.environ)
+    logs.configure("worker", settings)
+    run(create(settings, TABLES))

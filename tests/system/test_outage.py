@@ -14,7 +14,7 @@ from tests.services import KafkaNode
 from tests.system.exactness import check
 from tests.system.shop import Loader
 from tests.system.topics import State, Tail
-from tests.system.workers import KILLED, PARTITIONS, SYSTEM_SECRET, Workers
+from tests.system.workers import KILLED, PARTITIONS, READY, SYSTEM_SECRET, Workers
 from tests.tables import events
 from tests.tables.logs import CODECS, KEYS
 
@@ -70,7 +70,7 @@ def test_a_worker_outlives_all_timers_at_once(
     last = workers.start("w1", **settings)
     last.until(state.quiet, QUIET_S_MAX, "quiet")
     assert 0 == last.stop()
-    assert 1 == last.output().count("ready: "), last.output()
+    assert 1 == last.output().count(READY), last.output()
     seen = check(node.bootstrap)
     assert CUSTOMERS == seen.trigger_names["cart_abandoned"]
     assert seen.repeated > 0 == seen.stale
@@ -91,6 +91,6 @@ def test_a_worker_outlives_a_great_outage(
     last = workers.start("w1", session_timeout_s=10)
     last.until(state.quiet, QUIET_CHAOS_S_MAX, "quiet")
     assert 0 == last.stop()
-    assert 1 == last.output().count("ready: "), last.output()
+    assert 1 == last.output().count(READY), last.output()
     seen = check(node.bootstrap)
     assert CUSTOMERS_CHAOS == seen.trigger_names["cart_abandoned"]

@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_refused(footfall_topics: str, workers: Workers, tm
         assert code == refused.wait(IMPORT_S_MAX), refused.output()
     for refused in (worker, rebuild):
         assert refused.says(f"FOOTFALL_PARTITIONS is {MORE}")
-        assert refused.says('"More partitions" in docs/operate/README.md')
+        assert refused.says("docs/operate/README.md, More partitions")
     assert own.says("the archive is of the very log that it would be imported into")
 
 

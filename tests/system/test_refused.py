@@ -49,7 +49,8 @@ def test_an_expired_head_is_refused_until_the_gap_is_accepted(
     worker = workers.start(arguments=["--accept-gap"])
     worker.until(state.covered, COVERED_S_MAX)
     assert 0 == worker.stop()
-    assert worker.says("partition 0: gap accepted, 0 to 50")
+    assert worker.says('"message":"a gap was accepted","partition":0,'
+                       '"from_offset":0,"until_offset":50')
     check(footfall_topics)
 
     end = state.offsets()[1]

@@ -30,6 +30,7 @@ from tests.system.workers import (
     CUSTOMER_KEY_SECRET,
     PARTITIONS,
     PATHS,
+    READY,
     START_S_MAX,
     SYSTEM_SECRET,
     Workers,
@@ -101,7 +102,7 @@ def test_after_quiet_the_view_is_the_tables_whatever_happened(
             time.sleep(3.0)
             redis.resume()
     loader.join()
-    first.until(lambda: second.says("ready: ") and state.quiet(), QUIET_S_MAX, "quiet")
+    first.until(lambda: second.says(READY) and state.quiet(), QUIET_S_MAX, "quiet")
     assert first.runs and second.runs
     until_served(redis, state)
     # What was told since Redis forgot last, at least, and nothing that the broker does not have.

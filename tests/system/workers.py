@@ -26,6 +26,10 @@ REFUSED = 3
 PATHS = [str(Path(__file__).parents[2]), str(Path(footfall.__file__).parents[1])]
 
 
+#: The line that says that it has taken up work.
+READY = '"message":"ready"'
+
+
 class Workers:
     """All workers of one test; what still runs is killed at its end."""
 
@@ -96,7 +100,7 @@ class Worker:
 
     def until_ready(self, seconds_max: float = START_S_MAX) -> Worker:
         """Wait until it has taken up work."""
-        self.until(lambda: self.says("ready: "), seconds_max, "ready")
+        self.until(lambda: self.says(READY), seconds_max, "ready")
         return self
 
     def until(self, what: Callable[[], object], seconds_max: float, why: str = "") -> None:

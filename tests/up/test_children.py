@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 
 from footfall.settings import ApiKeySettings, Settings, SourceSettings, load
@@ -14,6 +15,7 @@ SETTINGS = Settings(
     sources={"web": SourceSettings(events=["Product: Viewed, \"x\""], origins=["null"])},
     api_keys={"desk": ApiKeySettings(role="support", keys=["a,b", "sha256:" + "0" * 64])},
     redis_url="redis://:p@h:1", checkpoint_s=0.25, accept_gap=True, cart_idle_s=2.5, partitions=3,
+    key_dates={"write_keys.web": date(2026, 1, 31)}, log_format="json", log_level="debug",
 )
 
 
@@ -37,6 +39,11 @@ def test_variables_of_the_shell_stay_but_for_our_own() -> None:
 
     assert "/bin" == made["PATH"]
     assert not {"FOOTFALL_NO_SUCH", "FOOTFALL_SYSTEM_SECRET"} & made.keys()
+
+
+def test_a_child_writes_its_file_for_people() -> None:
+    """`up` shows lines of it on the screen."""
+    assert "text" == load(environment_of(Settings(), {})).log_format
 
 
 def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ def write(file: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "line", ["2026 WARNING x y", "2026 ERROR x y", "2026 CRITICAL x y",
              "footfall: port 8080 is in use", "ValueError: no",
-             "2026 INFO r: ready: 12 partitions"])
+             "2026 INFO r: ready partitions=12",
+             '{"time":"2026","level":"warning","message":"x"}',
+             '{"level":"info","message":"ready","partitions":12}'])
 def test_important_lines_are_shown(log: Path, line: str) -> None:
     """Warnings and above, last words, and that a worker is ready."""
     write(log, f"2026 INFO nothing\n{line}\nDEBUG noWARNING\n")

@@ -24,6 +24,7 @@ from footfall.collector.customers import OUTCOMES, Customers
 from footfall.collector.history import History
 from footfall.collector.ingest import Clock, Ingest, wall_clock
 from footfall.collector.limits import Limits
+from footfall.collector.request_ids import HEADER, RequestIds
 from footfall.collector.routes import ROUTES, Route
 from footfall.collector.script import Script
 from footfall.collector.sink import Sink
@@ -37,6 +38,7 @@ from footfall.events.admit import STAGE
 from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.log_lines import BOUND
 from footfall.subscriptions.hub import Hub
 from footfall.telemetry import (
     ACCEPTED,
@@ -86,6 +88,7 @@ class Collector:
         self._subscriptions = Subscriptions(self._customers, tickets, hub)
         self._history = History(self._customers, codecs.trigger)
         self._console = Console()
+        self._request_ids = RequestIds()
         self._public_url = public_url
         self._proxies = proxies
         self._is_draining = False
@@ -97,14 +100,15 @@ class Collector:
 
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""
-        app = web.Application(middlewares=[_errors])
+        app = web.Application(middlewares=[self._named, _errors])
         app.on_response_prepare.append(self._headers)
         app.cleanup_ctx.append(self._violations.while_running)
         app.cleanup_ctx.append(self._customers.while_running)
         app.cleanup_ctx.append(self._subscriptions.while_running)
         app.on_shutdown.append(self._subscriptions.on_shutdown)
         app[shortcut.KEY] = shortcut.Shortcuts(
-            {path: self._call(call) for path, call in ROUTES.items()}, lambda: self._is_draining)
+            {path: self._call(call) for path, call in ROUTES.items()}, lambda: self._is_draining,
+            self._request_ids)
         for route in routes.ALL:
             handler = self._handler(route)
             for spelling in (route.path, route.path + "/"):
@@ -174,10 +178,23 @@ class Collector:
                                "no broker with the topics of Footfall is seen; `footfall topics`")
         return web.json_response({"status": "ready"})
 
+    @web.middleware
+    async def _named(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What happens in a request has its id, as its answer has."""
+        BOUND.set({"request_id": self._request_ids.of(request.headers.get(HEADER))})
+        response = await handler(request)
+        if log.isEnabledFor(logging.DEBUG):
+            # The route as it is declared: the path may hold a customer's identifier.
+            resource = request.match_info.route.resource
+            log.debug("answered", extra={"route": resource and resource.canonical,
+                                         "status": response.status})
+        return response
+
     async def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """CORS: any page may ingest with a write key; cookies are never asked for."""
         headers = response.headers
         headers[hdrs.SERVER] = "footfall"
+        headers[HEADER] = str(BOUND.get()["request_id"])
         if self._is_draining:
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
@@ -185,7 +202,7 @@ class Collector:
         if not path.startswith(routes.INGEST_PREFIXES) or f"{path}/".startswith(_NOT_FOR_PAGES):
             return
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = f"Retry-After, {HEADER}"
         if request.method == hdrs.METH_OPTIONS:
             headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = "GET, POST, OPTIONS"
             headers[hdrs.ACCESS_CONTROL_MAX_AGE] = str(PREFLIGHT_S)
@@ -230,7 +247,7 @@ def _refused(error: Exception) -> Answer:
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = place and f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}"
-        log.error("answering failed: %s in %s", type(error).__name__, where)
+        log.error("answering failed", extra={"error": type(error).__name__, "place": where})
         found = RequestError(500, "internal_error", "an error of Footfall; its log names the place")
     REFUSED.labels(found.code).inc()
     return answers.of_error(found)

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from footfall import tables
+from footfall import expiry, logs, tables
 from footfall.collector import limits, plan_folder
 from footfall.collector.app import Collector
 from footfall.collector.auth import WriteKeys
@@ -52,6 +52,7 @@ FLUSH_S_MAX = 0.5
 #: looks are one at the next older ones. By default (700, 10, 10) looking took a tenth of the time;
 #: a request leaves no cycle, whatever becomes of it (tests/collector/test_garbage.py).
 GARBAGE_THRESHOLDS = (10_000, 20, 20)
+log = logging.getLogger(__name__)
 REQUIRED = ("kafka_bootstrap_servers", "customer_key_secret", "write_keys")
 
 
@@ -62,12 +63,13 @@ def collector(ctx: click.Context) -> None:
 
     Listens on http_host and http_port (127.0.0.1:8080). docs/collector.md has routes and limits.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = required(resolve(ctx.obj()))
+    logs.configure("collector", settings)
+    expiry.watch(settings)
     admit(settings.kafka_bootstrap_servers, "collector")
     # A tenth of a request less than on asyncio's own loop (docs/performance.md).
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, lambda url: click.echo(f"collector: listening on {url}")))
+        runner.run(serve(settings, lambda url: log.info("listening", extra={"url": url})))
 
 
 def required(settings: Settings) -> Settings:

@@ -42,7 +42,7 @@ class Connection(web.RequestHandler):
         """What is answered where the application was not reached; the connection ends."""
         code = "http_malformed" if status < 500 else "internal_error"
         if status >= 500:
-            log.error("serving failed: %s", type(exc).__name__)
+            log.error("serving failed", extra={"error": type(exc).__name__})
         if request.writer.output_size > 0:
             raise ConnectionError("a part of an answer is sent already")
         REFUSED.labels(code).inc()

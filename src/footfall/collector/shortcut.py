@@ -10,6 +10,7 @@ response 8, before any middleware or header of ours.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
@@ -20,6 +21,10 @@ from typing import NamedTuple, cast
 from aiohttp import HttpVersion11, hdrs, web
 
 from footfall.collector.answers import Answer
+from footfall.collector.request_ids import HEADER, RequestIds
+from footfall.log_lines import BOUND
+
+log = logging.getLogger(__name__)
 
 #: From a request to its answer; raises nothing.
 Call = Callable[[web.BaseRequest], Awaitable[Answer]]
@@ -27,10 +32,13 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Shortcuts(NamedTuple):
-    """Path -> call, and whether answers ask the client to come back elsewhere."""
+    """Path -> call, and whether answers ask the client to come back elsewhere. `request_ids`: what
+    requests are called.
+    """
 
     calls: Mapping[str, Call]
     is_draining: Callable[[], bool]
+    request_ids: RequestIds
 
 
 #: Where an application keeps them.
@@ -39,16 +47,21 @@ KEY = web.AppKey("shortcuts", Shortcuts)
 
 def before(shortcuts: Shortcuts, router: Handler) -> Handler:
     """A handler that asks `router` only for what takes no shortcut."""
-    calls, is_draining = shortcuts
+    calls, is_draining, request_ids = shortcuts
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         call = calls.get(request.raw_path)
         if (call is None or request.method != hdrs.METH_POST
                 or request.version != HttpVersion11 or hdrs.EXPECT in request.headers):
             return await router(request)
+        request_id = request_ids.of(request.headers.get(HEADER))
+        BOUND.set({"request_id": request_id})
         answer = await call(request)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("answered", extra={"route": request.raw_path, "status": answer.status})
         stays = request.keep_alive and not is_draining()
-        return cast(web.StreamResponse, _Written(request, stays, _bytes_of(answer, stays)))
+        return cast(web.StreamResponse,
+                    _Written(request, stays, _bytes_of(answer, stays, request_id)))
 
     return handle
 
@@ -74,10 +87,10 @@ class _Written:
         transport.write(self._content)
 
 
-def _bytes_of(answer: Answer, stays: bool) -> bytes:
-    more = b""
+def _bytes_of(answer: Answer, stays: bool, request_id: str) -> bytes:
+    more = f"{HEADER}: {request_id}\r\n".encode()
     if answer.retry_after_s:
-        more = b"Retry-After: %d\r\n" % answer.retry_after_s
+        more += b"Retry-After: %d\r\n" % answer.retry_after_s
     if not stays:
         more += b"Connection: close\r\n"
     return b"%bContent-Length: %d\r\nDate: %b\r\n%b\r\n%b" % (
@@ -89,7 +102,7 @@ def _head(status: int) -> bytes:
     """Status line and the headers that are always the same."""
     return (f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
             "Server: footfall\r\nAccess-Control-Allow-Origin: *\r\n"
-            "Access-Control-Expose-Headers: Retry-After\r\n").encode()
+            f"Access-Control-Expose-Headers: Retry-After, {HEADER}\r\n").encode()
 
 
 @lru_cache(maxsize=1)

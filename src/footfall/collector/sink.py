@@ -12,6 +12,7 @@ to reason about.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypedDict
 
@@ -39,6 +40,11 @@ LOOK_S = 0.1
 #: While no broker is seen, it is looked for this often, each time for so long.
 PROBE_EVERY_S = 1.0
 PROBE_S_MAX = 0.5
+
+
+#: Topic, partition and offset.
+Place = tuple[str, int, int]
+log = logging.getLogger(__name__)
 
 
 class Record(TypedDict):
@@ -72,19 +78,23 @@ class Sink(Protocol):
 class _Pending:
     """The records of one request that are still due."""
 
-    __slots__ = ("done", "due", "error", "until_s")
+    __slots__ = ("done", "due", "error", "places", "until_s")
 
-    def __init__(self, due: int, done: asyncio.Future[str], until_s: float) -> None:
+    def __init__(self, due: int, done: asyncio.Future[str], until_s: float,
+                 places: list[Place] | None = None) -> None:
+        self.places = places
         self.due = due
         self.done = done
         self.until_s = until_s
         self.error = ""
 
-    def report(self, error: KafkaError | None, _message: Any) -> None:
+    def report(self, error: KafkaError | None, message: Any) -> None:
         """One record is in the log, or failed; the last one settles the request."""
         self.due -= 1
         if error is not None:
             self.error = error.name()
+        elif self.places is not None:
+            self.places.append((message.topic(), message.partition(), message.offset()))
         if not self.due:
             self.settle(self.error and f"the broker did not answer: {self.error}")
 
@@ -114,6 +124,7 @@ class KafkaSink:
             "reconnect.backoff.max.ms": 1000,
             "error_cb": self._on_error,
             "log_level": 2,
+            "logger": logging.getLogger("librdkafka"),
         })
         UNSENT.set_function(lambda: len(self._producer))
         self._waiting: set[_Pending] = set()
@@ -136,7 +147,8 @@ class KafkaSink:
         total = len(outgoing.interactions) + len(outgoing.rejected)
         if len(self._producer) + total > QUEUE_RECORDS_MAX:
             raise UnavailableError("too many records wait for the broker")
-        pending = _Pending(total, self._loop.create_future(), until_s)
+        places: list[Place] | None = [] if log.isEnabledFor(logging.DEBUG) else None
+        pending = _Pending(total, self._loop.create_future(), until_s, places)
         missing = 0
         for topic, records in ((INTERACTIONS, outgoing.interactions),
                                (REJECTED, outgoing.rejected)):
@@ -150,6 +162,8 @@ class KafkaSink:
             why = await pending.done
         finally:
             self._waiting.discard(pending)
+        for topic, partition, offset in places or ():
+            log.debug("written", extra={"topic": topic, "partition": partition, "offset": offset})
         if why:
             raise UnavailableError(why)
 

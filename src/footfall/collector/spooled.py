@@ -162,19 +162,22 @@ class SpooledSink:
     def _tell_recovered(self) -> None:
         found = self._spool.recovered
         if found.records:
-            log.warning("%d records are in the spool; they go to the log first", found.records)
+            log.warning("records are in the spool; they go to the log first",
+                        extra={"records": found.records})
         if found.cut_records:
-            log.warning("the spool's last write was cut off: %d bytes", found.cut_bytes)
+            log.warning("the spool's last write was cut off",
+                        extra={"records": found.cut_records, "bytes": found.cut_bytes})
             SPOOL_LOST.labels("cut").inc(found.cut_records)
         if found.damaged_records:
-            log.error("the spool is damaged: %d records, %d bytes cannot be read; the others are "
-                      "sent", found.damaged_records, found.damaged_bytes)
+            log.error("the spool is damaged: records cannot be read; the others are sent", extra={
+                "records": found.damaged_records, "bytes": found.damaged_bytes})
             SPOOL_LOST.labels("damaged").inc(found.damaged_records)
 
     def _tell_damaged(self) -> None:
         new, self._damaged = self._spool.damaged - self._damaged, self._spool.damaged
         if new:
-            log.error("the spool is damaged: %d records cannot be read; the others are sent", new)
+            log.error("the spool is damaged: records cannot be read; the others are sent",
+                      extra={"records": new})
             SPOOL_LOST.labels("damaged").inc(new)
 
 

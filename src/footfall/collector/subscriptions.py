@@ -151,7 +151,7 @@ class Subscriptions:
                 raise
         except Exception as error:
             end = "failed"
-            log.error("a stream failed: %s", type(error).__name__)
+            log.error("a stream failed", extra={"error": type(error).__name__})
         finally:
             del self._open[writing]
             SUBSCRIPTION_ENDS.labels(end).inc()

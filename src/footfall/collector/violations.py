@@ -108,8 +108,8 @@ class Violations:
             async with asyncio.timeout(LAST_S_MAX):
                 await self._tell([(k, t) for k, t in self._all() if t.count])
         except (TimeoutError, UnavailableError):
-            log.warning("the log is away: %d violations of the tracking plan are not in it",
-                        sum(tally.count for _kind, tally in self._all()))
+            log.warning("the log is away: violations of the tracking plan are not in it yet",
+                        extra={"events": sum(tally.count for _kind, tally in self._all())})
 
     def _tally(self, source: str, found: Found) -> Tally:
         known = self._kinds.setdefault(source, {})

@@ -9,10 +9,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from footfall.delivery import routes
+from footfall import expiry
+from footfall.delivery import routes, routes_checks
 from footfall.delivery.decide import needs_person
 from footfall.delivery.engine import DeliveryEngine
 from footfall.delivery.resources import resources_of
+from footfall.delivery.routes_row import KafkaDestination
 from footfall.errors import ConfigError, SettingsError
 from footfall.events import topics
 from footfall.settings import Settings
@@ -36,6 +38,7 @@ def create(settings: Settings, environment: Mapping[str, str] = os.environ) -> W
     except ConfigError as error:
         raise SettingsError(str(error)) from None
     parts = shared(settings)
+    _watch_expiry(settings, read)
     served = None
     if settings.redis_url:
         served = Served(Store(settings.redis_url), ALL, settings.partitions)
@@ -47,6 +50,18 @@ def create(settings: Settings, environment: Mapping[str, str] = os.environ) -> W
     if settings.metrics_port:
         app.serving = MetricsServing(engine, settings.metrics_host, settings.metrics_port)
     return app
+
+
+def _watch_expiry(settings: Settings, read: routes.Routes) -> None:
+    """The certificates and keys of destinations, too. Their secrets are nobody's business here."""
+    certificates = [
+        certificate for name, one in read.destinations.items()
+        if isinstance(one, KafkaDestination) and one.security is not None
+        for certificate in expiry.certificates_of(
+            one.security.of("", read.folder, dict.fromkeys(one.security.variables(), "set")), name)]
+    variables = {variable for one in read.destinations.values()
+                 for _keys, variable in routes_checks.variables_of(one)}
+    expiry.watch(settings, certificates, variables)
 
 
 def _check_view(read: routes.Routes, served: Served | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from footfall import logs
 from footfall.delivery import app
 from footfall.options import data_dir, resolved
 from footfall.rights import admit
@@ -25,6 +26,7 @@ def delivery(ctx: click.Context, data_dir: Path | None) -> None:
       FOOTFALL_WORKER_ID=d1 footfall delivery      static member: a restart moves nothing
     """
     settings = resolved(ctx, data_dir)
+    logs.configure("delivery", settings, instance=settings.worker_id)
     made = app.create(settings)
     admit(settings.kafka_bootstrap_servers, "delivery")
     run(made)

@@ -96,8 +96,8 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
                 raise
             lane = self.lanes[name] = Lane(self, name, destination, channel)
             if lane.needs_person and self._people is None:
-                logger.error("destination %s needs to know customers, and FOOTFALL_REDIS_URL is "
-                             "not set: what is for it waits", name)
+                logger.error("a destination needs to know customers, and FOOTFALL_REDIS_URL is not "
+                             "set: what is for it waits", extra={"destination": name})
         await super().start()
 
     async def stop(self) -> None:

@@ -106,7 +106,7 @@ class Sender:
         except Exception as error:
             reason = _reason(error)
             if reason is None:  # the kind alone: texts may hold the URL
-                logger.error("sending a webhook failed: %s", type(error).__name__)
+                logger.error("sending a webhook failed", extra={"error": type(error).__name__})
             return Failure(reason or "connection")
         await _drain(answer, deadline)
         return Answer(answer.status, answer.headers.get("Retry-After", ""),

@@ -30,6 +30,7 @@ from footfall.delivery.record import About, whole
 from footfall.delivery.routes import channel_of, medium_of
 from footfall.delivery.routes_row import AnyDestination
 from footfall.delivery.row import Pending
+from footfall.logs import bound
 
 if TYPE_CHECKING:
     from footfall.delivery.engine import DeliveryEngine
@@ -218,20 +219,20 @@ class Lane:
         except RenderError as error:
             if error.is_suppression:
                 return Verdict(reasons.SUPPRESSED, error.reason), b""
-            self._tell(f"{error}")
+            self._tell("rendering failed", error.reason)
             return Verdict(reasons.DEAD, error.reason), b""
         except Exception as error:  # only its kind: the text may hold what is sent
-            self._tell(f"rendering failed: {type(error).__name__}")
+            self._tell("rendering failed", type(error).__name__)
             return Verdict(reasons.DEAD, "render_failed"), b""
 
-    def _tell(self, what: str) -> None:
+    def _tell(self, what: str, error: str) -> None:
         """In the log, now and then: what is wrong for one is wrong for thousands, and each has its
         record.
         """
         now = time.monotonic()
         if now >= self._told_at + TELL_S:
             self._told_at = now
-            logger.error("destination %s: %s", self.name, what)
+            logger.error(what, extra={"destination": self.name, "error": error})
 
     def carry_out(self, case: Case, verdict: Verdict, message: bytes = b"") -> None:
         """Record a verdict; where it goes, send once the record is acknowledged."""
@@ -257,6 +258,12 @@ class Lane:
             trigger_offset=offset), then)
 
     async def _send(self, attempt: Try) -> None:
+        pending = attempt.case.pending
+        of_run = {"run": pending.run} if pending.run else {}
+        with bound(trigger_id=pending.trigger_id, destination=self.name, **of_run):
+            await self._send_one(attempt)
+
+    async def _send_one(self, attempt: Try) -> None:
         (partition, key, pending, _offset), message, number = attempt
         told = Attempt(pending.trigger_id, pending.trigger_id, pending.name,
                        attempt.case.customer_key, number, self._engine.now() / 1000)
@@ -269,7 +276,7 @@ class Lane:
         except TimeoutError:
             outcome = Outcome("retry", "timeout")
         except Exception as error:  # a fault of ours, or of a library, in one destination
-            self._tell(f"sending failed: {type(error).__name__}")
+            self._tell("sending failed", type(error).__name__)
             outcome = Outcome("retry", "internal")
         finally:
             self.in_flight -= 1
@@ -277,6 +284,9 @@ class Lane:
             self._wake.set()
         self._engine.crash_point("after_send")
         took_s = time.monotonic() - began
+        logger.debug("an attempt ended", extra={
+            "status": outcome.result, "reason": outcome.reason, "code": outcome.code,
+            "seconds": round(took_s, 3)})
         telemetry.DELIVERY_ATTEMPT_SECONDS.labels(self.name).observe(took_s)
         if self._engine.may_record(partition):
             self._ended(attempt, outcome, round(took_s * 1000))

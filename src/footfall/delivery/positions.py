@@ -39,9 +39,9 @@ async def find(partitions: Sequence[DeliveryPartition], bootstrap: str, begin: s
                 f"{known - 1}: the broker forgot triggers. Restore the topic, or delete "
                 f"{DELIVERIES} and {DELIVERY_CHANGELOG} to begin anew")
         elif known < first:
-            logger.error("partition %d: %d triggers are gone by retention and were never "
-                         "delivered: offsets %d to %d", tp.partition, first - known, known,
-                         first - 1)
+            logger.error("triggers are gone by retention and were never delivered", extra={
+                "topic": tp.topic, "partition": tp.partition, "records": first - known,
+                "from_offset": known, "until_offset": first})
             telemetry.DELIVERY_MISSED.inc(first - known)
         partition.fold.read(TRIGGERS, max(known, first))
         partition.moved = True

@@ -113,10 +113,24 @@ def of_variables(destinations: Mapping[str, AnyDestination], environment: Mappin
     """Variables that are not set here."""
     for name, one in destinations.items():
         found = _Of(name)
-        for keys, variable in _variables(one):
+        for keys, variable in variables_of(one):
             if not environment.get(variable):
                 yield found("hint", "variable_unset", f"the variable {variable} is not set here; "
                             "delivery does not start without it", *keys)
+
+
+def variables_of(one: AnyDestination) -> Iterator[tuple[Path, str]]:
+    """The variables that it names, with the keys that do."""
+    if isinstance(one, WebhookDestination):
+        yield from (((("secret_env", n)), name) for n, name in enumerate(one.secret_env))
+    elif isinstance(one, EmailDestination):
+        if one.smtp.password_env is not None:
+            yield ("smtp", "password_env"), one.smtp.password_env
+    elif isinstance(one, KafkaDestination) and one.security is not None:
+        yield from (((("security", f"{secret}_env")), variable)
+                    for secret, variable in one.security.variables().items())
+    elif isinstance(one, RedisDestination | NotifyDestination) and one.url_env is not None:
+        yield ("url_env",), one.url_env
 
 
 def _route(n: int, route: Route, names: Collection[str]) -> Iterator[Finding]:
@@ -281,17 +295,3 @@ def _files(one: AnyDestination) -> tuple[tuple[str, str], ...]:
     if isinstance(one, EmailDestination):
         return ("text", one.text), ("html", one.html)
     return () if isinstance(one, NotifyDestination) else (("template", one.template),)
-
-
-def _variables(one: AnyDestination) -> Iterator[tuple[Path, str]]:
-    """The variables that it names, with the keys that do."""
-    if isinstance(one, WebhookDestination):
-        yield from (((("secret_env", n)), name) for n, name in enumerate(one.secret_env))
-    elif isinstance(one, EmailDestination):
-        if one.smtp.password_env is not None:
-            yield ("smtp", "password_env"), one.smtp.password_env
-    elif isinstance(one, KafkaDestination) and one.security is not None:
-        yield from (((("security", f"{secret}_env")), variable)
-                    for secret, variable in one.security.variables().items())
-    elif isinstance(one, RedisDestination | NotifyDestination) and one.url_env is not None:
-        yield ("url_env",), one.url_env

@@ -18,7 +18,7 @@ DELIVERY_CHANGELOG = f"{DELIVERY_APP_ID}-{DELIVERY_TABLE}-changelog"
 PARTITIONS_DEFAULT = 12
 #: What to do where topics have another number than is wanted: it cannot be changed in place.
 MORE_PARTITIONS = ("Another number takes a second installation, into which the archive of this one "
-                   'is imported: "More partitions" in docs/operate/README.md')
+                   "is imported: docs/operate/README.md, More partitions")
 
 
 class Topic(NamedTuple):

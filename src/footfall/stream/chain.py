@@ -48,7 +48,8 @@ async def check_gap(engine: LogEngine[Any], number: int, start: int, end: int) -
                     f"partition {number}: the log begins at offset {low}, the state ends at"
                     f" {start}: {low - start} records are gone. To go on without them: "
                     "footfall worker --accept-gap")
-            logger.warning("partition %d: gap accepted, %d to %d", number, start, low)
+            logger.warning("a gap was accepted", extra={
+                "partition": number, "from_offset": start, "until_offset": low})
             start = min(low, end)
         async for _tp, records in reader.read({tp: (start, end)}):
             raise BrokerError(f"partition {number}: offset {records[0].offset} was skipped; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from pathlib import Path
 
@@ -11,36 +10,11 @@ import click
 import faust
 import msgspec
 
+from footfall import expiry, logs
 from footfall.errors import SettingsError
 from footfall.options import data_dir, resolved
 from footfall.rights import admit
 from footfall.stream import app as worker_app
-
-#: aiokafka writes some hundred errors a second while a broker is away.
-NOISY = ("aiokafka", "faust", "mode")
-REPEAT_S = 10.0
-
-
-class Rarely(logging.Filter):
-    """Lets a message of the Kafka client through once in ten seconds, and drops the running
-    commentary of Faust's services ("[^--Service]: Starting...").
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to write it."""
-        if record.levelno < logging.WARNING and str(record.msg).startswith("[^"):
-            return False
-        if not record.name.startswith("aiokafka"):
-            return True
-        key = (record.name, str(record.msg))
-        if record.created - self._last.get(key, 0.0) < REPEAT_S:
-            return False
-        self._last[key] = record.created
-        return True
 
 
 @click.command()
@@ -61,9 +35,11 @@ def worker(ctx: click.Context, data_dir: Path | None, accept_gap: bool, agents: 
       footfall worker --agents myshop.agents
     """
     settings = resolved(ctx, data_dir)
+    logs.configure("worker", settings, instance=settings.worker_id)
     settings = msgspec.structs.replace(
         settings, accept_gap=accept_gap or settings.accept_gap, agents=agents or settings.agents)
     app = worker_app.create(settings)
+    expiry.watch(settings)
     admit(settings.kafka_bootstrap_servers, "worker")
     worker_app.app = app  # users' modules import it from there
     _import(settings.agents)
@@ -83,12 +59,6 @@ def _import(agents: str) -> None:
 
 def run(app: faust.App) -> None:
     """Run until SIGTERM or Ctrl-C; every other end is a crash."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Rarely())
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO",
-                        handlers=[handler])
-    for name in NOISY:
-        logging.getLogger(name).setLevel("WARNING")
     process = Process(app, quiet=True)
     process.spinner = None
     process.execute_from_commandline()

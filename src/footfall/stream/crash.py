@@ -37,12 +37,13 @@ POINTS = ("after_outputs", "half_changelog", "after_changelog", "before_commit",
 def die(error: BaseException) -> NoReturn:
     """End the process now. Nothing is flushed to Kafka: what is not acknowledged never was."""
     if isinstance(error, FootfallError):
-        logger.critical("%s", error)
+        logger.critical("the program ends", extra={"error": error})
     elif isinstance(error, AuthorizationError):
-        logger.critical("the cluster does not allow what this program has to do (%s); "
-                        "`footfall acls list` prints the rights that each part needs", error)
+        logger.critical("the cluster does not allow what this program has to do; `footfall acls "
+                        "list` prints the rights that each part needs",
+                        extra={"error": type(error).__name__, "error_text": str(error)})
     else:
-        logger.critical("the worker ends: %r", error, exc_info=error)
+        logger.critical("the program ends", exc_info=error)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

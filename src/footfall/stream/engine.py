@@ -6,6 +6,7 @@ durable is in `log_engine.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -32,6 +33,7 @@ from footfall.tables.stored import PartitionState
 
 __all__ = ["LOG_APPEND_TIME", "Engine", "Partition"]
 
+logger = logging.getLogger(__name__)
 Partition: TypeAlias = LogPartition[Fold]
 
 
@@ -84,6 +86,8 @@ class Engine(LogEngine[Partition]):
         number = partition.number
         for kind, key, value, name in outputs:
             if kind == TRIGGER:
+                if logger.isEnabledFor(logging.DEBUG):
+                    self._say(partition, value)
                 self.outbox.lane(topics.TRIGGERS, number).put([(key, value)], since)
                 if name in publishing.MONEY:
                     self._money.add(self.codecs.trigger.decode(value))
@@ -93,6 +97,13 @@ class Engine(LogEngine[Partition]):
             elif kind == HANDOFF:
                 to = partition_of(key, self.settings.partitions)
                 self.outbox.lane(self.log_topic, to).put([(key, value)])
+
+    def _say(self, partition: Partition, trigger: bytes) -> None:
+        """Which trigger came of which records, for whoever follows one of them."""
+        logger.debug("a trigger was told", extra={
+            "trigger_id": self.codecs.trigger.decode(trigger)["trigger_id"],
+            "topic": self.log_topic, "partition": partition.number,
+            "until_offset": partition.fold.next_offset})
 
     def acked(self, topic: str, messages: list[Message]) -> None:
         """Triggers that the broker has may be shown from now on."""

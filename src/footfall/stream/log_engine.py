@@ -294,13 +294,18 @@ class LogEngine(ABC, Generic[P]):
         if fold.outputs:
             self.send(partition, first.timestamp)
         self.applied(partition, records[:applied])
+        logger.debug("applied", extra={
+            "topic": self.log_topic, "partition": partition.number, "records": applied,
+            "from_offset": first.offset, "until_offset": fold.next_offset})
 
     def _hold(self, partition: P, event: Any, records: Sequence[Any]) -> None:
         tp = TP(self.log_topic, partition.number)
         if tp not in self.consumer.held:
-            logger.error("partition %d held: a record was appended %.0f s ahead of this clock; "
-                         "check the clocks of broker and worker", partition.number,
-                         records[0].timestamp / 1000 - time.time())
+            logger.error("held: a record was appended ahead of this clock; check the clocks of "
+                         "broker and worker", extra={
+                             "topic": tp.topic, "partition": partition.number,
+                             "offset": records[0].offset,
+                             "seconds": round(records[0].timestamp / 1000 - time.time())})
         self.consumer.held.add(tp)
         partition.held.appendleft((event, records))
         telemetry.HELD.labels(partition.number).set(1)
@@ -348,9 +353,9 @@ class LogEngine(ABC, Generic[P]):
         if time.monotonic() - self._told_waiting_at > WAITING_TOLD_S:
             self._told_waiting_at = time.monotonic()
             logger.warning(
-                "partition %d waits for `footfall replay rebuild` to finish its new state up to "
-                "offset %d; if no such command runs any more, run it again: it goes on where it "
-                "ended", number, offset)
+                "waits for `footfall replay rebuild` to finish the new state of a partition up to "
+                "this offset; if no such command runs any more, run it again: it goes on where it "
+                "ended", extra={"partition": number, "offset": offset})
 
     def _park(self, partition: P, event: Any, records: Sequence[Any]) -> None:
         """From here on the state is another one: what follows waits until that is here."""
@@ -381,9 +386,10 @@ class LogEngine(ABC, Generic[P]):
                 moved.moved = True  # nobody may take it for unfinished any more
                 await self._go_on(moved)
             self.crash_point("after_move")
-            logger.info("partition %d went over to generation %d of its state at offset %d, in "
-                        "%.1f s", number, taken.generation, taken.state.next_offset,
-                        time.monotonic() - began)
+            logger.info("a partition went over to another generation of its state", extra={
+                "partition": number, "generation": taken.generation,
+                "offset": taken.state.next_offset,
+                "seconds": round(time.monotonic() - began, 1)})
         except Exception as error:
             self.fail(error)
 

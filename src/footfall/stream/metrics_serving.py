@@ -81,7 +81,7 @@ async def _faults(
     except web.HTTPException:
         raise
     except Exception as error:
-        logger.error("answering failed: %s", type(error).__name__)
+        logger.error("answering failed", extra={"error": type(error).__name__})
         return refused(500, "internal_error", "an error of Footfall; the log has its kind")
 
 

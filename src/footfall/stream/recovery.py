@@ -69,7 +69,8 @@ async def recover(engine: LogEngine[Any], numbers: Iterable[int]) -> None:
     await engine.recovered(wanted)
     took = time.monotonic() - began
     telemetry.RECOVERY_SECONDS.set(took)
-    logger.info("recovered %d partitions, %d customers, in %.2f s", len(wanted), rows, took)
+    logger.info("recovered", extra={
+        "partitions": len(wanted), "customers": rows, "seconds": round(took, 2)})
 
 
 def _prove(number: int, taken: Taken, *, end: int, metadata: str) -> None:
@@ -170,11 +171,11 @@ class BulkRecovery(Recovery):  # type: ignore[misc]
             consumer.engine.assigned()
             consumer.open_gate(epoch)
             if self.left:
-                logger.info("%d partitions go on, %d are to be recovered",
-                            len(consumer.engine.partitions), len(self.left))
+                logger.info("partitions go on while others are recovered",
+                            extra={"partitions": len(consumer.engine.partitions)})
                 consumer.catch_up(self._recover_rest(consumer, self.left, epoch))
             else:
-                logger.info("ready: %d partitions", len(consumer.engine.partitions))
+                logger.info("ready", extra={"partitions": len(consumer.engine.partitions)})
 
     async def _recover_rest(self, consumer: Any, numbers: set[int], epoch: int) -> None:
         """Ended by the consumer when the assignment ends."""
@@ -186,7 +187,7 @@ class BulkRecovery(Recovery):  # type: ignore[misc]
         except Exception as error:
             engine.fail(error)
         if epoch == consumer.epoch:
-            logger.info("ready: %d partitions", len(engine.partitions))
+            logger.info("ready", extra={"partitions": len(engine.partitions)})
 
 
 class BulkTableManager(TableManager):  # type: ignore[misc]

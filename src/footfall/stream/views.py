@@ -241,8 +241,9 @@ class Views:
         if not self._is_away:
             self._is_away = True
             telemetry.VIEW_AWAY.set(1)
-            logger.warning("the served view cannot be written (%s, %s): the worker goes on, and "
-                           "catches up when it can", reason, type(error).__name__)
+            logger.warning("the served view cannot be written: the worker goes on, and catches up "
+                           "when it can",
+                           extra={"reason": reason, "error": type(error).__name__})
 
     def _succeeded(self) -> None:
         if self._is_away:

@@ -87,9 +87,11 @@ class Following:
             except (BrokerError, SchemaError) as error:
                 if str(error) != said:
                     said = str(error)
-                    log.warning("subscriptions: %s; trying again", said)
+                    log.warning("subscriptions cannot be read for; trying again", extra={
+                        "error": type(error).__name__, "error_text": said})
             except Exception as error:  # an error of ours: those at the end are read for apart
-                log.error("subscriptions: reading failed: %s", type(error).__name__)
+                log.error("reading for subscriptions failed", extra={
+                    "error": type(error).__name__})
             self._call(loop, self._to.pause)
             self._ended.wait(self._retry_s)
 

@@ -102,7 +102,11 @@ def delivery(settings: Settings, logs: Path, inherited: Mapping[str, str],
 
 
 def environment_of(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The settings as FOOTFALL_* variables, over what is inherited without its FOOTFALL_* ones."""
+    """The settings as FOOTFALL_* variables, over what is inherited without its FOOTFALL_* ones.
+    Their files are for people, unless it is said otherwise.
+    """
+    if settings.log_format == "auto":
+        settings = msgspec.structs.replace(settings, log_format="text")
     kept = {k: v for k, v in inherited.items() if not k.startswith(PREFIX)}
     for name in Settings.__struct_fields__:
         value = getattr(settings, name)

@@ -14,7 +14,8 @@ WINDOW_S = 10.0
 READ_BYTES_MAX = 65_536
 LINE_CHARS_MAX = 400
 _IMPORTANT = re.compile(
-    r"\b(WARN(ING)?|ERROR|CRITICAL)\b|^footfall: |^\w*(Error|Refused)\b|: ready: \d+ partitions"
+    r"\b(WARN(ING)?|ERROR|CRITICAL)\b|^footfall: |^\w*(Error|Refused)\b|: ready partitions=\d+"
+    r'|"level":"(warning|error|critical)"|"message":"ready"'
 )
 
 

@@ -121,6 +121,7 @@ class KafkaChannel:
             "reconnect.backoff.max.ms": 1000,
             "error_cb": self._on_error,
             "log_level": 2,
+            "logger": logging.getLogger("librdkafka"),
         }
         self._producer: Any
         # Now: the first record would wait a second or two for connections and producer id.
@@ -196,7 +197,8 @@ class KafkaChannel:
     def _failed(self, error: KafkaError) -> Outcome:
         if error.code() in _SIZES:
             return _TOO_LARGE
-        log.warning("destination %s: %s", self._name, error.name())
+        log.warning("the broker did not take a trigger", extra={
+            "destination": self._name, "error": error.name()})
         return _BROKER
 
     def _on_error(self, error: KafkaError) -> None:

@@ -108,7 +108,7 @@ class NotifyChannel:
             async with asyncio.timeout(self._timeout_s):
                 return await loop.run_in_executor(self._threads, self._notify, message)
         except TimeoutError:
-            log.warning("destination %s: no answer in time", self._name)
+            log.warning("the service gave no answer in time", extra={"destination": self._name})
             return Outcome("retry", "notify")
 
     async def close(self) -> None:
@@ -142,7 +142,8 @@ class NotifyChannel:
                                     body_format=NotifyFormat.TEXT)
         except Exception as error:
             # A plugin may raise anything; its text may hold the URL.
-            log.warning("destination %s: %s", self._name, type(error).__name__)
+            log.warning("the service could not be asked", extra={
+                "destination": self._name, "error": type(error).__name__})
             return Outcome("retry", "notify")
         return Outcome("sent") if is_sent else Outcome("retry", "notify")
 

@@ -94,7 +94,8 @@ class RedisChannel:
                                        approximate=True)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             # The kind alone: texts may hold addresses.
-            log.warning("destination %s: %s", self._name, type(error).__name__)
+            log.warning("Redis did not take a trigger", extra={
+                "destination": self._name, "error": type(error).__name__})
             return Outcome("retry", "redis")
         return Outcome("sent")
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from prometheus_client import start_http_server
 
+from footfall import expiry
 from footfall.admin.scan import Span
 from footfall.errors import SettingsError
 from footfall.events.registry import codecs_for
@@ -112,6 +113,7 @@ def _waiting(spans: Mapping[int, Span], starts: Mapping[int, int]) -> int:
 def _serve(settings: Settings) -> None:
     """`/metrics` for Prometheus, where a port is set."""
     ARCHIVED_BYTES.labels(settings.archive_format)
+    expiry.watch(settings)
     if settings.metrics_port:
         try:
             start_http_server(settings.metrics_port, settings.metrics_host)

@@ -6,7 +6,6 @@ Decides how archiving is asked for, and what is shown. Must never show a record.
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import sys
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from footfall import options
+from footfall import logs, options
 from footfall.errors import FootfallError
 from footfall.settings import Settings
 
@@ -53,8 +52,7 @@ def run(ctx: click.Context, /, data_dir: Path | None, target: str, **asked: Any)
     from footfall.replay.archive.archiving import Asked, archive_log
 
     settings = _settings(ctx, data_dir, target)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO",
-                        stream=sys.stderr)
+    logs.configure("archive", settings)
     archive_log(settings, options.bootstrap_of(settings), Asked(**asked), _told_to_stop())
 
 

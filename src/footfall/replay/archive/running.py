@@ -114,8 +114,8 @@ class Run:
                     f"partition {number}: the archive ends at offset {at}, and the log begins at "
                     f"{span.low}: retention has taken what is between. Run once with --accept-gap "
                     "to go on and have the gap named in the manifest, and lengthen retention.ms")
-            logger.warning("partition %d: offsets %d to %d are lost to the archive", number, at,
-                           span.low - 1)
+            logger.warning("offsets are lost to the archive", extra={
+                "partition": number, "from_offset": at, "until_offset": span.low})
             self._writer.lose(number, span.low)
             starts[number] = span.low
             found = True
