@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,12 +134,14 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
     port = free_port()
     new = others.start(partitions=MORE, metrics_port=port).until_ready(IMPORT_S_MAX)
     live, seen = Loader(bootstrap), State(bootstrap)
-    live.start_load(mixed, at_least=CALLS_BEFORE + CALLS_AFTER, a_second=500)
     before = read_all(footfall_topics, INTERACTIONS)
-    archived(workers, archive)
-    rest = imported(others, archive, "--appended-since", begun)
+    with ThreadPoolExecutor(1) as beside:
+        # So many however long the import takes: of more a limit would cut some.
+        loading = beside.submit(live.load, mixed.records(CALLS_AFTER), 100)
+        archived(workers, archive)
+        rest = imported(others, archive, "--appended-since", begun)
+        loading.result()
     assert CALLS_BEFORE // 3 < rest["imported"] < CALLS_BEFORE
-    live.join()
     new.until(seen.quiet, QUIET_S_MAX, "quiet")
 
     came = [entry for entry in read_all(bootstrap, INTERACTIONS) if type_of(entry) != IMPORT]
@@ -148,7 +151,8 @@ def test_an_installation_with_more_partitions_comes_to_the_same(
     assert [] == differing(facts_from(past, groups), facts_in(held(state), groups), 0.1)
     assert [] == differing(facts_from(both, groups), facts_in(held(seen), groups), 0.1)
     # Who shares no identifier is compared as one customer, others as all of a family together.
-    assert CUSTOMERS == sum(count == 1 for count in Counter(groups.values()).values())
+    sizes = Counter(groups.values())
+    assert {1} == {sizes[groups[KEYS.of("user_id", f"customer-{n}")]] for n in range(CUSTOMERS)}
 
     once = facts_in(held(seen), {})
     repeats = metric(port, IMPORTED_AGAIN)

@@ -23,6 +23,11 @@ def imported(key: bytes, event: Interaction, at: int, run: str = "run") -> Inter
     return RESERVED.imported(key, event, ImportPayload(run, row_of(event)), at)
 
 
+def of_another_log(key: bytes, event: Interaction, at: int) -> Interaction:
+    """A record of the import of an archive: known by its messageId."""
+    return RESERVED.imported(key, event, ImportPayload("run", bytes(ROW_BYTES), logged=True), at)
+
+
 def append(log: Log, event: Interaction, at: int, key: bytes = ANNA, run: str = "run") -> None:
     """An importer sends a row. The clock has come there before, so that no timer fires with it."""
     log.tick(at)

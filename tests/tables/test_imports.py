@@ -17,7 +17,14 @@ from footfall.events.reserved_row import ImportPayload
 from footfall.tables.import_ledger import ROWS_MAX
 from footfall.tables.spec import AnyTable
 from tests.tables import events, traits
-from tests.tables.imports import append, imported, is_muted, row_of, told_by_imports
+from tests.tables.imports import (
+    append,
+    imported,
+    is_muted,
+    of_another_log,
+    row_of,
+    told_by_imports,
+)
 from tests.tables.log import Log
 from tests.tables.logs import ANNA, BERT, CODECS, KEYS, RESERVED, START
 from tests.tables.ruled import (
@@ -113,6 +120,34 @@ def test_facts_do_not_depend_on_which_messages_are_imported(table: AnyTable, dat
     live = facts(frozenset())
     mixed = facts(frozenset(data.draw(st.sets(st.sampled_from(ids)))) if ids else frozenset())
     assert live == mixed
+
+
+@every_table
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_a_message_of_two_logs_counts_once(table: AnyTable, data: st.DataObject) -> None:
+    """Each message came live, from an archive, or both, in any order and any number of times."""
+    happenings = [one for one in data.draw(EVENTS[table.name]) if one.event["type"] in CALLS]
+    ways = st.lists(st.booleans(), min_size=1, max_size=3)
+    chosen = [(n, way) for n, _one in enumerate(happenings) for way in data.draw(ways)]
+
+    def facts(of: list[tuple[int, bool]]) -> Any:
+        log = Log([table])
+        if table.name == "computed":
+            log.config(START, 1, computed=msgspec.to_builtins(traits.EACH))
+        at = START + DAY * 400
+        for n, is_live in of:
+            event, when = happenings[n]
+            made: Interaction = {**event, "event_time": when}
+            log.append(ANNA, made if is_live else of_another_log(ANNA, made, at), at)
+        log.run()
+        assert [] == log.rejected()
+        assert len(happenings) == log.count("processed", IMPORT) + sum(
+            log.count("processed", call) for call in CALLS)
+        return log.facts(ANNA, table.name)
+
+    once = facts([(n, True) for n in range(len(happenings))])
+    assert once == facts(data.draw(st.permutations(chosen)))
 
 
 def test_an_event_time_ahead_of_the_clock_counts_as_the_append_time() -> None:
