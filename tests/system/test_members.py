@@ -19,11 +19,11 @@ TAKEN_OVER_S_MAX = 25.0
 PROGRESS_S_MAX = 45.0
 
 
-def until_all_move(state: State) -> None:
+def until_all_move(state: State, seconds_max: float = PROGRESS_S_MAX) -> None:
     """Wait until every partition has come further than it is now."""
     before = state.offsets()
     until(lambda: all(state.offsets().get(p, 0) > before.get(p, 0) for p in range(4)),
-          PROGRESS_S_MAX, "progress on every partition")
+          seconds_max, "progress on every partition")
 
 
 def test_planned_joins_and_leaves_lose_and_repeat_nothing(
