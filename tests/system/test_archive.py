@@ -192,7 +192,7 @@ def test_an_archiver_killed_at_any_moment_leaves_no_trace(
 
 def test_a_stop_closes_what_is_open(footfall_topics: str, workers: Workers, tmp_path: Path
                                     ) -> None:
-    """SIGTERM: exit code 0, all that was read is archived; meanwhile there are metrics, and it is ready."""
+    """SIGTERM: exit code 0, what was read is archived; meanwhile it has metrics, and is ready."""
     port = free_port()
     archiver = workers.start("", program=(*ARCHIVE, "run"), archive_target=tmp_path / "a",
                              archive_file_age_s_max=3600, metrics_port=port)

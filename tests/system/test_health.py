@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka.admin import AdminClient
 
 from footfall.admin.topics import ensure
+from footfall.cli import footfall
 from footfall.events.topics import REJECTED
 from footfall.up.ports import HOST, free_port
 from tests.system.topics import until
-from tests.system.workers import CUSTOMER_KEY_SECRET, Workers
+from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -92,6 +94,37 @@ def test_all_programs_tell_their_parts_and_nothing_of_a_customer(ports: dict[str
     said = json.loads(asked(ports["worker"], "/readyz")[1])
     assert [0, 1, 2, 3] == said["partitions"]
     assert abs(said["broker_clock_ahead_s"]) < 60
+
+
+def test_doctor_finds_all_of_them_well(
+        ports: dict[str, int], footfall_topics: str, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says of each where it stands; nothing of a customer, nor a secret, in all of it."""
+    monkeypatch.chdir(tmp_path)
+    assert 200 == send(ports["collector"], CANARY)
+    urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+    given = {
+        "kafka_bootstrap_servers": footfall_topics, "partitions": 4, "api_key": API_KEY,
+        "customer_key_secret": CUSTOMER_KEY_SECRET, "system_secret": SYSTEM_SECRET,
+        "write_keys": f"web:{KEY}", "http_port": ports["collector"], "session_timeout_s": 6,
+        "worker_urls": urls["worker"], "delivery_urls": urls["delivery"],
+        "archive_urls": urls["archive"], "routes": tmp_path / "routes.yaml",
+        "archive_target": tmp_path / "archive"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"FOOTFALL_{name.upper()}", str(value))
+
+    found = CliRunner().invoke(footfall, ["doctor", "--json"])
+
+    document = json.loads(found.stdout)
+    assert [] == [one for one in document["findings"] if one["status"] != "ok"]
+    assert (0, True) == (found.exit_code, document["ok"])
+    ready = {one["area"] for one in document["findings"] if one["found"].startswith("ready")}
+    assert PARTS.keys() == {{"workers": "worker"}.get(area, area) for area in ready}
+    clocks = [one["subject"].split(" ")[0] for one in document["findings"]
+              if one["area"] == "clock"]
+    assert {"broker", "brokers", "collector", "delivery", "worker"} == set(clocks)
+    for secret in ("canary", "203.0.113.77", CUSTOMER_KEY_SECRET, SYSTEM_SECRET, KEY, API_KEY):
+        assert secret not in found.stdout
 
 
 def test_without_a_topic_a_collector_says_which_and_what_makes_it(

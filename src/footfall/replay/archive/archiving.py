@@ -77,7 +77,7 @@ def archive_log(settings: Settings, bootstrap: str, asked: Asked, stopping: thre
 
 
 def _manner(asked: Asked, advance: Callable[[int], None], ready: Readiness,
-            check: Callable[[], None]) -> Manner:
+            check: Callable[[], object]) -> Manner:
     """Rate and progress, for people and for whoever asks how it is."""
     rate = Rate(asked.rate_per_s)
 
