@@ -17,7 +17,7 @@ from footfall import __version__
 from footfall.errors import FootfallError
 from footfall.logs import told
 from footfall.options import LazyGroup
-from footfall.settings import Settings, load
+from footfall.settings import Configured, Settings
 
 #: Command -> where it is defined, in the order of `--help`.
 COMMANDS = {
@@ -63,7 +63,7 @@ def footfall(ctx: click.Context, config_file: Path | None) -> None:
       footfall tail triggers --json         triggers as they fire
       footfall customer user_id:u1          all that is held of one customer
     """
-    ctx.obj = lambda: load(os.environ, config_file)
+    ctx.obj = Configured(os.environ, config_file)
 
 
 def settings_of(ctx: click.Context) -> Settings:

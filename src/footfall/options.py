@@ -16,7 +16,7 @@ import msgspec
 
 from footfall.errors import SettingsError
 from footfall.running import resolve
-from footfall.settings import Settings
+from footfall.settings import Configured, Given, Settings
 
 
 class LazyGroup(click.Group):
@@ -58,6 +58,12 @@ def settings_of(ctx: click.Context, folder: Path | None = None) -> Settings:
     """The settings as configured, without looking for a running `up`."""
     settings: Settings = ctx.obj()
     return settings if folder is None else msgspec.structs.replace(settings, data_dir=str(folder))
+
+
+def given(ctx: click.Context) -> Given:
+    """Where the settings come from."""
+    configured: Configured = ctx.obj
+    return configured.given()
 
 
 def resolved(ctx: click.Context, folder: Path | None = None) -> Settings:

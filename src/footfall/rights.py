@@ -132,6 +132,23 @@ def lacking(bootstrap: str, parts: Iterable[str]) -> dict[str, list[Right]]:
     """Of each part the rights that we do not have, as far as the cluster tells: of what does not
     exist it tells nothing. Raises `BrokerError` where it does not answer.
     """
+    return {part: found.lacking for part, found in told(bootstrap, parts).items()}
+
+
+class Told(NamedTuple):
+    """Of a part's rights those that we do not have, and those of which the cluster tells nothing:
+    their resource does not exist, or it does not know of rights at all.
+    """
+
+    lacking: list[Right]
+    unknown: list[Right]
+
+
+def told(bootstrap: str, parts: Iterable[str]) -> dict[str, Told]:
+    """What the cluster says of our rights, part by part. Asked are the brokers' own decisions, not
+    ACLs: these would have to be read as an authorizer reads them, with denials, prefixes, groups
+    and users that are above all, and few may see them. Raises `BrokerError`.
+    """
     needed = {part: PARTS[part].rights for part in parts}
     names = {(right.kind, _asked(right)) for rights in needed.values() for right in rights}
     topic_names, group_names = (sorted(name for kind, name in names if kind == wanted)
@@ -139,7 +156,7 @@ def lacking(bootstrap: str, parts: Iterable[str]) -> dict[str, list[Right]]:
     admin = AdminClient({**confluent(bootstrap), "log_level": 0, "error_cb": lambda _error: None})
     how: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": ANSWER_S_MAX}
     try:
-        told = {
+        known = {
             **{("TOPIC", name): _allowed(future) for name, future in (
                 admin.describe_topics(TopicCollection(topic_names), **how)
                 if topic_names else {}).items()},
@@ -148,10 +165,11 @@ def lacking(bootstrap: str, parts: Iterable[str]) -> dict[str, list[Right]]:
                 if group_names else {}).items()}}
     except (KafkaException, TimeoutError) as error:
         raise BrokerError(f"{bootstrap} does not tell our rights: {error}") from None
-    return {part: [right for right in rights
-                   if (known := told.get((right.kind, _asked(right)))) is not None
-                   and right.operation not in known]
-            for part, rights in needed.items()}
+    return {part: Told(
+        [right for right in rights if (may := known.get((right.kind, _asked(right)))) is not None
+         and right.operation not in may],
+        [right for right in rights if known.get((right.kind, _asked(right))) is None])
+        for part, rights in needed.items()}
 
 
 def admit(bootstrap: str, part: str) -> None:

@@ -99,6 +99,7 @@ def resolve(settings: Settings) -> Settings:
         api_key=settings.api_key or found.api_key,
         http_port=found.http_port,
         worker_urls=settings.worker_urls or found.worker_urls,
+        delivery_urls=settings.delivery_urls or found.delivery_url,
         redis_url=settings.redis_url or found.redis_url,
         routes=settings.routes or found.routes,
         delivery_allow=settings.delivery_allow or found.delivery_allow,

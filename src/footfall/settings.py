@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -27,7 +27,8 @@ TABLES = {"sources": "source -> its table", "api_keys": "name -> its table",
 KAFKA = "kafka_"
 #: Settings that are never shown.
 SECRETS = ("customer_key_secret", "system_secret", "api_key", "write_keys", "sources", "api_keys",
-           "schema_registry_url", "redis_url", *(KAFKA + name for name in security.SECRETS))
+           "schema_registry_url", "redis_url", "prometheus_url",
+           *(KAFKA + name for name in security.SECRETS))
 #: Keys that have a date, beside those of sources, named API keys, and variables of routes.
 NAMED_KEYS = ("api_key", "redis_url", "schema_registry_url",
               *(KAFKA + name for name in security.SECRETS))
@@ -122,6 +123,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics_port: Port = 0
     #: Where `customer` and `doctor` find the workers, comma-separated.
     worker_urls: str = ""
+    #: Where `doctor` finds the others, comma-separated.
+    delivery_urls: str = ""
+    archive_urls: str = ""
+    prometheus_url: str = ""
 
     #: File of routes: which triggers go where; "": nothing is delivered.
     routes: str = ""
@@ -190,21 +195,53 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 yield field.name, "set" if field.name in SECRETS else value
 
 
+class Given(NamedTuple):
+    """Who said what: the file that was read ("" where there is none), and names of settings that
+    stand in it and in the environment.
+    """
+
+    file: str
+    in_file: frozenset[str]
+    in_environment: frozenset[str]
+
+    def origin(self, name: str) -> str:
+        """Where a setting's value comes from."""
+        if name in self.in_environment:
+            return "environment"
+        return "file" if name in self.in_file else "default"
+
+
+def given(environment: Mapping[str, str], path: Path | None = None) -> Given:
+    """Where `load` takes settings from."""
+    file = path or Path("footfall.toml")
+    is_there = path is not None or file.exists()
+    return Given(str(file) if is_there else "",
+                 frozenset(_read(file) if is_there else ()), frozenset(_variables(environment)))
+
+
+class Configured(NamedTuple):
+    """The settings of a command line: read when they are asked for."""
+
+    environment: Mapping[str, str]
+    path: Path | None
+
+    def __call__(self) -> Settings:
+        """The settings; raises `SettingsError`."""
+        return load(self.environment, self.path)
+
+    def given(self) -> Given:
+        """Who said what."""
+        return given(self.environment, self.path)
+
+
 def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
     """Settings from a file (default `footfall.toml` where it exists) and the environment."""
     merged: dict[str, Any] = {}
     file = path or Path("footfall.toml")
     if path is not None or file.exists():
-        try:
-            merged.update(tomllib.loads(file.read_text("utf-8")))
-        except (OSError, ValueError) as error:  # not UTF-8, not TOML
-            raise SettingsError(f"{file}: {error}") from None
+        merged.update(_read(file))
         _check_names(merged, f"{file}: ")
-    variables = {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX)
-    }
+    variables = _variables(environment)
     _check_names(variables, PREFIX)
     if "write_keys" in variables:
         merged["write_keys"] = _write_keys(variables.pop("write_keys"))
@@ -216,6 +253,18 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:  # not UTF-8, not TOML
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _variables(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(PREFIX).lower(): value for name, value in environment.items()
+            if name.startswith(PREFIX)}
 
 
 def _write_keys(text: str) -> dict[str, str]:

@@ -19,13 +19,23 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from footfall.admin import doctor_delivery, doctor_machine, doctor_probes, doctor_view
+from footfall.admin import (
+    doctor_brokers,
+    doctor_groups,
+    doctor_machine,
+    doctor_programs,
+    doctor_registry,
+    doctor_settings,
+    doctor_topics,
+    doctor_versions,
+    doctor_view,
+)
 from footfall.admin.cluster import admin_client
 from footfall.admin.doctor import Finding, examine, is_well
 from footfall.admin.topics import ensure
 from footfall.errors import SettingsError
 from footfall.events.topics import DELIVERIES, INTERACTIONS, TRIGGERS
-from footfall.settings import ApiKeySettings, Settings, SourceSettings
+from footfall.settings import ApiKeySettings, Given, Settings, SourceSettings
 from footfall.tables.stored import PartitionState
 from footfall.up.ports import HOST, free_port
 from footfall.view import entry
@@ -38,6 +48,7 @@ SECRETS = {"FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
            "FOOTFALL_SYSTEM_SECRET": SYSTEM_SECRET,
            "FOOTFALL_API_KEY": "a key that may read",
            "FOOTFALL_WRITE_KEYS": "web:a-key-that-may-send"}
+NOTHING = Given("", frozenset(), frozenset())
 #: The time limit of its probes, and what Python takes to start and load.
 ENDS_S_MAX = 30.0
 
@@ -138,7 +149,7 @@ def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
     def looked(path: str) -> list[tuple[str, str, dict[str, int]]]:
         settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4, routes=path)
         return [(f.subject, f.status, f.details.get("partitions", {}))
-                for f in doctor_delivery.delivery(settings)]
+                for f in doctor_groups.delivery(settings)]
 
     assert [("", "ok", {})] == looked("")
     assert [("members", "warning", {}),
@@ -157,7 +168,7 @@ def test_topics_that_are_missing_or_wrong_are_errors(kafka: str, tmp_path: Path)
     """Each with the command that mends it."""
     settings = Settings(kafka_bootstrap_servers=kafka, partitions=2)
     delete_topics(kafka)
-    missing = list(doctor_probes.kafka(settings))
+    missing = list(doctor_topics.topics(settings))
     assert not is_well(missing)
     assert {"`footfall topics create` makes it"} == {f.change for f in missing if f.change}
 
@@ -166,26 +177,29 @@ def test_topics_that_are_missing_or_wrong_are_errors(kafka: str, tmp_path: Path)
         "cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)])
     admin = admin_client(kafka)
     admin.incremental_alter_configs([resource])[resource].result(10)
-    wrong = [f for f in doctor_probes.kafka(settings) if f.area == "topics"]
-    assert [(INTERACTIONS, "error")] == [(f.subject, f.status) for f in wrong]
-    assert "kafka-configs --alter" in wrong[0].change
+    wrong = list(doctor_topics.topics(settings))
+    assert [(INTERACTIONS, "error"), ("seen", "ok")] == [(f.subject, f.status) for f in wrong]
+    assert wrong[0].change.startswith("kafka-configs.sh ") and wrong[0].change.endswith(
+        f"--entity-name {INTERACTIONS} --add-config cleanup.policy=delete")
+    assert "cleanup.policy=delete" == wrong[0].wanted
     assert TRIGGERS not in wrong[0].found
 
 
 @pytest.mark.kafka
 def test_the_release_of_a_broker_is_told(kafka: str) -> None:
     """As far as Kafka's protocol tells it."""
-    (found,) = [f for f in doctor_probes.kafka(Settings(kafka_bootstrap_servers=kafka))
+    (found,) = [f for f in doctor_brokers.brokers(Settings(kafka_bootstrap_servers=kafka))
                 if "fetch_version" in f.details]
-    assert "ok" == found.status
     assert found.found.startswith(("Kafka ", "older than"))
+    assert found.status == ("ok" if found.found.startswith("Kafka") else "warning")
 
 
 def test_a_registry_without_our_subjects_is_told(registry_url: str) -> None:
     """And nothing is registered by looking."""
     settings = Settings(schema_registry_url=registry_url.replace("http://", "http://me:secret@"))
     for _ in range(2):
-        (found,) = list(doctor_probes.registry(settings))
+        found, release = list(doctor_registry.registry(settings))
+        assert ("release", "ok") == (release.subject, release.status)
         assert found.area == "registry" and found.status in ("ok", "warning")
         assert "secret" not in str(found)
         if found.status == "warning":
@@ -276,7 +290,7 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         for secret in (CUSTOMER_KEY_SECRET, SYSTEM_SECRET, "a key that may read",
                        "a-key-that-may-send", "a-password"):
             assert secret not in done.stdout + done.stderr
-        assert "web: set (19 characters)" in done.stdout
+        assert "web: set" in done.stdout
 
 
 @pytest.mark.parametrize(("change", "subject", "status"), [
@@ -297,14 +311,15 @@ def test_settings_that_are_missing_or_dangerous(
     """One finding each, with the variable to set."""
     given = {"customer_key_secret": "c" * 16, "system_secret": "s" * 16,
              "write_keys": {"web": "w"}, "api_key": "a", **change}
-    bad = [f for f in doctor_machine.configured(Settings(**given), "") if f.status != "ok"]
+    found = doctor_settings.configured(Settings(**given), "", NOTHING)
+    bad = [f for f in found if f.status != "ok"]
     assert ([(subject, status)] if subject else []) == [(f.subject, f.status) for f in bad]
     assert all(f.change for f in bad)
 
 
 def test_keys_of_sources_are_never_shown() -> None:
     sources = {"web": SourceSettings(write_keys=["canary-1", "canary-2"])}
-    text = str(list(doctor_machine.configured(Settings(sources=sources), "")))
+    text = str(list(doctor_settings.configured(Settings(sources=sources), "", NOTHING)))
     assert "canary" not in text
     assert "web: 2 keys" in text
 
@@ -314,7 +329,7 @@ def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
     settings = Settings(
         api_keys={"desk": ApiKeySettings(role="support", keys=["canary-1", "s" * 16])},
         redis_url="redis://me:canary-2@redis:6379", system_secret="s" * 16)
-    found = list(doctor_machine.configured(settings, ""))
+    found = list(doctor_settings.configured(settings, "", NOTHING))
     assert "desk: support, 2 keys" in str(found) and "redis://redis:6379" in str(found)
     assert "canary" not in str(found)
     assert [("system_secret", "error")] == [(f.subject, f.status) for f in found
@@ -324,7 +339,9 @@ def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
 def test_the_served_view_is_looked_at(own_redis: Callable[..., RedisServer]) -> None:
     """Whether it answers, keeps what it is given, has all partitions, and how old it is."""
     def looked(**settings: Any) -> list[tuple[str, str]]:
-        return [(f.subject, f.status) for f in doctor_view.view(Settings(partitions=2, **settings))]
+        found = list(doctor_view.view(Settings(partitions=2, **settings)))
+        assert all(f.found.startswith("Redis ") for f in found if f.subject == "release")
+        return [(f.subject, f.status) for f in found if f.subject != "release"]
 
     async def mark(at: int) -> None:
         store = Store(redis.url)
@@ -362,7 +379,7 @@ def test_packages_are_held_against_those_tested(monkeypatch: pytest.MonkeyPatch)
         "msgspec==0.22.0", 'click==8.3.3; extra == "server"', 'noida-db==0.2.3; extra == "demo"',
         'footfall[server]; extra == "demo"', 'mypy==2; extra == "dev"'])
 
-    found = list(doctor_machine.versions())
+    found = list(doctor_versions.versions())
 
     assert {("msgspec", "warning"), ("click", "error")} == {
         (f.subject, f.status) for f in found if f.status != "ok"}
@@ -398,6 +415,6 @@ def test_a_bad_worker_url_is_a_finding() -> None:
     """The others are looked at all the same."""
     settings = Settings(worker_urls="worker:9101")
     with pytest.raises(SettingsError):
-        list(doctor_probes.workers(settings))
-    (found,) = examine([("workers", lambda: list(doctor_probes.workers(settings)))])
+        list(doctor_programs.workers(settings))
+    (found,) = examine([("workers", lambda: list(doctor_programs.workers(settings)))])
     assert "FOOTFALL_WORKER_URLS" in found.found

@@ -20,6 +20,7 @@ from footfall.collector.serving import Runner
 from footfall.collector.sink import Outgoing, UnavailableError
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.health import Part
 
 NOW = 1_795_428_000_000
 KEY = "wk_web"
@@ -47,6 +48,9 @@ class MemorySink:
 
     def is_ready(self) -> bool:
         return self.ready
+
+    def parts(self) -> dict[str, Part]:
+        return {"log": Part(self.ready, "in memory", "log_unavailable")}
 
     async def send(self, outgoing: Outgoing) -> None:
         await self.gate.wait()

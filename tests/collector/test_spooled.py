@@ -23,6 +23,7 @@ from footfall.collector.spooled import SpooledSink
 from footfall.errors import FootfallError
 from footfall.events.codec import Codecs
 from footfall.events.topics import INTERACTIONS, REJECTED
+from footfall.health import Part
 from tests.collector.test_kafka import AUTH, PARTITIONS, post, read_all, running, until_status
 
 BYTES_MAX = 8 * 1024 * 1024
@@ -41,6 +42,9 @@ class SwitchedSink:
 
     def is_ready(self) -> bool:
         return self.ready
+
+    def parts(self) -> dict[str, Part]:
+        return {"log": Part(self.ready, "as switched", "log_unavailable")}
 
     async def send(self, outgoing: Outgoing) -> None:
         await self.gate.wait()

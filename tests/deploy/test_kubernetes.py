@@ -209,9 +209,7 @@ def test_every_program_is_asked_how_it_is(overlay: str) -> None:
         template = workload["spec"]["template"]
         (container,) = template["spec"]["containers"]
         ((port, number),) = ((p["name"], p["containerPort"]) for p in container["ports"])
-        paths = (("/metrics", "/metrics") if container["name"] == "archive"
-                 else ("/healthz", "/readyz"))
-        for probe, path in zip(("livenessProbe", "readinessProbe"), paths, strict=True):
+        for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
             assert {"path": path, "port": port} == container[probe]["httpGet"], container["name"]
         assert container["startupProbe"]["httpGet"] == container["livenessProbe"]["httpGet"]
         assert {"prometheus.io/scrape": "true", "prometheus.io/port": str(number),

@@ -35,7 +35,8 @@ def engine_of(specs: Sequence[AnyTable] = tables.ALL, owned: Sequence[int] = (0,
     made = Engine(Settings(**{"partitions": 4, **settings}), specs, codecs=CODECS, keys=KEYS,
                   reserved=RESERVED, fail=fail)
     made.consumer = SimpleNamespace(  # type: ignore[assignment]
-        is_ready=True, serves=lambda _number: True, epoch=0, held=set(), member="m",
+        gate=True, is_ready=True, serves=lambda _number: True, epoch=0, held=set(), member="m",
+        is_member=lambda: True,
         highwater=lambda _tp: 10)
     for number in owned:
         made.own(number, None, Best())

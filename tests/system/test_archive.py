@@ -192,7 +192,7 @@ def test_an_archiver_killed_at_any_moment_leaves_no_trace(
 
 def test_a_stop_closes_what_is_open(footfall_topics: str, workers: Workers, tmp_path: Path
                                     ) -> None:
-    """SIGTERM: exit code 0, all that was read is archived; meanwhile there are metrics."""
+    """SIGTERM: exit code 0, what was read is archived; meanwhile it has metrics, and is ready."""
     port = free_port()
     archiver = workers.start("", program=(*ARCHIVE, "run"), archive_target=tmp_path / "a",
                              archive_file_age_s_max=3600, metrics_port=port)
@@ -208,6 +208,9 @@ def test_a_stop_closes_what_is_open(footfall_topics: str, workers: Workers, tmp_
                    if line.startswith("footfall_archive_lag_records{"))
 
     until(lambda: lag() == 500, 60, "500 records in open files")
+    for path in ("/healthz", "/readyz"):
+        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=5) as answer:
+            assert 200 == answer.status
     assert 0 == archiver.stop(), archiver.output()
     source = ArchiveSource(Catalog(Folder(tmp_path / "a")))
     assert whole(footfall_topics) == drained(source)

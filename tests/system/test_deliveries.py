@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from footfall.admin.doctor_delivery import delivery
+from footfall.admin.doctor_groups import delivery
 from footfall.cli import footfall
 from footfall.settings import Settings
 from tests.delivery.endpoint import Endpoint

@@ -26,8 +26,9 @@ from click.testing import CliRunner
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from footfall.admin.doctor_probes import expiry
-from footfall.admin.doctor_probes import kafka as kafka_findings
+from footfall.admin.doctor_brokers import brokers, expiry
+from footfall.admin.doctor_rights import rights as right_findings
+from footfall.admin.doctor_topics import topics as topic_findings
 from footfall.admin.scan import Scanner
 from footfall.cli import footfall
 from footfall.delivery.channels import open_channel
@@ -351,7 +352,7 @@ def test_a_program_and_doctor_say_why_they_are_refused(
     settings = cluster.settings("worker", **change)
     with pytest.raises(BrokerError) as error:
         admit(Settings(**settings).kafka_bootstrap_servers, "worker")
-    told = [one for one in kafka_findings(Settings(**settings)) if one.area == "kafka"]
+    told = list(brokers(Settings(**settings)))
     assert ("brokers", "error") == (told[0].subject, told[0].status)
     for text in (str(error.value), f"{told[0].found}; {told[0].change}"):
         assert said in text
@@ -381,12 +382,56 @@ def test_certificates_are_looked_at(tmp_path: Path) -> None:
 
 def test_doctor_tells_certificates_and_rights(cluster: Secured) -> None:
     """How long a certificate is valid, and for which parts the user's rights are enough."""
-    found = {one.subject: one for one in kafka_findings(Settings(**cluster.settings(
-        "admin", partitions=PARTITIONS)))}
+    settings = Settings(**cluster.settings("admin", partitions=PARTITIONS))
+    found = {one.subject: one for one in brokers(settings)}
     [certificate] = [one for name, one in found.items() if name.startswith("certificate of")]
     assert ("ok", "expires in 365 days") == (certificate.status, certificate.found)
-    assert ("ok", True) == (found["rights"].status, "admin" in found["rights"].found)
-    assert "worker" in found["rights"].details["lacking"]
+    [enough] = right_findings(settings)
+    assert ("ok", True) == (enough.status, "admin" in enough.found)
+    assert "user admin (SCRAM-SHA-512)" in enough.found
+    assert enough.details["lacking"]["worker"] and not enough.details["lacking"]["admin"]
+    assert ["ok"] == [one.status for one in topic_findings(settings)]
+
+
+def test_doctor_names_each_right_that_lacks(cluster: Secured) -> None:
+    """Of the parts that were asked for, else of the one that comes closest; with the command."""
+    settings = Settings(**cluster.settings("worker", partitions=PARTITIONS))
+    gone = Right("WRITE", "TOPIC", topics.TRIGGERS)
+    assert {"ok"} == {one.status for one in right_findings(settings, ["worker"])}
+    cluster.revoke("worker", gone)
+    try:
+        for asked, status in ((["worker"], "error"), ([], "warning")):
+            enough, worker = right_findings(settings, asked)
+            assert "warning" == enough.status and "enough for no part" in enough.found
+            assert ("worker", status, [str(gone)]) == (
+                worker.subject, worker.status, worker.details["lacking"])
+            assert str(gone) in worker.found and "`footfall acls list worker`" in worker.change
+        enough, collector = right_findings(settings, ["collector"])
+        assert ("collector", "error") == (collector.subject, collector.status)
+    finally:
+        cluster.grant("worker", [gone])
+    # Its topics it may not see at all, nor the settings of those that it may.
+    told = [one for one in topic_findings(settings) if one.status != "ok"]
+    assert ("error", True) == next((one.status, "may not see it" in one.found) for one in told
+                                   if one.subject == topics.DELIVERIES)
+    assert ("warning", True) == next((one.status, "cannot be known" in one.found) for one in told
+                                     if one.subject == topics.INTERACTIONS)
+
+
+def test_of_what_does_not_exist_rights_cannot_be_known(cluster: Secured) -> None:
+    """That is said, with what tells them all the same."""
+    settings = Settings(**cluster.settings("collector", partitions=PARTITIONS))
+    cluster.admin.delete_topics([topics.REJECTED])[topics.REJECTED].result(timeout=20)
+    until(lambda: topics.REJECTED not in cluster.admin.list_topics(timeout=10).topics, 20)
+    try:
+        enough, collector = right_findings(settings, ["collector"])
+        assert "enough for no part" in enough.found
+        assert ("warning", [f"WRITE on topic {topics.REJECTED}"]) == (
+            collector.status, collector.details["unknown"])
+        assert "it cannot be known whether it has WRITE" in collector.found
+        assert "`footfall acls list collector`" in collector.change
+    finally:
+        run(cluster, "admin", "topics", "create")
 
 
 @contextmanager
@@ -462,6 +507,9 @@ async def test_a_certificate_of_ours_by_both_client_libraries(cluster: Secured) 
     async with Reader(addresses) as reader:
         bounds = await reader.bounds([aiokafka.TopicPartition(topics.TRIGGERS, n) for n in spans])
     assert sorted(map(tuple, spans.values())) == sorted(bounds.values())
+    [ours] = expiry(addresses, [])
+    assert ("certificate of ours", "ok", "expires in 365 days") == (
+        ours.subject, ours.status, ours.found)
     without = Cluster(cluster.mutual, Security(
         security_protocol="SSL", ssl_ca_file=str(cluster.authority.file), prefix="kafka_"))
     assert "it may want a certificate of ours (kafka_ssl_certificate_file" in (

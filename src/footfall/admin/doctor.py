@@ -1,9 +1,9 @@
 """What `footfall doctor` looks at, and how: probes beside each other, each with a time limit.
 
 A finding is ok, a warning (it works, but look) or an error (it does not, or it will not), and says
-what to change. What is found out is `doctor_probes.py` (a cluster) and `doctor_machine.py` (this
-installation); this file decides that no probe can hold up the others, and that a probe that fails
-is itself a finding. Must never change anything, nor show a secret.
+what to change. What is found out has a file each, `doctor_*.py`; this one decides that no probe can
+hold up the others, and that a probe that fails is itself a finding. Must never change anything, nor
+show a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Status = Literal["ok", "warning", "error"]
 
 class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at. `change`: what to do; "" where nothing is. `details`: for
-    programs.
+    programs. `wanted`: what should have been found, where that is a value.
     """
 
     area: str
@@ -31,6 +31,7 @@ class Finding(msgspec.Struct, frozen=True):
     found: str
     change: str = ""
     details: Mapping[str, Any] = {}
+    wanted: str = ""
 
 
 #: What gives findings: its area, and the probe.

@@ -5,6 +5,7 @@ Decides the order of areas, and that an error, and only an error, gives exit cod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,9 +14,24 @@ from rich.console import Console
 from rich.text import Text
 
 from footfall import options
-from footfall.admin import doctor_delivery, doctor_machine, doctor_probes, doctor_view
+from footfall.admin import (
+    doctor_brokers,
+    doctor_clock,
+    doctor_conflicts,
+    doctor_groups,
+    doctor_machine,
+    doctor_programs,
+    doctor_prometheus,
+    doctor_registry,
+    doctor_rights,
+    doctor_settings,
+    doctor_topics,
+    doctor_versions,
+    doctor_view,
+)
 from footfall.admin.doctor import Finding, Probe, examine, is_well
 from footfall.errors import SettingsError
+from footfall.rights import PARTS
 from footfall.running import resolve, running
 from footfall.settings import Settings
 
@@ -23,10 +39,13 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
 @click.command()
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), metavar="PART",
+              help="A part that this user's rights must be enough for; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 @options.data_dir
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool, data_dir: Path | None) -> None:
+def doctor(ctx: click.Context, parts: tuple[str, ...], as_json: bool, data_dir: Path | None
+           ) -> None:
     """Look at everything that Footfall needs, and say what to change.
 
     Changes nothing, and ends within half a minute. Exit code 1 when there is an error.
@@ -34,9 +53,10 @@ def doctor(ctx: click.Context, as_json: bool, data_dir: Path | None) -> None:
     \b
     Examples:
       footfall doctor
+      footfall doctor --part worker         with a worker's user: are its rights enough?
       footfall doctor --json | jq '.findings[] | select(.status != "ok")'
     """
-    findings = _findings(ctx, data_dir)
+    findings = _findings(ctx, data_dir, parts)
     well = is_well(findings)
     if as_json:
         click.echo(msgspec.json.encode({"ok": well, "findings": findings}))
@@ -45,29 +65,41 @@ def doctor(ctx: click.Context, as_json: bool, data_dir: Path | None) -> None:
     ctx.exit(0 if well else 1)
 
 
-def _findings(ctx: click.Context, folder: Path | None) -> list[Finding]:
-    probes: list[Probe] = [("versions", lambda: list(doctor_machine.versions()))]
+def _findings(ctx: click.Context, folder: Path | None, parts: Sequence[str]) -> list[Finding]:
+    probes: list[Probe] = [("versions", lambda: list(doctor_versions.versions()))]
     try:
-        settings = options.settings_of(ctx, folder)
-        found = running(settings.data_dir)
-        settings = resolve(settings)
+        own = options.settings_of(ctx, folder)
+        given = options.given(ctx)
+        found = running(own.data_dir)
+        settings = resolve(own)
     except SettingsError as error:  # without settings there is nothing else to look at
         return [Finding("settings", "", "error", str(error), "correct it; docs/settings.md"),
                 *examine(probes)]
     up = f"runs in {settings.data_dir} (pid {found.pid}), {found.broker}" if found else ""
-    return examine([*_of(settings, up), *probes,
-                    ("machine", lambda: list(doctor_machine.machine(settings)))])
+    return examine([
+        ("settings", lambda: [*doctor_settings.configured(settings, up, given, own),
+                              *doctor_conflicts.conflicts(settings)]),
+        *probes, *_of(settings, parts),
+        ("machine", lambda: list(doctor_machine.machine(settings)))])
 
 
-def _of(settings: Settings, up: str) -> list[Probe]:
+def _of(settings: Settings, parts: Sequence[str]) -> list[Probe]:
     return [
-        ("settings", lambda: list(doctor_machine.configured(settings, up))),
-        ("kafka", lambda: list(doctor_probes.kafka(settings))),
-        ("workers", lambda: list(doctor_probes.workers(settings))),
-        ("delivery", lambda: list(doctor_delivery.delivery(settings))),
-        ("collector", lambda: list(doctor_probes.collector(settings))),
-        ("registry", lambda: list(doctor_probes.registry(settings))),
+        ("kafka", lambda: list(doctor_brokers.brokers(settings))),
+        ("rights", lambda: list(doctor_rights.rights(settings, parts))),
+        ("topics", lambda: list(doctor_topics.topics(settings))),
+        ("clock", lambda: list(doctor_clock.clocks(settings))),
+        ("workers", lambda: [*doctor_groups.workers(settings)]),
+        ("workers", lambda: [*doctor_programs.workers(settings)]),
+        ("delivery", lambda: [*doctor_groups.delivery(settings)]),
+        ("delivery", lambda: [*doctor_programs.others(
+            settings, "delivery", "FOOTFALL_DELIVERY_URLS", settings.delivery_urls)]),
+        ("archive", lambda: [*doctor_programs.others(
+            settings, "archive", "FOOTFALL_ARCHIVE_URLS", settings.archive_urls)]),
+        ("collector", lambda: list(doctor_programs.collector(settings))),
+        ("registry", lambda: list(doctor_registry.registry(settings))),
         ("view", lambda: list(doctor_view.view(settings))),
+        ("prometheus", lambda: list(doctor_prometheus.prometheus(settings))),
     ]
 
 
@@ -81,6 +113,8 @@ def _show(findings: list[Finding]) -> None:
         line = Text("  ").append(f"{finding.status:<8}", style=_STYLES[finding.status])
         console.print(line.append(f"{finding.subject}: " if finding.subject else "")
                       .append(finding.found))
+        if finding.status != "ok" and finding.wanted:
+            console.print(Text(f"             wanted: {finding.wanted}"))
         if finding.change:
             console.print(Text(f"          -> {finding.change}"))
     errors = sum(finding.status == "error" for finding in findings)

@@ -105,6 +105,11 @@ def json_of(content: dict[str, Any]) -> Answer:
     return Answer(200, msgspec.json.encode(content))
 
 
+def of_health(status: int, content: dict[str, Any]) -> Answer:
+    """How the collector is; with Retry-After where it is not ready."""
+    return Answer(status, msgspec.json.encode(content), 0 if status == 200 else RETRY_AFTER_S)
+
+
 def response(answer: Answer) -> web.Response:
     """The answer as aiohttp sends it."""
     made = web.Response(status=answer.status, body=answer.content,

@@ -38,6 +38,7 @@ from footfall.events.admit import STAGE
 from footfall.events.arrival import Planned
 from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
+from footfall.health import ALIVE, OK, Part, readiness
 from footfall.log_lines import BOUND
 from footfall.subscriptions.hub import Hub
 from footfall.telemetry import (
@@ -171,12 +172,12 @@ class Collector:
         return _json(self._openapi)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        if self._is_draining:
-            raise RequestError(503, "stopping", "this collector is about to stop")
-        if not self._sink.is_ready():
-            raise RequestError(503, "log_unavailable",
-                               "no broker with the topics of Footfall is seen; `footfall topics`")
-        return web.json_response({"status": "ready"})
+        accepting = Part(not self._is_draining, "this collector is about to stop"
+                         if self._is_draining else "takes requests", "stopping")
+        status, said = readiness({"accepting": accepting, **self._sink.parts()})
+        if status != OK:
+            REFUSED.labels(said["code"]).inc()
+        return answers.response(answers.of_health(status, said))
 
     @web.middleware
     async def _named(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -212,7 +213,7 @@ class Collector:
 
 
 async def _healthz(_request: web.Request) -> web.Response:
-    return web.json_response({"status": "alive"})
+    return _json(ALIVE)
 
 
 async def _metrics(_request: web.Request) -> web.Response:

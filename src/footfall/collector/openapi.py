@@ -152,7 +152,10 @@ def _refused(route: Route) -> Json:
                 **{status: {"$ref": f"#/components/responses/{name}"} for status, name in (
                     ("400", "Refused"), ("404", "Refused"), ("500", "Refused"),
                     ("429", "TryAgain"), ("503", "TryAgain"))}}
-    return {"503": {"$ref": "#/components/responses/TryAgain"}} if route.kind == "readyz" else {}
+    if route.kind == "readyz":
+        return {"503": {**_answer("A part that it needs is not well.", "NotReady"),
+                        "headers": {"Retry-After": {"schema": {"type": "integer"}}}}}
+    return {}
 
 
 def _schemas(limits: Limits) -> Json:
@@ -229,6 +232,8 @@ _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 _FREE: Json = {"type": "object"}
 _LIST: Json = {"type": "array", "items": _TEXT}
+_PARTS: Json = {"type": "object", "additionalProperties": _object(
+    ok={"type": "boolean"}, needed={"type": "boolean"}, reason=_TEXT)}
 _ANSWERS: Json = {
     "Accepted": _object(status={"enum": ["accepted", "duplicate"]}, messageId=_TEXT),
     "Rejected": _object(status={"const": "rejected"}, reason=_TEXT, field=_TEXT, detail=_TEXT),
@@ -285,6 +290,8 @@ _ANSWERS: Json = {
             "occurred_at": _TEXT, "emitted_at": _TEXT, "config_version": _TEXT,
             "held_out": {"const": False}, "data": _FREE, "evidence": _FREE},
     },
+    "Ready": _object(status={"const": "ready"}, parts=_PARTS),
+    "NotReady": _object(status={"const": "not_ready"}, code=_TEXT, message=_TEXT, parts=_PARTS),
     "Error": {"type": "object", "required": ["code", "message"],
               "properties": {"code": _TEXT, "message": _TEXT, "field": _TEXT}},
 }
@@ -303,7 +310,7 @@ _SUMMARIES = {
     "history": "A customer's triggers, the newest first (docs/subscriptions.md)",
     "console": "Triggers as they come, on a page",
     "script": "The browser script (docs/browser.md)", "healthz": "Alive",
-    "readyz": "A broker with the topics is seen, and no end is near",
+    "readyz": "Whether requests are taken, part by part (docs/operate/health.md)",
     "metrics": "Prometheus", "openapi": "This document",
 }
 _DONE: dict[str, Any] = {
@@ -325,6 +332,6 @@ _DONE: dict[str, Any] = {
     "history": lambda _route: _answer("As far as the key may see them.", "Triggers"),
     "metrics": lambda _route: {"description": "Metrics.", "content": {"text/plain": {}}},
     **{kind: lambda _route: _answer("Done.", "Anything")
-       for kind in ("ignored", "segment_settings", "source_config", "healthz", "readyz",
-                    "openapi")},
+       for kind in ("ignored", "segment_settings", "source_config", "healthz", "openapi")},
+    "readyz": lambda _route: _answer("All parts that it needs are well.", "Ready"),
 }

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from footfall.errors import BrokerError
 from footfall.events.topics import INTERACTIONS, REJECTED
+from footfall.health import Part
 from footfall.kafka.confluent import confluent
 from footfall.telemetry import UNSENT
 
@@ -40,6 +41,8 @@ LOOK_S = 0.1
 #: While no broker is seen, it is looked for this often, each time for so long.
 PROBE_EVERY_S = 1.0
 PROBE_S_MAX = 0.5
+#: The code of an answer without it.
+LOG_UNAVAILABLE = "log_unavailable"
 
 
 #: Topic, partition and offset.
@@ -73,6 +76,9 @@ class Sink(Protocol):
 
     def is_ready(self) -> bool:
         """Whether the log has been seen and is not known to be away."""
+
+    def parts(self) -> dict[str, Part]:
+        """How it is, for `/readyz`."""
 
 
 class _Pending:
@@ -130,6 +136,7 @@ class KafkaSink:
         self._waiting: set[_Pending] = set()
         self._ready = False
         self._was_ready = False
+        self._why = "no broker was looked for yet"
         self._back = asyncio.Event()
         self._due = asyncio.Event()
         self._polling = self._loop.create_task(self._poll())
@@ -138,6 +145,11 @@ class KafkaSink:
     def is_ready(self) -> bool:
         """Whether a broker with our topics has been seen and not lost since."""
         return self._ready
+
+    def parts(self) -> dict[str, Part]:
+        """The log alone."""
+        return {"log": Part(self._ready, "a broker with the topics is seen" if self._ready
+                            else self._why, LOG_UNAVAILABLE)}
 
     async def send(self, outgoing: Outgoing) -> None:
         """Produce, and wait until every record is acknowledged."""
@@ -226,15 +238,20 @@ class KafkaSink:
         try:
             # All topics: asking for one by name could make the broker create it.
             seen = self._producer.list_topics(timeout=PROBE_S_MAX).topics
-        except KafkaException:
+        except KafkaException as error:
+            self._why = f"no broker answers ({error.args[0].name()})"
             return False
-        return INTERACTIONS in seen and REJECTED in seen
+        missing = [name for name in (INTERACTIONS, REJECTED) if name not in seen]
+        self._why = (f"the brokers show no topic {', '.join(missing)}: `footfall topics create` "
+                     "makes it, `footfall acls list collector` prints who must see it")
+        return not missing
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._fatal(BrokerError(f"the producer failed for good ({error.name()}); restart the "
                                     "collector"))
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._why = "all brokers are away; they are looked for"
             self._ready = False
 
 

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from footfall.collector.sink import Outgoing, Record, Sink, UnavailableError
+from footfall.collector.sink import LOG_UNAVAILABLE, Outgoing, Record, Sink, UnavailableError
 from footfall.errors import FootfallError
+from footfall.health import Part
 from footfall.spool import Spool, SpoolError, SpoolFullError, SpoolInUseError
 from footfall.telemetry import SPOOL_BYTES, SPOOL_LOST, SPOOLED, UNSPOOLED
 
@@ -68,6 +69,16 @@ class SpooledSink:
     def is_ready(self) -> bool:
         """Whether a request would be taken: by the log, or by the spool."""
         return self._sink.is_ready() or self._spool.bytes_held < self._bytes_max
+
+    def parts(self) -> dict[str, Part]:
+        """The log, and the spool that takes its place while that has room."""
+        held, bytes_max = self._spool.bytes_held, self._bytes_max
+        has_room = held < bytes_max
+        spool = Part(has_room, f"{held:,} of {bytes_max:,} bytes are held" + (
+            ", sent before what comes now" if self._spooling else "") + (
+            "" if has_room else ": it is full"), LOG_UNAVAILABLE, is_needed=False)
+        log = self._sink.parts()["log"]
+        return {"log": log._replace(is_needed=not has_room), "spool": spool}
 
     async def send(self, outgoing: Outgoing) -> None:
         """Return when all of it is in the log, or fsynced here."""

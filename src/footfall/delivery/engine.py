@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from footfall import telemetry
-from footfall.delivery import positions, reasons, row
+from footfall.delivery import positions, readiness, reasons, row
 from footfall.delivery.channels import open_channel
 from footfall.delivery.decide import Verdict
 from footfall.delivery.fold import DeliveryFold
@@ -29,7 +29,7 @@ from footfall.delivery.lane import Lane
 from footfall.delivery.message import Person, Resources
 from footfall.delivery.outputs import OUTCOME, Outputs
 from footfall.delivery.partition import DeliveryPartition
-from footfall.delivery.people import People, Stale
+from footfall.delivery.people import MARK_MS_MAX, People, Stale
 from footfall.delivery.planner import Planner
 from footfall.delivery.publishing import begin, publish, publish_all
 from footfall.delivery.record import About, whole
@@ -37,6 +37,7 @@ from footfall.delivery.routes import Routes
 from footfall.delivery.routes_row import Breaker
 from footfall.errors import FootfallError
 from footfall.events import topics
+from footfall.health import Part
 from footfall.settings import Settings
 from footfall.stream.generations import FIRST
 from footfall.stream.log_engine import LogEngine
@@ -313,7 +314,19 @@ class DeliveryEngine(LogEngine[DeliveryPartition]):
         lane = self.lanes.get(name)
         return name if lane is None else lane.counted_as
 
+    def unconfirmed_partitions(self) -> int | None:
+        """Of how many the served view has said nothing for too long; None where there is none."""
+        if self._served is None:
+            return None
+        now = self.now()
+        return self._served.partitions - sum(
+            now - mark.at <= MARK_MS_MAX for mark in self._served.marks.values())
+
     # -- metrics ---------------------------------------------------------------------------------
+
+    def parts(self) -> dict[str, Part]:
+        """How it is, for `/readyz`."""
+        return {**super().parts(), **readiness.parts(self)}
 
     def begin_metrics(self) -> None:
         """Every label that is known beforehand, at 0."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka import errors
 from aiokafka.conn import create_conn
@@ -32,6 +32,7 @@ _NOT_YET, _EXPIRED, _HOST, _ADDRESS = 9, 10, 62, 64
 DENIED: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
                  KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 _DAY_S: Final = 86_400
+T = TypeVar("T")
 
 
 class Certificate(NamedTuple):
@@ -50,6 +51,13 @@ def require(bootstrap: str) -> None:
 def refusal(bootstrap: str) -> str:
     """What is wrong, and what to do; "" where one lets us in, or none can be reached."""
     return _run(_refusal(bootstrap))
+
+
+def told(bootstrap: str) -> dict[str, str | None]:
+    """Of each address: None where it lets us in, "" where it cannot be reached, else what is wrong
+    and what to do.
+    """
+    return _run(_told(bootstrap))
 
 
 def absent(topic: str, error: KafkaError) -> BrokerError:
@@ -115,19 +123,24 @@ def certificates(bootstrap: str, addresses: list[str]) -> list[Certificate]:
     return found
 
 
-def _run(question: Coroutine[Any, Any, str]) -> str:
+def _run(question: Coroutine[Any, Any, T]) -> T:
     """On a thread of its own: the caller may have a loop, or none."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, question).result()
 
 
 async def _refusal(bootstrap: str) -> str:
-    security = security_of(bootstrap)
-    whys = await asyncio.gather(*(
-        _ask(address.strip(), security) for address in bootstrap.split(",")))
+    whys = (await _told(bootstrap)).values()
     if None in whys:
         return ""
     return next(filter(None, whys), "")
+
+
+async def _told(bootstrap: str) -> dict[str, str | None]:
+    security = security_of(bootstrap)
+    addresses = [address.strip() for address in bootstrap.split(",")]
+    whys = await asyncio.gather(*(_ask(address, security) for address in addresses))
+    return dict(zip(addresses, whys, strict=True))
 
 
 async def _ask(address: str, security: Security) -> str | None:

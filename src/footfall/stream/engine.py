@@ -16,6 +16,7 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.interaction import HANDOFF
 from footfall.events.reserved import Reserved
+from footfall.health import Part
 from footfall.settings import Settings
 from footfall.stream import publishing
 from footfall.stream.checkpoint import Change, Snapshot
@@ -34,6 +35,10 @@ from footfall.tables.stored import PartitionState
 __all__ = ["LOG_APPEND_TIME", "Engine", "Partition"]
 
 logger = logging.getLogger(__name__)
+#: What the states of a view mean.
+_VIEW = {"current": "shows what was last made durable", "catching_up": "is behind; it catches up",
+         "away": "cannot be written; it is tried again, and workers answer for customers"}
+
 Partition: TypeAlias = LogPartition[Fold]
 
 
@@ -126,9 +131,18 @@ class Engine(LogEngine[Partition]):
         """Every metric as it is now, for a scrape."""
         publishing.publish_all(self)
 
+    def parts(self) -> dict[str, Part]:
+        """With the view; a worker is ready without it: the log goes on."""
+        if self.views is None:
+            return super().parts()
+        found = self.views.state()
+        return {**super().parts(),
+                "view": Part(found != "away", _VIEW[found], is_needed=False)}
+
     def state(self) -> dict[str, Any]:
-        """Whether the view is there; a worker is ready without it: the log goes on."""
-        return {} if self.views is None else {"view": self.views.state()}
+        """And how the view is."""
+        view = {} if self.views is None else {"view": self.views.state()}
+        return {**super().state(), **view}
 
     def taken(self, partition: Partition, changed: Sequence[Change]) -> None:
         """The view learns what is about to be durable."""

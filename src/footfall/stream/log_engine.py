@@ -28,8 +28,9 @@ from footfall.events.codec import Codecs
 from footfall.events.customer_key import CustomerKeys
 from footfall.events.reserved import Reserved
 from footfall.events.topics import MORE_PARTITIONS
+from footfall.health import Part
 from footfall.settings import Settings
-from footfall.stream import chain, checkpoint, generations, publishing, unit
+from footfall.stream import chain, checkpoint, generations, publishing, readiness, unit
 from footfall.stream.checkpoint import Change, Snapshot
 from footfall.stream.crash import CrashPoints
 from footfall.stream.garbage import Garbage
@@ -154,9 +155,13 @@ class LogEngine(ABC, Generic[P]):
     def publish_all(self) -> None:
         """Every metric as it is now, for a scrape."""
 
+    def parts(self) -> dict[str, Part]:
+        """How it is, for `/readyz`."""
+        return readiness.parts(self)
+
     def state(self) -> dict[str, Any]:
-        """What `/readyz` says beside being ready."""
-        return {}
+        """What `/readyz` says beside that, for programs."""
+        return readiness.state(self)
 
     def applied(self, partition: P, records: Sequence[Any]) -> None:
         """These records have just been applied."""

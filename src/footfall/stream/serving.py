@@ -15,8 +15,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from footfall.events.customer_key import is_customer_key
+from footfall.health_serving import answer, refused
 from footfall.stream.engine import Engine
-from footfall.stream.metrics_serving import MetricsServing, answer, refused
+from footfall.stream.metrics_serving import MetricsServing
 from footfall.stream.partition import partition_of
 from footfall.stream.publishing import lag
 from footfall.view import scope

@@ -241,6 +241,14 @@ class Store:
             return ""
         return _bytes(next(iter(found.values()), b"")).decode()
 
+    async def release(self) -> str:
+        """Which Redis it is; "" where it does not say."""
+        try:
+            found = await self._redis.info("server")
+        except exceptions.ResponseError:  # not everybody may ask
+            return ""
+        return str(found.get("redis_version", ""))
+
     async def _write(self, script: Any, keys: list[bytes], args: list[bytes]) -> Any:
         expected, self._written = self._written, self._written + 1
         found = await script(keys=[self._session, *keys], args=[expected, self._written, *args])

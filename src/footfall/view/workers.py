@@ -61,9 +61,10 @@ def ask(worker_urls: str, api_key: str, key: bytes, question: str = "") -> Told:
     return Told(None, False, asked)
 
 
-def addresses(worker_urls: str) -> Iterator[tuple[SplitResult, str]]:
+def addresses(worker_urls: str, variable: str = "FOOTFALL_WORKER_URLS"
+              ) -> Iterator[tuple[SplitResult, str]]:
     """(URL, IP address) of every worker: a host name may stand for several. Raises
-    `SettingsError` for what is no HTTP address.
+    `SettingsError`, naming the variable, for what is no HTTP address.
     """
     for text in filter(None, (part.strip() for part in worker_urls.split(","))):
         try:
@@ -72,7 +73,7 @@ def addresses(worker_urls: str) -> Iterator[tuple[SplitResult, str]]:
         except ValueError:
             url, port = SplitResult("", "", "", "", ""), 0
         if url.scheme != "http" or not url.hostname:
-            raise SettingsError(f"FOOTFALL_WORKER_URLS: {text!r} is not http://HOST:PORT")
+            raise SettingsError(f"{variable}: {text!r} is not http://HOST:PORT")
         with contextlib.suppress(OSError):  # a name that is not known: nobody there
             found = socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM)
             for address in dict.fromkeys(str(info[4][0]) for info in found):

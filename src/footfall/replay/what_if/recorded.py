@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from footfall.admin.cluster import admin_client
 from footfall.admin.config_log import NONE, ConfigLog
-from footfall.admin.doctor_probes import group
+from footfall.admin.groups import group
 from footfall.admin.scan import Scanner, Span
 from footfall.errors import DecodeError
 from footfall.events.codec import Codecs, TriggerRecord
@@ -51,7 +51,7 @@ def beginning(log: ConfigLog, spans: Mapping[int, Span]) -> Beginning:
 
 def worked_on(bootstrap: str, spans: Mapping[int, Span]) -> dict[int, int]:
     """Up to where each partition was committed: what that caused is in the topics."""
-    _members, committed = group(admin_client(bootstrap), bootstrap, APP_ID, INTERACTIONS)
+    committed = group(admin_client(bootstrap), bootstrap, APP_ID, INTERACTIONS).committed
     return {p: max(span.low, min(span.end, committed.get(p, span.low)))
             for p, span in spans.items()}
 

@@ -1,0 +1,98 @@
+"""One question over HTTP: what answered, and what its clock showed.
+
+Decides that nobody is followed anywhere else, and that an answer has a limit in time and size. An
+answer's Date header has whole seconds: it bounds how far that clock is from ours, and no more.
+"""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import http.client
+import time
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from footfall.admin.doctor_settings import without_password
+
+ANSWER_S_MAX = 3.0
+ANSWER_BYTES_MAX = 8 << 20
+
+
+class Ahead(NamedTuple):
+    """How far another clock is ahead of ours, in seconds: between these. Behind is negative."""
+
+    least: float
+    most: float
+
+
+class Answer(NamedTuple):
+    """`status` 0: nobody answered, and `why`. `said`: the JSON, where it is one."""
+
+    status: int
+    said: Any = None
+    ahead: Ahead | None = None
+    why: str = ""
+
+
+def ask(url: str, path: str = "", *, address: str = "", api_key: str = "") -> Answer:
+    """One GET. `address`: which of a name's is asked."""
+    parts = urlsplit(url)
+    try:
+        connection = _connection(parts, address)
+    except ValueError:
+        return Answer(0, why="is no URL")
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else _login(parts)
+    try:
+        asked_at = time.time()
+        connection.request("GET", (parts.path.rstrip("/") + path) or "/", headers=headers)
+        answer = connection.getresponse()
+        ahead = between(answer.headers.get("Date", ""), asked_at, time.time())
+        return Answer(answer.status, _json(answer.read(ANSWER_BYTES_MAX)), ahead)
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, why=reason(error))
+    finally:
+        connection.close()
+
+
+def between(date: str, asked_at: float, answered_at: float) -> Ahead | None:
+    """By a Date header; None where there is none."""
+    try:
+        shown = email.utils.parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return None
+    return Ahead(shown - answered_at, shown + 1 - asked_at)
+
+
+def reason(error: Exception) -> str:
+    """Why there is no answer, in words; never with the address' password."""
+    said = getattr(error, "strerror", None) or getattr(error, "verify_message", None)
+    return str(said or error or type(error).__name__).lower()
+
+
+def shown(url: str) -> str:
+    """A URL as it may be shown."""
+    return without_password(url).rstrip("/")
+
+
+def _connection(parts: SplitResult, address: str) -> http.client.HTTPConnection:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(parts.scheme)
+    made = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return made(address or parts.hostname, parts.port, timeout=ANSWER_S_MAX)
+
+
+def _login(parts: SplitResult) -> dict[str, str]:
+    if not parts.username:
+        return {}
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None

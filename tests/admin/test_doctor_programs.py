@@ -1,0 +1,105 @@
+"""Programs are asked how they are, Prometheus whom it scrapes; each is told with what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from footfall.admin.doctor import Finding
+from footfall.admin.doctor_programs import collector, others, workers
+from footfall.admin.doctor_prometheus import judged, prometheus
+from footfall.admin.doctor_view import judged_release
+from footfall.errors import BrokerError, SettingsError
+from footfall.health import Part
+from footfall.health_serving import HealthServing, beside
+from footfall.settings import Settings
+from footfall.up.ports import HOST, free_port
+from tests.deploy import prometheus as real
+from tests.system.topics import until
+
+SAID = [("worker", "up", ""), ("worker", "down", "refused"), ("collector", "up", "")]
+
+
+def told(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(one.found, one.status) for one in found]
+
+
+def test_a_part_that_is_not_well_is_told_of_a_program_that_is_ready() -> None:
+    """Of delivery and archive where they are configured; each with where to read more."""
+    port = free_port()
+    parts = {"log": Part(True, "well"), "view": Part(False, "is away", is_needed=False)}
+    with beside(HealthServing(HOST, port, lambda: parts)):
+        url = f"http://{HOST}:{port}"
+        found = list(others(Settings(), "delivery", "FOOTFALL_DELIVERY_URLS", url))
+        assert [("ready", "ok"), ("is away", "warning")] == told(found)
+        parts["log"] = Part(False, "compares", "starting")
+        found = list(others(Settings(), "archive", "FOOTFALL_ARCHIVE_URLS", url))
+        assert [("answers 503: compares", "warning"), ("is away", "warning")] == told(found)
+        [first, *_] = collector(Settings(http_port=port))
+        assert ("answers 503: compares", "error") == (first.found, first.status)
+    [gone] = others(Settings(), "archive", "FOOTFALL_ARCHIVE_URLS", url)
+    assert ("error", True) == (gone.status, "FOOTFALL_ARCHIVE_URLS" in gone.change)
+    assert "refused" in gone.found
+    [unknown] = others(Settings(), "archive", "FOOTFALL_ARCHIVE_URLS", "http://no.invalid:1")
+    assert ("error", "no such host is known here") == (unknown.status, unknown.found)
+    with pytest.raises(SettingsError, match="FOOTFALL_ARCHIVE_URLS: 'x'"):
+        list(others(Settings(), "archive", "FOOTFALL_ARCHIVE_URLS", "x"))
+    assert [] == list(others(Settings(), "archive", "FOOTFALL_ARCHIVE_URLS", ""))
+
+
+def test_partitions_are_counted_over_all_workers_known() -> None:
+    """Two of four, by what they say themselves."""
+    port = free_port()
+    said: dict[str, Any] = {"partitions": [0, 3]}
+    with beside(HealthServing(HOST, port, dict, more=lambda: said)):
+        found = list(workers(Settings(worker_urls=f"http://{HOST}:{port}", partitions=4)))
+    assert [("ready, 2 partitions", "ok"),
+            ("2 of 4 are owned by the workers known", "warning")] == told(found)
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [
+    ({"collector"}, [("collector", "ok")]), ({"worker"}, [("worker", "warning")]),
+    ({"archive", "collector"}, [("archive", "warning"), ("collector", "ok")])])
+def test_jobs_that_are_not_scraped_are_told(
+        wanted: set[str], expected: list[tuple[str, str]]) -> None:
+    """By the names that the rules of alerts go by."""
+    found = list(judged(SAID, wanted))
+    assert expected == [(one.subject, one.status) for one in found]
+    assert all(bool(one.change) == (one.status != "ok") for one in found)
+
+
+@pytest.mark.parametrize(("release", "status"), [
+    ("5.0.14", "warning"), ("6.0", "ok"), ("8.2.2", "ok"), ("unknown", "ok")])
+def test_the_release_of_redis_is_judged(release: str, status: str) -> None:
+    assert status == judged_release(release).status
+
+
+def test_a_real_prometheus_is_asked_whom_it_scrapes(tmp_path: Path) -> None:
+    """Its release, a job that is up, one that is down with why, one that nobody scrapes."""
+    try:
+        real.binary()
+    except BrokerError as error:
+        pytest.skip(f"no Prometheus: {error}")
+    up, down = free_port(), free_port()
+    config = tmp_path / "prometheus.yml"
+    config.write_text("global: {scrape_interval: 500ms, scrape_timeout: 400ms}\nscrape_configs:\n"
+                      + "".join(f"  - job_name: {job}\n    static_configs: "
+                                f"[{{targets: ['{HOST}:{port}']}}]\n"
+                                for job, port in (("collector", up), ("worker", down))))
+    with beside(HealthServing(HOST, up, dict)), real.prometheus(config, tmp_path) as running:
+        settings = Settings(prometheus_url=running.url, archive_target="a")
+
+        def found() -> list[tuple[str, str]]:
+            return [(one.subject, one.status) for one in prometheus(settings)]
+
+        wanted = [(running.url, "ok"), ("archive", "warning"), ("collector", "ok"),
+                  ("worker", "warning")]
+        until(lambda: found() == wanted, 20, "all is scraped")
+        release, *_, worker = prometheus(settings)
+        # Go's own build has no release in it, that of docker-compose.yml has.
+        assert "answers, release unknown" == release.found
+        assert "refused" in worker.found
+    [gone] = prometheus(settings)
+    assert ("error", True) == (gone.status, "no alert fires" in gone.change)
