@@ -117,7 +117,7 @@ def delivering(lab: Lab, routes: str, **settings: Any) -> Iterator[subprocess.Po
                                                  env=environment, stdout=out, stderr=out) as child:
         try:
             deadline = time.monotonic() + READY_S_MAX
-            while b"ready: " not in log.read_bytes():
+            while b'"message":"ready"' not in log.read_bytes():
                 if time.monotonic() > deadline or child.poll() is not None:
                     raise RuntimeError(f"delivery: {log.read_text()[-1000:]}")
                 time.sleep(0.02)

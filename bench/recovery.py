@@ -125,7 +125,7 @@ def _start(lab: Lab, n: int, log: Path) -> dict[str, float]:
             [sys.executable, "-m", "footfall", "worker"], stdin=subprocess.DEVNULL, stdout=out,
             stderr=out, env=lab.footfall(partitions=PARTITIONS), cwd=lab.folder)
     try:
-        while b"ready: " not in log.read_bytes():
+        while b'"message":"ready"' not in log.read_bytes():
             if worker.poll() is not None or time.monotonic() - began > READY_S_MAX:
                 raise RuntimeError("the worker did not get ready:\n"
                                    + log.read_text(errors="replace")[-2000:])
