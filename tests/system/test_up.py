@@ -45,7 +45,8 @@ class Up:
                 [sys.executable, "-m", "footfall", "up", *self.arguments], stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "FOOTFALL_CART_IDLE_S": str(IDLE_S), "FOOTFALL_PARTITIONS": "3"})
-        wait_for(lambda: "ready: " in self.text() or self.process.poll() is not None, START_S_MAX)
+        wait_for(lambda: "ready partitions=" in self.text() or self.process.poll() is not None,
+                 START_S_MAX)
 
     @property
     def told(self) -> Running:
