@@ -42,6 +42,10 @@ from footfall.view.store import Store
 #: the last one has: so the interval is short, however long a session may be.
 HEARTBEAT_S_MAX = 0.5
 HEARTBEATS_A_SESSION = 4
+#: For which a member that has joined waits for the others, in sessions.
+SESSIONS_A_REBALANCE = 2
+#: Faust's own; Faust refuses to start with a session that is longer than a request may take.
+REQUEST_S_MIN = 90
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
@@ -135,7 +139,8 @@ def assemble(engine: LogEngine[Any], app_id: str, table_name: str, table_help: s
         table_standby_replicas=0,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=heartbeat_s(settings.session_timeout_s),
-        broker_rebalance_timeout=2 * settings.session_timeout_s,
+        broker_rebalance_timeout=SESSIONS_A_REBALANCE * settings.session_timeout_s,
+        broker_request_timeout=request_s_max(settings.session_timeout_s),
         broker_commit_interval=1.0,
         broker_max_poll_records=settings.batch_records_max * settings.partitions,
         consumer_group_instance_id=settings.worker_id or None,
@@ -163,6 +168,11 @@ def assemble(engine: LogEngine[Any], app_id: str, table_name: str, table_help: s
 def heartbeat_s(session_timeout_s: float) -> float:
     """From one heartbeat to the next."""
     return min(HEARTBEAT_S_MAX, session_timeout_s / HEARTBEATS_A_SESSION)
+
+
+def request_s_max(session_timeout_s: float) -> float:
+    """How long a request may take: the longest is to join, which waits for all others."""
+    return max(REQUEST_S_MIN, (SESSIONS_A_REBALANCE + 1) * session_timeout_s)
 
 
 def _codecs(settings: Settings) -> Codecs:
