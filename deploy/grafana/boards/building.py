@@ -49,11 +49,12 @@ SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
 #: By which dashboards find one another.
 TAG = "footfall"
 GRAPH_HEIGHT, STAT_HEIGHT = 8, 5
-#: (from, colour). What is in flight is no fault; whether it stays, an alert judges.
+#: (from, colour). What is in flight is no fault; whether it stays, an alert judges. A fifth more or
+#: less is any day's.
 COLOURS = {
     "zero": ((None, "red"), (-0.5, "green"), (0.5, "blue")),
-    "rise": ((None, "red"), (0.0, "green")),
-    "fall": ((None, "green"), (0.0001, "red")),
+    "rise": ((None, "red"), (-0.2, "blue"), (0.2, "green")),
+    "fall": ((None, "green"), (-0.2, "blue"), (0.2, "red")),
     "": ((None, "blue"),),
 }
 

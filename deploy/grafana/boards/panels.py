@@ -28,8 +28,8 @@ class Query(NamedTuple):
 class Panel(NamedTuple):
     """One graph, or with `stat` one number for each series. What it means, and what is to be done,
     stands in its corner. `width` is of 24. `signed`: it may fall below 0. `good`: where a number
-    is green, and red below it: at 0 (`zero`), or from there on (`rise`); `worse`: the legends of
-    which it is the other way round. `more`: the dashboard to go on to.
+    is green, and red far below it: at 0 (`zero`), or well above it (`rise`); `worse`: the legends
+    of which it is the other way round. `more`: the dashboard to go on to.
     """
 
     title: str
