@@ -47,6 +47,15 @@ def test_values_of_the_environment_become_their_types() -> None:
         settings.write_keys)
 
 
+@pytest.mark.parametrize("name", ["", " Order Completed", "x" * 101, "Order\nCompleted", "a\x00b"])
+def test_a_north_star_without_a_name_stops_the_start(name: str) -> None:
+    """It stands in a metric's label as it is."""
+    with pytest.raises(SettingsError, match="north_star"):
+        load({"FOOTFALL_NORTH_STAR": name})
+    assert "Trial Begun" == load({"FOOTFALL_NORTH_STAR": "Trial Begun"}).north_star
+    assert "é" * 100 == load({"FOOTFALL_NORTH_STAR": "é" * 100}).north_star
+
+
 def test_sources_come_from_the_file_or_as_json() -> None:
     """One table each; a name that stands twice among the write keys has two."""
     path = file('[sources.web]\nwrite_keys = ["k"]\nevents = ["x"]\ncalls = ["track"]\n')

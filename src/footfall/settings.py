@@ -36,6 +36,8 @@ PERMANENT_KEYS = ("customer_key_secret", "system_secret")
 _DATED_KEY = re.compile(
     rf"{'|'.join(NAMED_KEYS)}|(write_keys|api_keys)\..{{1,100}}|[A-Z][A-Z0-9_]{{0,99}}", re.DOTALL)
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+#: Of an event in a metric's label.
+NAME = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$"
 Secret = Annotated[str, msgspec.Meta(min_length=16)]
 
 
@@ -168,6 +170,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     accept_gap: bool = False
     #: Modules of the user's own Faust agents, comma-separated.
     agents: str = ""
+    #: Name of the tracked event that counts for the north star.
+    north_star: Annotated[str, msgspec.Meta(pattern=NAME)] = "Order Completed"
     #: Tests: kill the worker at a named point (`point:count`); `stream/crash.py` lists them.
     crash_at: str = ""
 

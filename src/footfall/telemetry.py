@@ -55,6 +55,12 @@ MUTED = Counter("footfall_muted_triggers", "Triggers that only an import caused:
                 "and told to nobody", ["name"])
 CART_VALUE = Counter("footfall_cart_value", "Money in triggers of carts, as exact as a float",
                      ["trigger", "currency"])
+NORTH_STAR = Counter("footfall_north_star", "Interactions of the name that FOOTFALL_NORTH_STAR "
+                     "gives, once they are durable", ["event"])
+FUNNEL = Counter("footfall_funnel", "Interactions on the way to an order, once they are durable, "
+                 "by step", ["step"])
+LEVEL_ENTRIES = Counter("footfall_level_entries", "Customers who came to a level, as announced",
+                        ["table", "level"])
 LIMITED = Counter("footfall_limited_steps", "Steps of rows of which a limit has cut facts off",
                   ["table"])
 GATED = Counter("footfall_gated", "What consent kept out: events of a table, or a field class of "

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from footfall import telemetry
 from footfall.admin.topics import ensure
 from footfall.collector import spooled
 from footfall.collector.sink import Outgoing, Record, UnavailableError
@@ -213,6 +214,22 @@ async def test_damage_is_told_and_the_rest_is_sent(
     assert [b"0" * 50, b"2" * 50] == log.log
     assert before + 1 == REGISTRY.get_sample_value(lost, {"reason": "damaged"})
     assert "damaged" in caplog.text
+    await sink.close(0)
+
+
+async def test_what_a_spool_holds_is_shown_from_the_start(
+    log: SwitchedSink, tmp_path: Path
+) -> None:
+    """Before anything is added or sent: nobody may be told that it is empty."""
+    log.ready = False
+    sink = over(log, tmp_path)
+    await sink.send(outgoing(b"x" * 50))
+    held = REGISTRY.get_sample_value("footfall_spool_bytes")
+    await sink.close(0)
+    telemetry.SPOOL_BYTES.set(0)
+    sink = over(log, tmp_path)
+    assert held == REGISTRY.get_sample_value("footfall_spool_bytes")
+    assert held
     await sink.close(0)
 
 

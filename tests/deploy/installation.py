@@ -40,6 +40,9 @@ from footfall.stream.partition import partition_of
 from footfall.up.ports import HOST, free_port
 from footfall.up.process import Process, until
 from tests.delivery.endpoint import Endpoint
+from tests.deploy import foreign
+from tests.deploy.away import SpoolingCollector
+from tests.deploy.textfile import Textfile
 from tests.redis_server import RedisServer
 from tests.system.secured import Authority
 from tests.system.topics import Tail
@@ -57,7 +60,12 @@ API_KEY = "ak_of_the_tests"
 BATCH_ITEMS = 500
 READY_S_MAX = 30.0
 #: Carts are left, and late deadlines settled, within a second or two.
-CONFIGURATION = {"cart": {"idle_s": 1.0}, "clock": {"grace_s": 0.2, "settle_s": 1.0}}
+#: Who refuses analytics leaves no traits.
+CONFIGURATION = {"cart": {"idle_s": 1.0}, "clock": {"grace_s": 0.2, "settle_s": 1.0},
+                 "consent": {"gate": {"profile": "analytics"}}}
+#: Of a diary a text is expected.
+PLAN = {"event": "Diary Written", "schema": {"type": "object", "properties": {
+    "text": {"type": "string", "class": "personal", "purpose": "necessary"}}}}
 #: crm gets all that is told of carts and orders; desk refuses, and is soon given up; to mail nobody
 #: has consented; to partner, whose certificates are watched, nothing goes.
 ROUTES = """
@@ -101,8 +109,10 @@ def scraped_by(targets: Mapping[str, Sequence[str]], interval_s: float, folder: 
     loaded = YAML(typ="safe").load(PROMETHEUS)
     for name in ("scrape_interval", "scrape_timeout", "evaluation_interval"):
         loaded["global"][name] = f"{interval_s * 1000:.0f}ms"
+    loaded["scrape_configs"] += [{"job_name": name} for name in targets if name not in {
+        job["job_name"] for job in loaded["scrape_configs"]}]
     for job in loaded["scrape_configs"]:
-        del job["dns_sd_configs"]
+        job.pop("dns_sd_configs", None)
         job["static_configs"] = [{"targets": list(targets.get(job["job_name"], ()))}]
     loaded["rule_files"] = [str(PROMETHEUS.parent / name) for name in loaded["rule_files"]]
     loaded["alerting"]["alertmanagers"] = [
@@ -113,8 +123,9 @@ def scraped_by(targets: Mapping[str, Sequence[str]], interval_s: float, folder: 
 
 
 class Installation:
-    """One collector, workers to start and kill, a delivery with its `receiver`; `targets`: job ->
-    addresses to scrape. `redis`: where workers serve the view.
+    """One collector and one with a spool, workers to start and kill, a delivery with its
+    `receiver`; `targets`: job -> addresses to scrape, among them `node`, where jobs keep their
+    metrics. `redis`: where workers serve the view.
     """
 
     def __init__(self, bootstrap: str, workers: Workers, folder: Path, redis: RedisServer
@@ -138,20 +149,34 @@ class Installation:
         self._folder, self._key_made = folder, date(2026, 1, 1)
         self.renew_certificate(days=100)
         self._delivery: Worker | None = None
-        self._collector = Process("collector", [sys.executable, "-m", "footfall", "collector"],
-                                  folder / "collector.out", {
-            **os.environ,
-            "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        plan = folder / "plan"
+        plan.mkdir()
+        (plan / "diary.json").write_text(json.dumps(PLAN))
+        settings = {
             "FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
             "FOOTFALL_WRITE_KEYS": f"web:{WRITE_KEY}",
             "FOOTFALL_API_KEY": API_KEY,
+            "FOOTFALL_PLAN_DIR": str(plan),
+        }
+        self._collector = Process("collector", [sys.executable, "-m", "footfall", "collector"],
+                                  folder / "collector.out", {
+            **os.environ, **settings,
+            "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "FOOTFALL_REDIS_URL": redis.url,
             "FOOTFALL_HTTP_PORT": str(self._http),
         })
+        self.away = SpoolingCollector(bootstrap, folder, settings)
+        self.targets["collector"].append(f"{HOST}:{self.away.port}")
+        self._jobs = folder / "jobs"
+        self._jobs.mkdir()
+        self._textfile = Textfile(self._jobs)
+        self.targets["node"] = [self._textfile.address]
         self._first: Worker | None = None
 
     def start(self) -> None:
         """Collector, first worker and delivery, up to their being ready."""
         self._collector.start()
+        self.away.process.start()
         self._first = self._worker(0)
         self._first.until_ready()
         self.start_delivery()
@@ -161,11 +186,15 @@ class Installation:
         deadline = time.monotonic() + READY_S_MAX
         while self.status("GET", "/readyz") != 200:
             assert until(deadline, 0.1) > 0, self._collector.last_lines(15)
+        while self.status("GET", "/healthz", port=self.away.port) != 200:
+            assert until(deadline, 0.1) > 0, self.away.process.last_lines(15)
 
     def stop(self) -> None:
         """The collector; workers and delivery are ended by their own fixture."""
         self._collector.stop(5.0)
+        self.away.stop()
         self.receiver.close()
+        self._textfile.close()
 
     def start_delivery(self) -> None:
         """Up to its being ready."""
@@ -233,11 +262,13 @@ class Installation:
         assert 0 == producer.flush(10)
 
     def resend(self, trigger: str, to: str) -> None:
-        """Triggers of a name once more to a destination, by the command."""
+        """Triggers of a name once more to a destination, by the command; slowly enough to be seen.
+        """
         done = CliRunner().invoke(footfall, [
-            "replay", "resend", "--trigger", trigger, "--to", to, "--limit", "100", "--yes",
-            "--json"], env={"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap,
-                            "FOOTFALL_ROUTES": str(self._routes)})
+            "replay", "resend", "--trigger", trigger, "--to", to, "--limit", "60", "--yes",
+            "--json", "--rate", "20", "--metrics-file", str(self._jobs / "resend.prom"),
+        ], env={"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap,
+                "FOOTFALL_ROUTES": str(self._routes)})
         assert 0 == done.exit_code, (done.output, done.exception)
 
     def expire_triggers(self) -> None:
@@ -257,29 +288,46 @@ class Installation:
         """Interactions of the past, as an importer writes them."""
         producer = Producer({"bootstrap.servers": self._bootstrap})
         codec, reserved = Codecs().interaction, Reserved(SYSTEM_SECRET.encode())
-        keys, now = CustomerKeys(CUSTOMER_KEY_SECRET.encode()), time.time_ns() // 1_000_000
-        for n, item in enumerate(items):
-            admitted = admit(json.dumps(item).encode(), n, Arrival("history", now, "import"), keys)
-            assert isinstance(admitted, Admitted), admitted
+        now = time.time_ns() // 1_000_000
+        for item in items:
+            admitted = _admitted(item, now)
             row = hashlib.blake2b(item["messageId"].encode(), digest_size=ROW_BYTES).digest()
             record = reserved.imported(admitted.key, admitted.event, ImportPayload("a", row), now)
             producer.produce(topics.INTERACTIONS, codec.encode(record), admitted.key,
                              partition_of(admitted.key, PARTITIONS))
         assert 0 == producer.flush(10)
 
-    def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY) -> int:
+    def put_in_a_transaction(self, item: Item) -> None:
+        """An interaction, by somebody else who writes to the log."""
+        admitted = _admitted(item, time.time_ns() // 1_000_000)
+        foreign.put_in_a_transaction(self._bootstrap, admitted.key,
+                                     Codecs().interaction.encode(admitted.event))
+
+    def put_stale_rows(self) -> None:
+        """A worker that was replaced writes."""
+        foreign.put_stale_rows(self._bootstrap)
+
+    def begin_a_swap(self) -> None:
+        """A rebuild's swap begins, and does not come to its end."""
+        foreign.begin_a_swap(self._bootstrap)
+
+    def look_up(self, customers: Sequence[str]) -> None:
+        """As a desk does, again and again until each is there to be seen."""
+        deadline = time.monotonic() + READY_S_MAX
+        for customer in customers:
+            url = f"http://{HOST}:{self._http}/v1/customers/{customer}"
+            request = urllib.request.Request(url, headers={"Authorization": f"Bearer {API_KEY}"})
+            while (status := _status(request)) != 200:
+                assert until(deadline, 0.1) > 0, (customer, status)
+
+    def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY,
+               port: int = 0) -> int:
         """The status of one HTTP call; 0 when nobody answers."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://{HOST}:{self._http}{path}", data=data, method=method, headers={
+            f"http://{HOST}:{port or self._http}{path}", data=data, method=method, headers={
                 "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()})
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+        return _status(request)
 
     def scraped_by(self, interval_s: float, folder: Path, *, judged: bool = False) -> Path:
         """The Prometheus configuration that is deployed, with these addresses for DNS; without
@@ -296,3 +344,20 @@ class Installation:
         # Small batches: a burst is then still under way when it is scraped.
         return self._workers.start(f"w{number}", metrics_port=self._ports[number],
                                    batch_records_max=20, redis_url=self._redis_url)
+
+
+def _status(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def _admitted(item: Item, now: int) -> Admitted:
+    keys = CustomerKeys(CUSTOMER_KEY_SECRET.encode())
+    admitted = admit(json.dumps(item).encode(), 0, Arrival("history", now, "import"), keys)
+    assert isinstance(admitted, Admitted), admitted
+    return admitted

@@ -49,6 +49,14 @@ class Prometheus:
         return [Series(s["metric"], [float(v) for _, v in s["values"]])
                 for s in answer["result"]]
 
+    def remarks(self, query: str, start: float, end: float) -> list[str]:
+        """What Prometheus has to say against a query that it answers: warnings, and hints such as
+        that a metric may be no counter. One that it cannot read raises.
+        """
+        answer = self._answer("query_range", query=query, start=f"{start:.3f}", end=f"{end:.3f}",
+                              step=f"{STEP_S}")
+        return [*answer.get("warnings", ()), *answer.get("infos", ())]
+
     def jobs(self) -> dict[str, str]:
         """Job -> what it is scraped with, as loaded."""
         text: str = self._get("status/config")["yaml"]
@@ -64,18 +72,24 @@ class Prometheus:
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
     def _get(self, path: str, **parameters: str) -> Any:
+        return self._answer(path, **parameters)["data"]
+
+    def _answer(self, path: str, **parameters: str) -> Any:
         asked = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(asked, timeout=10) as answer:
-            return json.load(answer)["data"]
+            return json.load(answer)
 
 
 @contextmanager
-def prometheus(config: Path, folder: Path) -> Iterator[Prometheus]:
-    """Prometheus with a configuration file; its data in `folder`."""
+def prometheus(config: Path, folder: Path, lookback_s: float = 4 * STEP_S
+               ) -> Iterator[Prometheus]:
+    """Prometheus with a configuration file; its data in `folder`. What was not scraped for
+    `lookback_s` is shown no more.
+    """
     port = free_port()
     process = Process("prometheus", [
         str(binary()), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address={HOST}:{port}", f"--query.lookback-delta={4 * STEP_S:.0f}s",
+        f"--web.listen-address={HOST}:{port}", f"--query.lookback-delta={lookback_s:.0f}s",
     ], folder / "prometheus.out")
     process.start()
     try:

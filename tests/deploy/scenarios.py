@@ -1,6 +1,6 @@
-"""What happens in the shop for each panel of the dashboard, by name, and what the panel then shows.
+"""What happens in the shop for each panel of the dashboards, by name, and what it then shows.
 
-A panel without a case fails the test. Every scenario has customers of its own in each round.
+A query without a case fails the test. Every scenario has customers of its own in each round.
 """
 
 from __future__ import annotations
@@ -15,22 +15,29 @@ from tests.deploy.installation import Installation, Item
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
-NEWCOMERS = 20_000
+NEWCOMERS = 10_000
+#: What is taken for the range that a dashboard shows, and so for the period before it.
+PERIOD_S = 3
+#: What comes of triggers, among the stations of *Pipeline*.
+LATER = (4, 5, 6, 7)
 
 Scenario = Callable[[Installation, str], None]
 
 
 class Case(NamedTuple):
     """A panel shows more (`rises`) or less (`falls`) than before in a series with these labels, by
-    `by` or more; `differs`: something else than before, above 0. `worker` is that worker's address.
+    `by` or more; `differs`: something else than before, above 0; `other`: anything else, as the
+    share of what was there and is no more. `worker` is that worker's address. `query`: it is of
+    one of the panel's queries alone, not of each.
     """
 
     panel: str
     scenario: str
     labels: Mapping[str, str] = MappingProxyType({})
-    how: Literal["rises", "falls", "differs"] = "rises"
+    how: Literal["rises", "falls", "differs", "other"] = "rises"
     by: float = 0.0
     worker: int | None = None
+    query: int | None = None
 
 
 def track(user: str, event: str, age_s: float = 0.0, **properties: object) -> Item:
@@ -65,6 +72,7 @@ def _an_app_sends_twice(footfall: Installation, number: str) -> None:
     # Both copies in one request: one that comes later is known to the collector already.
     items = [track(u, "Product Viewed") for u in users("twice", number, 100)]
     footfall.send([item for item in items for _ in range(2)])
+    footfall.send(items)
 
 
 def _newcomers_rush_in(footfall: Installation, number: str) -> None:
@@ -79,12 +87,15 @@ def _carts_are_left(footfall: Installation, number: str) -> None:
 def _carts_come_back(footfall: Installation, number: str) -> None:
     came = list(users("back", number, 30))
     footfall.send([_added(u) for u in came])
-    time.sleep(4)
+    time.sleep(3)
+    footfall.send([_added(u) for u in users("away", number, 10)])
+    time.sleep(1)
     footfall.send([_ordered(u) for u in came])
 
 
 def _orders_are_refunded(footfall: Installation, number: str) -> None:
     buyers = list(users("buyer", number, 30))
+    footfall.send([track(u, "Checkout Started", order_id=f"o-{u}") for u in buyers])
     footfall.send([_ordered(u) for u in buyers])
     footfall.send([track(u, "Order Refunded", order_id=f"o-{u}") for u in buyers])
 
@@ -168,11 +179,76 @@ def _a_history_is_imported(footfall: Installation, number: str) -> None:
     footfall.put_imports([_added(u, age_s=400 * DAY_S) for u in users("history", number, 50)])
 
 
+def _more_come_than_before(footfall: Installation, number: str) -> None:
+    """So many, and in the next period four times as many; of each kind some."""
+    for n, count in enumerate((10, 40)):
+        if n:
+            time.sleep(PERIOD_S)
+        buyers = list(users(f"more-{n}", number, count))
+        footfall.send([_ordered(u) for u in buyers])
+        footfall.send([track(u, "Order Refunded", order_id=f"o-{u}") for u in buyers])
+        footfall.send([_added(u) for u in users(f"more-left-{n}", number, count)])
+        footfall.send([{"type": "track", "userId": "u"} for _ in range(count)])
+
+
+def _an_app_is_released_badly(footfall: Installation, number: str) -> None:
+    """Against its plan, with consent that nobody can read, and with too many integrations."""
+    diary = [track(u, "Diary Written", text=7) for u in users("diary", number, 30)]
+    unread = [track(u, "Product Viewed") | {"context": {"consent": {"categoryPreferences": ["a"]}}}
+              for u in users("unread", number, 30)]
+    names = dict.fromkeys((f"destination-{n}" for n in range(200)), False)
+    wide = [_ordered(u) | {"integrations": names} for u in users("wide", number, 30)]
+    footfall.send([*diary, *unread, *wide])
+
+
+def _visitors_become_known(footfall: Installation, number: str) -> None:
+    """Some refuse analytics; the desk looks one of them up."""
+    came = list(users("visitor", number, 30))
+    footfall.send([track("", "Product Viewed") | {
+        "userId": None, "anonymousId": u, "messageId": f"{u}-seen-{time.time_ns()}"} for u in came])
+    footfall.send([{"type": "identify", "userId": f"known-{u}", "anonymousId": u,
+                    "traits": {"plan": "free"}, "messageId": f"{u}-known",
+                    "context": {"consent": {"categoryPreferences": {"analytics": False}}}}
+                   for u in came])
+    footfall.look_up([f"user_id:known-{u}" for u in came])
+
+
+def _others_write_in_transactions(footfall: Installation, number: str) -> None:
+    item = track(f"transacted-{number}", "Product Viewed")
+    footfall.put_in_a_transaction(item)
+    time.sleep(0.5)
+    footfall.send([item])  # what comes next shows that nothing else is missing
+
+
+def _the_log_is_away(footfall: Installation, number: str) -> None:
+    """Until the spool is full."""
+    port = footfall.away.port
+    for n, status in enumerate((200, 200, 503)):
+        batch = [track(u, "Page Read", text="x" * 30_000)
+                 for u in users(f"spooled-{n}", number, 100)]
+        assert status == footfall.status("POST", "/v1/batch", {"batch": batch}, port=port)
+        time.sleep(0.6)
+
+
+def _a_disk_is_damaged(footfall: Installation, _number: str) -> None:
+    footfall.away.damage()
+
+
+def _the_log_is_back(footfall: Installation, _number: str) -> None:
+    footfall.away.log_is_back()
+
+
+def _a_swap_does_not_end(footfall: Installation, _number: str) -> None:
+    footfall.begin_a_swap()
+
+
 def _a_worker_joins(footfall: Installation, _number: str) -> None:
     footfall.second_worker()
 
 
 def _a_worker_is_killed(footfall: Installation, _number: str) -> None:
+    """And one that had been replaced long ago has written once more."""
+    footfall.put_stale_rows()
     footfall.kill_worker()
 
 
@@ -188,6 +264,10 @@ def _ordered(user: str) -> Item:
 #: In the order in which they are played.
 SCENARIOS: dict[str, Scenario] = {
     "people look around": _people_look_around,
+    "more come than before": _more_come_than_before,
+    "an app is released badly": _an_app_is_released_badly,
+    "visitors become known": _visitors_become_known,
+    "others write in transactions": _others_write_in_transactions,
     "items have no name": _items_have_no_name,
     "a key is wrong": _a_key_is_wrong,
     "an app sends twice": _an_app_sends_twice,
@@ -208,21 +288,95 @@ SCENARIOS: dict[str, Scenario] = {
     "a certificate is renewed": _a_certificate_is_renewed,
     "a key is replaced": _a_key_is_replaced,
     "a history is imported": _a_history_is_imported,
+    "the log is away": _the_log_is_away,
+    "a disk is damaged": _a_disk_is_damaged,
+    "the log is back": _the_log_is_back,
     "newcomers rush in": _newcomers_rush_in,
     "a worker joins": _a_worker_joins,
     "a worker is killed": _a_worker_is_killed,
+    "a rebuild's swap does not end": _a_swap_does_not_end,
 }
 #: Played once: what they move is there before.
-ONCE = {"a key is replaced", "delivery was away for too long", "newcomers rush in",
-        "a worker joins", "a worker is killed"}
+ONCE = {"a key is replaced", "delivery was away for too long", "newcomers rush in", "a worker joins",
+        "a worker is killed", "the log is away", "a disk is damaged", "the log is back",
+        "more come than before", "others write in transactions", "a rebuild's swap does not end"}
 
 CASES = (
     Case("Accepted", "people look around", {"source": "web"}, by=10),
     Case("Processed", "people look around", {"type": "track"}, by=10),
     Case("Clock behind", "people look around", {"job": "worker"}, how="falls", by=1),
+    *(Case("In this period", scenario, by=10, query=n) for n, scenario in enumerate((
+        "people look around", "people look around", "items have no name", "people look around",
+        "carts are left", "carts are left", "carts are left", "orders are refunded"))),
+    # What takes time does not keep to periods of a few seconds.
+    *(Case(panel, "more come than before", how="other" if n in LATER else "rises", by=0.5, query=n)
+      for n in range(8)
+      for panel in ("Change against the period before", "Change against $compared before")),
+    Case("Items without an outcome", "newcomers rush in", by=10),
+    Case("Accepted and not yet applied", "newcomers rush in", by=100),
+    Case("Received", "people look around", {"source": "web"}, by=10),
+    Case("Sent again, or not acknowledged", "an app sends twice", by=10, query=0),
+    Case("Sent again, or not acknowledged", "the log is away", by=10, query=1),
+    Case("Against the tracking plan", "an app is released badly", {"event": "Diary Written"}, by=1),
+    Case("Violations written", "an app is released badly", {"source": "web"}),
+    Case("Requests in flight", "newcomers rush in", by=1),
+    Case("Bytes in flight", "newcomers rush in", by=10_000),
+    Case("Unsent", "newcomers rush in", by=10),
+    Case("Spool", "the log is away", by=1_000_000),
+    Case("Spooled and sent on", "the log is away", by=10, query=0),
+    Case("Spooled and sent on", "the log is back", by=10, query=1),
+    Case("Lost from spools", "a disk is damaged", {"reason": "damaged"}, by=1),
+    Case("What became of deliveries", "carts are left", {"status": "sent"}, by=25),
+    Case("Customers asked for", "visitors become known", by=1),
     Case("Collector", "people look around"),
     Case("To the customer's state", "people look around"),
     Case("Checkpoint", "people look around"),
+    Case("Customers of each partition", "people look around", {"partition": "0"}, by=10),
+    Case("Processed by each worker", "people look around", by=10, worker=0),
+    Case("View written", "people look around", by=10),
+    Case("North star", "carts come back", {"event": "Order Completed"}, by=25),
+    Case("North star, changed", "more come than before", by=0.5),
+    Case("North star by the hour", "carts come back", {"event": "Order Completed"}, by=25),
+    Case("Orders of sessions", "orders are refunded", by=0.5),
+    *(Case("Way to an order", scenario, by=25, query=n) for n, scenario in enumerate((
+        "people look around", "carts are left", "orders are refunded", "orders are refunded"))),
+    Case("Way to an order by the hour", "people look around", {"step": "product_viewed"}, by=150),
+    Case("First orders", "orders are refunded", by=25),
+    Case("Engaged customers", "customers come every day", {"level": "medium"}, by=10),
+    Case("Recovered revenue", "carts come back", {"currency": "EUR"}, by=250),
+    Case("Recovered revenue by the hour", "carts come back", {"currency": "EUR"}, by=250),
+    Case("Left in carts", "carts are left", {"currency": "EUR"}, by=250),
+    Case("Recovered carts", "carts come back", by=0.5),
+    Case("Identities", "visitors become known", {"level": "pointer"}, by=25),
+    Case("Identified and merged", "visitors become known", {"name": "customer_identified"}, by=25),
+    Case("Came to a level of engagement", "customers come every day", {"level": "medium"}, by=9),
+    Case("Sessions and silence", "people look around", {"name": "session_started"}, by=150),
+    Case("Carts now", "carts are left", {"level": "open"}, by=10),
+    Case("Carts now", "carts are left", {"level": "abandoned"}, by=30),
+    Case("Carts now", "carts come back", {"level": "recovered"}, by=30),
+    Case("Came to a level of risk", "accounts are tried out", {"level": "high"}, by=9),
+    Case("Told", "carts are left", {"name": "cart_abandoned"}, by=25),
+    Case("Kept out by consent", "visitors become known", {"what": "profile"}, by=1),
+    Case("Unreadable consents", "an app is released badly", by=1),
+    Case("Cut by limits", "an app is released badly", {"table": "integrations"}, by=1),
+    Case("Held", "a rebuild's swap does not end", {"partition": "0"}, by=1),
+    Case("Partitions of each process", "a worker joins", by=1, worker=1),
+    Case("Lag of each partition", "newcomers rush in", {"job": "worker"}, by=100),
+    Case("Outbox", "newcomers rush in", {"job": "worker"}, by=100),
+    Case("Stale records", "a worker is killed", by=1, worker=0),
+    Case("Offsets without a record", "others write in transactions", {"job": "worker"}, by=0.9),
+    Case("CPU", "newcomers rush in", {"job": "worker"}, by=0.05),
+    Case("Running since", "a worker is killed", by=1000, worker=0),
+    Case("View behind", "people look around", query=0),
+    *(Case("View behind", "the view is away", by=1, query=n) for n in (1, 2)),
+    Case("View waiting", "the view is away", by=10),
+    Case("View away", "the view is away", by=1),
+    Case("View failures", "the view is away", by=0.9),
+    Case("View walks", "the view is away", {"reason": "interrupted"}, by=0.9),
+    Case("Index of triggers", "carts are left", {"outcome": "written"}, by=1),
+    Case("Jobs", "triggers are sent again", by=1),
+    Case("Progress of jobs", "triggers are sent again", how="differs"),
+    Case("Jobs' reports", "triggers are sent again", by=1000),
     Case("Written", "people look around", {"topic": "footfall-customers-changelog"}, by=1000),
     Case("Customers", "people look around", by=200),
     Case("Rejected", "items have no name", {"stage": "collector", "reason": "field_missing"}),
@@ -234,8 +388,9 @@ CASES = (
     Case("Carts", "carts are left", {"name": "cart_abandoned"}, by=25),
     Case("Money in carts", "carts are left", {"trigger": "cart_abandoned", "currency": "EUR"},
          by=250),
-    Case("To the trigger", "carts are left"),
-    Case("Ticks and settling", "carts are left"),
+    Case("Acceptance to trigger", "carts are left"),
+    Case("Acceptance to destination", "carts are left", by=0.001),
+    Case("Ticks and settling", "carts are left", query=0),
     Case("Carts", "carts come back", {"name": "cart_recovered"}, by=25),
     Case("Money in carts", "carts come back", {"trigger": "cart_recovered", "currency": "EUR"},
          by=250),
@@ -247,7 +402,7 @@ CASES = (
     Case("Engagement", "customers come every day", {"level": "medium"}, by=10),
     Case("Age on arrival", "a phone was offline", by=HOUR_S),
     Case("Late events", "a phone was offline", {"type": "track"}, by=1),
-    Case("Ticks and settling", "a phone was offline", {"table": "cart"}),
+    Case("Ticks and settling", "a phone was offline", {"table": "cart"}, query=1),
     Case("Streams", "somebody listens", by=1),
     Case("Sent to streams", "somebody listens", {"event": "trigger"}, by=1),
     Case("Streams that ended", "somebody listens", {"reason": "client"}, by=0.9),
@@ -282,7 +437,12 @@ CASES = (
     Case("Recovered", "a worker is killed", by=1000, worker=0),
 )
 #: Panels that must not move while people only look around: a change is its scenario's.
-UNMOVED = ("Rejected", "Refused requests", "Duplicates", "Muted by imports", "Carts",
-           "Money in carts", "Orders", "Risk", "Up", "Rebalances", "Recovered", "Streams",
-           "Streams that ended", "Kept from streams", "Failed attempts", "Dead", "Destination",
-           "Repeated triggers", "Missed triggers", "Resent", "Certificates")
+UNMOVED = (
+    "Items without an outcome", "Against the tracking plan", "Violations written",
+    "Lost from spools", "Spool", "Kept out by consent", "Unreadable consents",
+    "Cut by limits", "Identified and merged", "Recovered revenue", "First orders",
+    "Held", "Stale records", "Running since", "Came to a level of risk", "Rejected",
+    "Refused requests", "Duplicates", "Muted by imports", "Carts", "Money in carts",
+    "Orders", "Risk", "Up", "Rebalances", "Recovered", "Streams", "Streams that ended",
+    "Kept from streams", "Failed attempts", "Dead", "Destination", "Repeated triggers",
+    "Missed triggers", "Resent", "Certificates")

@@ -17,7 +17,7 @@ from tests.deploy import alert_cases, built
 from tests.deploy import prometheus as real
 from tests.deploy.alert_cases import CASES, Case, Samples
 from tests.deploy.installation import PROMETHEUS
-from tests.deploy.test_dashboard import declared
+from tests.deploy.test_dashboards import declared
 
 ROOT = Path(__file__).parents[2]
 FILE = PROMETHEUS.parent / "rules/footfall.yml"

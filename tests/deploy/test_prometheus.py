@@ -1,7 +1,9 @@
-"""Every query of the dashboard, evaluated by a real Prometheus that scrapes a running Footfall."""
+"""Every query of the dashboards, evaluated by a real Prometheus that scrapes a running Footfall."""
 
 from __future__ import annotations
 
+import html
+import json
 import math
 import re
 import time
@@ -17,7 +19,7 @@ from tests.deploy import prometheus as real
 from tests.deploy import scenarios
 from tests.deploy.installation import PROMETHEUS, Installation
 from tests.deploy.test_alerts import RULES
-from tests.deploy.test_dashboard import GRAPHS
+from tests.deploy.test_dashboards import GRAFANA, GRAPHS, drawn
 from tests.redis_server import RedisServer
 from tests.system.workers import Workers
 
@@ -25,13 +27,32 @@ SCRAPE_S = 0.5
 #: What Grafana puts in for $__rate_interval: four scrapes and more.
 RATE_S = 3
 MOVES_S_MAX = 40.0
+#: A busy machine may take long for the newcomers.
+QUIET_S_MAX = 180.0
 #: Twenty judgements.
 JUDGED_S = 10.0
 #: How much of a graph is taken for what it showed before.
 BEFORE_S = 1.5
+#: What Grafana puts in for each variable; of a range, and of what it is compared with, little.
+VARIABLES = {"$__rate_interval": f"{RATE_S}s", "$__range": f"{scenarios.PERIOD_S}s",
+             "$compared": f"{scenarios.PERIOD_S}s", "$instance": ".*", "$partition": ".*",
+             "$destination": ".*"}
+
+
+def asked(expr: str) -> str:
+    """A query as Grafana asks it."""
+    for name, value in VARIABLES.items():
+        expr = expr.replace(name, value)
+    assert not re.search(r"\$\w", expr), expr
+    return expr
+
+
 TITLES = [panel["title"] for panel in GRAPHS]
-QUERIES = {panel["title"]: [target["expr"].replace("$__rate_interval", f"{RATE_S}s")
-                            for target in panel["targets"]] for panel in GRAPHS}
+QUERIES = {panel["title"]: [asked(target["expr"]) for target in panel["targets"]]
+           for panel in GRAPHS}
+#: Each query that a case is of.
+CHECKS = [(case, n) for case in scenarios.CASES
+          for n in (range(len(QUERIES[case.panel])) if case.query is None else [case.query])]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +78,13 @@ def footfall(footfall_topics: str, own_redis: Callable[..., RedisServer], tmp_pa
         workers.end()
 
 
-def shown(prometheus: real.Prometheus, panel: str, since: float, labels: Mapping[str, str]
-          ) -> list[float]:
-    """Every point that a panel shows from `since` to now, in series with these labels."""
-    return [value for query in QUERIES[panel]
+def shown(prometheus: real.Prometheus, panel: str, since: float, labels: Mapping[str, str],
+          query: int | None = None) -> list[float]:
+    """Every point that a panel, or one of its queries, shows from `since` to now, in series with
+    these labels.
+    """
+    queries = QUERIES[panel] if query is None else [QUERIES[panel][query]]
+    return [value for query in queries
             for series in prometheus.range(query, since, time.time())
             if labels.items() <= series.labels.items()
             for value in series.values if not math.isnan(value)]
@@ -70,6 +94,8 @@ def moved(case: scenarios.Case, before: list[float], after: list[float]) -> bool
     """Whether a panel shows what its case says; nothing at all is 0."""
     if case.how == "differs":
         return any(value > 0 and value not in before for value in after)
+    if case.how == "other":
+        return any(value not in before for value in after)
     if case.how == "falls":
         return bool(before and after) and min(after) <= min(before) - case.by
     return max(after, default=0.0) > max(before, default=0.0) + case.by * 0.999
@@ -103,7 +129,8 @@ def test_the_deployed_configuration_is_loaded(program: Path, tmp_path: Path) -> 
 
 def test_every_panel_has_a_scenario() -> None:
     """And no scenario stands there for nothing."""
-    assert set(TITLES) == {case.panel for case in scenarios.CASES}
+    assert {(title, n) for title, queries in QUERIES.items() for n in range(len(queries))} == {
+        (case.panel, n) for case, n in CHECKS}
     assert set(scenarios.SCENARIOS) == {case.scenario for case in scenarios.CASES}
     assert set(scenarios.UNMOVED) <= set(TITLES)
 
@@ -121,23 +148,26 @@ def test_each_panel_changes_under_its_scenario(
         unseen: list[str] = []
         for name, play in scenarios.SCENARIOS.items():
             _quiet(prometheus)
-            cases = [case for case in scenarios.CASES if case.scenario == name]
+            checks = [check for check in CHECKS if check[0].scenario == name]
+            cases = [case for case, _query in checks]
             start = time.time()
             labels = [_labels(case, footfall) for case in cases]
-            before = [shown(prometheus, case.panel, start - BEFORE_S, wanted)
-                      for case, wanted in zip(cases, labels, strict=True)]
+            before = [shown(prometheus, case.panel, start - BEFORE_S, wanted, n)
+                      for (case, n), wanted in zip(checks, labels, strict=True)]
             still = [shown(prometheus, panel, start - BEFORE_S, {}) for panel in scenarios.UNMOVED]
             play(footfall, "2")
             deadline = time.monotonic() + MOVES_S_MAX
             after: list[list[float]] = []
             while True:
-                after = [shown(prometheus, case.panel, start, wanted)
-                         for case, wanted in zip(cases, labels, strict=True)]
+                after = [shown(prometheus, case.panel, start, wanted, n)
+                         for (case, n), wanted in zip(checks, labels, strict=True)]
                 if all(map(moved, cases, before, after)) or until(deadline, 0.25) <= 0:
                     break
-            unseen += [f"{case.panel} under {name!r} {wanted}: {_ends(was)} -> {_ends(now)}"
-                       for case, wanted, was, now in zip(cases, labels, before, after, strict=True)
+            unseen += [f"{case.panel} [{n}] under {name!r} {wanted}: {_ends(was)} -> {_ends(now)}"
+                       for (case, n), wanted, was, now in zip(
+                           checks, labels, before, after, strict=True)
                        if not moved(case, was, now)]
+            print(f"{name}: {len(checks)} queries, {time.time() - start:.1f} s; unseen: {unseen}")
             if name == "people look around":
                 for panel, was in zip(scenarios.UNMOVED, still, strict=True):
                     now = shown(prometheus, panel, start, {})
@@ -147,10 +177,11 @@ def test_each_panel_changes_under_its_scenario(
 
 
 @pytest.mark.kafka
-def test_every_alert_is_judged_on_a_live_footfall(
+def test_every_alert_and_every_panel_is_judged_on_a_live_footfall(
         program: Path, footfall: Installation, tmp_path: Path) -> None:
     """While interactions come: what all programs say together is an error to no rule, and nothing
-    fires where nothing is wrong.
+    fires where nothing is wrong; no query of a panel is one that Prometheus doubts, and what has
+    to do with the load is shown.
     """
     config = footfall.scraped_by(SCRAPE_S, tmp_path, judged=True)
     running = {addresses[0] for addresses in footfall.targets.values()}
@@ -164,10 +195,25 @@ def test_every_alert_is_judged_on_a_live_footfall(
                            for n in range(100)])
             sent += 100
         rules = {rule["name"]: rule for rule in prometheus.rules()}
+        start = time.time() - JUDGED_S
+        remarks = {query: found for queries in QUERIES.values() for query in queries
+                   if (found := prometheus.remarks(query, start, time.time()))}
+        loaded = {panel: max(shown(prometheus, panel, start, {}), default=0.0) for panel in (
+            "Received", "Accepted", "Processed", "Collector", "Checkpoint", "Written", "Customers",
+            "Sessions and silence", "Processed by each worker")}
+        drawing = drawn(GRAFANA / "dashboards/footfall-pipeline.json", prometheus.url,
+                        range_s=JUDGED_S)
 
     assert dict.fromkeys(RULES, ("ok", "")) == {
         name: (rule["health"], rule.get("lastError", "")) for name, rule in rules.items()}
     assert set() == {name for name, rule in rules.items() if rule["state"] == "firing"}
+    assert {} == remarks
+    assert all(loaded.values()), loaded
+    texts = [html.unescape(text) for text in re.findall(r">([^<]*)</text>", drawing)]
+    panels = json.loads((GRAFANA / "dashboards/footfall-pipeline.json").read_text())["panels"]
+    assert [] == [panel["title"] for panel in panels if panel["type"] != "row"
+                  and panel["title"].replace("$compared", "1d") not in texts]
+    assert {"c/s", "ms"} <= {unit for text in texts for unit in text.split()}
 
 
 def _labels(case: scenarios.Case, footfall: Installation) -> Mapping[str, str]:
@@ -180,14 +226,15 @@ def _quiet(prometheus: real.Prometheus) -> None:
     """Wait until nothing has moved for as long as a rate looks back, nor a tick (it is not counted
     as processed) the clock; what is not scraped yet says nothing of it.
     """
-    deadline = time.monotonic() + MOVES_S_MAX
+    deadline = time.monotonic() + QUIET_S_MAX
     while True:
         since = time.time() - BEFORE_S
         seen = [shown(prometheus, panel, since, {})
-                for panel in ("Accepted", "Processed", "Lag", "Waiting")]
+                for panel in ("Accepted", "Processed", "Lag", "Waiting", "Index of triggers")]
         behind = shown(prometheus, "Clock behind", since, {})
         if (all(seen) and not any(value for values in seen for value in values)
-                and min(behind, default=0.0) > RATE_S):
+                and min(behind, default=0.0) > RATE_S
+                and not shown(prometheus, "Acceptance to trigger", since, {})):
             return
         assert until(deadline, 0.25) > 0, f"it did not become quiet: {seen}"
 

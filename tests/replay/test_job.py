@@ -34,7 +34,7 @@ def seen(file: Path) -> dict[tuple[str, str], float]:
     """(metric, stage) -> value."""
     return {(sample.name, sample.labels.get("stage", "")): sample.value
             for family in text_string_to_metric_families(file.read_text())
-            for sample in family.samples if sample.labels["job"] == "count"}
+            for sample in family.samples if sample.labels["command"] == "count"}
 
 
 @pytest.mark.parametrize(("arguments", "records", "has_reported"), [

@@ -196,6 +196,29 @@ def test_labels_that_are_known_are_there_at_zero(counts: Counts) -> None:
         assert dict.fromkeys(labels, 0.0) == shown
 
 
+def test_levels_that_customers_come_to_are_counted_by_table(counts: Counts) -> None:
+    """From the triggers that tell of them; links and carts have levels of which none tells."""
+    telemetry.LEVEL_ENTRIES.clear()
+    publishing.begin(engine_of())
+    there = {(s.labels["table"], s.labels["level"]) for family in telemetry.LEVEL_ENTRIES.collect()
+             for s in family.samples if s.name.endswith("_total")}
+    assert {(t.name, level) for t in tables.ALL if t.name in ("engagement", "risk")
+            for level in t.levels} == there
+    engine = engine_of()
+    engine.outbox.lane = lambda *_: SimpleNamespace(put=lambda *_: None)  # type: ignore
+    start = round(time.time() * 1000) - 4_000_000
+    failed: list[Any] = [{**events.plain(start, f"m{n}"), "event": "Payment Failed"}
+                         for n in range(12)]
+    apply(engine, *(record(n, event, start + n, start) for n, event in enumerate(failed)))
+    engine.publish(engine.partitions[0])
+
+    told = counts["footfall_triggers_total risk_level_changed"]
+    assert told >= 1
+    assert told == sum(counts.named("footfall_level_entries_total").values()) - sum(
+        n for name, n in counts.named("footfall_level_entries_total").items()
+        if name.endswith("engagement"))
+
+
 def test_each_kind_of_repeat_is_known() -> None:
     """As docs/metrics.md has them."""
     text = (Path(__file__).parents[2] / "docs/metrics.md").read_text()

@@ -47,9 +47,9 @@ def config(at: int, number: int, **cart: Any) -> Appended:
     return Appended(at, b"$config", RESERVED.config(ConfigPayload(number, content), at))
 
 
-def fold(log: Sequence[Appended], specs: Sequence[AnyTable] = CARTS) -> Fold:
+def fold(log: Sequence[Appended], specs: Sequence[AnyTable] = CARTS, **options: Any) -> Fold:
     """The fold after a whole log."""
-    folded = Fold(0, specs, codecs=CODECS, keys=KEYS, reserved=RESERVED, topic="log")
+    folded = Fold(0, specs, codecs=CODECS, keys=KEYS, reserved=RESERVED, topic="log", **options)
     for offset, (at, key, event) in enumerate(log):
         folded.apply(Entry(offset, at, key, CODECS.interaction.encode(event)))
     return folded

@@ -299,3 +299,29 @@ def test_told_forgets_no_cause_within_its_limit() -> None:
     again = cart.announce(told, facts_of(added(0, "a", cart_id="c0")), 99 * IDLE,
                           CartConfig(), 99 * IDLE)
     assert () == again.triggers
+
+
+#: Events with times from START -> until when -> the level that metrics count.
+LEVELS: dict[str, tuple[list[Interaction], int, str]] = {
+    "filled": ([added(0, "a")], MINUTE, "open"),
+    "left": ([added(0, "a")], 2 * IDLE, "abandoned"),
+    "ordered in time": ([added(0, "a"), ordered(MINUTE, "b")], 2 * IDLE, "closed"),
+    "came back": ([added(0, "a"), ordered(2 * IDLE, "b")], 3 * IDLE, "recovered"),
+    "filled again": ([added(0, "a"), ordered(2 * IDLE, "b"), added(3 * IDLE, "c")],
+                     3 * IDLE + MINUTE, "open"),
+    "one is left and one came back": (
+        [added(0, "a", cart_id="c1"), added(1, "b", cart_id="c2"),
+         ordered(2 * IDLE, "c", cart_id="c1")], 3 * IDLE, "abandoned"),
+}
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_customers_are_counted_by_their_carts(name: str) -> None:
+    """From the record's marks, as metrics do."""
+    happened, until, expected = LEVELS[name]
+    folded = fold(log_of(*happened, until=until))
+    folded.snapshot()
+    counted = {level for (table, level), n in folded.records.levels().items()
+               if table == "cart" and n}
+    assert {expected} == counted
+    assert expected in cart.LEVELS

@@ -60,6 +60,7 @@ class SpooledSink:
         self._next: asyncio.Task[None] | None = None
         self._damaged = 0
         self._tell_recovered()
+        SPOOL_BYTES.set(self._spool.bytes_held)
         #: Whether requests go to the spool.
         self._spooling = self._is_waiting()
         self._filled = asyncio.Event()

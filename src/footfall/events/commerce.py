@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from footfall.events import amount
@@ -51,6 +52,12 @@ _STATED_OF_LINE = {
 def squeeze(name: str) -> str:
     """A name less what spellings differ in."""
     return name.replace(" ", "").replace("_", "").lower()
+
+
+@lru_cache(maxsize=16_384)
+def squeezed(name: str) -> str:
+    """The same of a name that comes again and again."""
+    return squeeze(name)
 
 
 #: Squeezed name -> action.

@@ -1,6 +1,7 @@
 """How far a job is, for Prometheus: a job ends, so nobody could scrape it; it keeps a file instead.
 
 Node exporter's textfile collector reads such files. Decides the names and how often it is written.
+No label is called `job`: Prometheus has one of that name for whom it scrapes.
 Must never hold up the job: a file that cannot be written is told once, and the job goes on.
 """
 
@@ -24,14 +25,14 @@ class JobMetrics:
         self._job = job
         self._file = file
         self.registry = CollectorRegistry()
-        self._running = Gauge("footfall_job_running", "1 until the job has ended.", ["job"],
+        self._running = Gauge("footfall_job_running", "1 until the job has ended.", ["command"],
                               registry=self.registry)
-        self._records = Gauge("footfall_job_records", "Records done, by stage.", ["job", "stage"],
-                              registry=self.registry)
+        self._records = Gauge("footfall_job_records", "Records done, by stage.",
+                              ["command", "stage"], registry=self.registry)
         self._expected = Gauge("footfall_job_records_expected", "Records to be done, by stage.",
-                               ["job", "stage"], registry=self.registry)
+                               ["command", "stage"], registry=self.registry)
         self._ended = Gauge("footfall_job_reported_timestamp_seconds",
-                            "When its report was made; 0: it has made none.", ["job"],
+                            "When its report was made; 0: it has made none.", ["command"],
                             registry=self.registry)
         self._written_at = 0.0
         self._running.labels(job).set(1)

@@ -20,6 +20,7 @@ from footfall.health import Part
 from footfall.settings import Settings
 from footfall.stream import publishing
 from footfall.stream.checkpoint import Change, Snapshot
+from footfall.stream.counted import Counted
 from footfall.stream.generations import FIRST
 from footfall.stream.log_engine import LOG_APPEND_TIME, LogEngine, LogPartition
 from footfall.stream.outbox import Message
@@ -57,6 +58,7 @@ class Engine(LogEngine[Partition]):
         self._fold_options = fold_options
         self._decode = fold_options.get("decode") or codecs.interaction.decode
         self._money = publishing.Money()
+        self._counted = Counted(settings.north_star)
         #: What sends customers to the served view; None where there is none.
         self.views: Views | None = None
 
@@ -66,7 +68,7 @@ class Engine(LogEngine[Partition]):
         fold = Fold(
             number, self.tables, codecs=self.codecs, keys=self.keys, reserved=self.reserved,
             topic=self.log_topic, state=state, best=best, passed=self.crash_point,
-            generation=generation,
+            generation=generation, counted=self._counted.names,
             hot_records_max=max(1, self.settings.hot_records_max // self.settings.partitions),
             **self._fold_options,
         )
@@ -126,6 +128,7 @@ class Engine(LogEngine[Partition]):
     def begin_metrics(self) -> None:
         """Every label that is known beforehand, at 0."""
         publishing.begin(self)
+        self._counted.begin()
 
     def publish_all(self) -> None:
         """Every metric as it is now, for a scrape."""
@@ -145,12 +148,14 @@ class Engine(LogEngine[Partition]):
         return {**super().state(), **view}
 
     def taken(self, partition: Partition, changed: Sequence[Change]) -> None:
-        """The view learns what is about to be durable."""
+        """The view learns what is about to be durable; so does what counts once it is."""
+        self._counted.taken(partition.number, partition.fold.take_counted())
         if self.views is not None:
             self.views.begin(partition, _kept(changed))
 
     def durable(self, snapshot: Snapshot) -> None:
-        """What is in the changelog may be shown."""
+        """What is in the changelog may be shown, and counts."""
+        self._counted.durable(snapshot.partition.number)
         if self.views is not None:
             self.views.durable(snapshot.partition, _kept(snapshot.changed), snapshot.state,
                                snapshot.at)

@@ -36,6 +36,7 @@ from footfall.events.interaction import (
 from footfall.stream.trigger_sending import TRIGGER_OUTCOMES
 from footfall.stream.view_sending import REASONS
 from footfall.tables import consent_gate, consent_signals
+from footfall.tables.fold_steps import LEVEL_CHANGED
 from footfall.view.store import Failure
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ _COUNTERS = {
     "repeat": telemetry.DUPLICATES,
     "trigger": telemetry.TRIGGERS,
     "muted": telemetry.MUTED,
+    "entered": telemetry.LEVEL_ENTRIES,
     "settled": telemetry.SETTLED,
     "limited": telemetry.LIMITED,
     "late": telemetry.LATE,
@@ -107,6 +109,9 @@ def begin(engine: Engine) -> None:
     telemetry.at_zero(telemetry.DUPLICATES, REPEATS)
     telemetry.at_zero(telemetry.TRIGGERS, [name for t in tables for name in t.triggers])
     telemetry.at_zero(telemetry.MUTED, [name for t in tables for name in t.triggers])
+    for table in tables:
+        if any(name.endswith(LEVEL_CHANGED) for name in table.triggers):
+            telemetry.at_zero(telemetry.LEVEL_ENTRIES, table.levels, table.name)
     telemetry.at_zero(telemetry.SETTLED, [t.name for t in tables])
     telemetry.at_zero(telemetry.LIMITED, [
         *(t.name for t in tables if t.limited is not None), "integrations"])
@@ -140,7 +145,11 @@ def publish(engine: Engine, partition: Partition) -> None:
     """What one partition's fold has counted since the last time, and where it stands."""
     fold = partition.fold
     for (what, label), count in fold.counts.items():
-        labels = ("worker", label) if what == "rejected" else (label,)
+        labels: tuple[str, ...] = (label,)
+        if what == "rejected":
+            labels = ("worker", label)
+        elif what == "entered":
+            labels = tuple(label.split(" "))
         _COUNTERS[what].labels(*labels).inc(count)
     fold.counts.clear()
     telemetry.CLOCK.labels(partition.number).set(fold.clock / 1000)

@@ -34,6 +34,9 @@ from footfall.tables.cart_row import (
 )
 from footfall.tables.spec import Announcement, TableSpec, Trigger
 
+#: How a customer's carts are, as told: one is filled and may yet be left; one was left; what was
+#: left was ordered after all; none of these.
+LEVELS: Final = ("open", "abandoned", "recovered", "closed")
 #: Abandonments of one customer that are remembered.
 ABANDONMENTS_MAX: Final = 16
 
@@ -85,6 +88,20 @@ def merge_told(mine: CartTold, theirs: CartTold) -> CartTold:
         known[entry.cart_id] = entry if other is None else _joined(entry, other)
     entries = sorted(known.values(), key=lambda t: t.cart_id)
     return _bounded(entries, max(mine.forgotten, theirs.forgotten))
+
+
+def level(told: CartTold) -> str:
+    """One of `LEVELS`, the first that holds of any cart."""
+    was_left = is_recovered = False
+    for cart in told.carts:
+        if cart.pending:
+            return "open"
+        if cart.abandonment is not None:
+            if cart.abandonment.recovered:
+                is_recovered = True
+            else:
+                was_left = True
+    return "abandoned" if was_left else "recovered" if is_recovered else "closed"
 
 
 def _recover(entries: list[ToldCart], orders: Iterable[Order],
@@ -148,6 +165,8 @@ TABLE = TableSpec(
     triggers=(cart_triggers.ABANDONED, cart_triggers.RECOVERED),
     reads=READ,
     limited=cart_facts.is_limited,
+    levels=LEVELS,
+    level=level,
     view=cart_view.view,
     fields=cart_fields.FIELDS,
     field_of=cart_fields.field_of,

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from footfall.errors import ConfigError, DecodeError, StateRefused
+from footfall.events.commerce import squeezed
 from footfall.events.interaction import (
     CONFIG,
     CUTOVER,
@@ -147,6 +148,10 @@ class Fold(FoldHandoffs):
         self.records.touch(key, record)
         kind = event["type"]
         self._processed[kind] = self._processed.get(kind, 0) + 1
+        if kind == "track" and self._names:
+            name = self._names.get(squeezed(event["event"]))
+            if name is not None:
+                self._named[name] = self._named.get(name, 0) + 1
         if when < self.clock - self._late_ms:
             self._counts["late", kind] += 1
             if record.timers:
@@ -281,6 +286,13 @@ class Fold(FoldHandoffs):
     def snapshot(self) -> list[tuple[bytes, bytes]]:
         """Encode what changed into the store; gives (key, value) of each. Runs without pause."""
         return self.records.snapshot()
+
+    def take_counted(self) -> dict[str, int]:
+        """How many interactions of the names that are counted were applied since the last time;
+        goes with the snapshot taken in the same instant.
+        """
+        taken, self._named = self._named, {}
+        return taken
 
     def state(self) -> PartitionState:
         """The `$partition` record as of now; goes with the snapshot taken in the same instant."""

@@ -51,6 +51,7 @@ class FoldState:
     `best` is what was recovered; the fold takes its contents over.
     `decode` and `is_key` may replace the codec of the log (benchmarks read another schema).
     `generation` is that of the changelog which holds this state.
+    `counted`: names of tracked events, squeezed, and what each is counted as (`take_counted`).
     `passed` is told when a timer or a handoff is on its way (tests end the process there).
     """
 
@@ -69,6 +70,7 @@ class FoldState:
         is_key: Callable[[bytes | None], bool] = is_customer_key,
         hot_records_max: int = 100_000,
         generation: int = 1,
+        counted: dict[str, str] | None = None,
         passed: Callable[[str], None] = lambda _point: None,
     ) -> None:
         state = state or PartitionState()
@@ -87,6 +89,9 @@ class FoldState:
         self._counts: Counter[tuple[str, str]] = Counter()
         #: Those of type "processed", apart: they are counted with each event.
         self._processed: dict[str, int] = {}
+        self._names = counted or {}
+        #: Of these, those since the last snapshot.
+        self._named: dict[str, int] = {}
         self._encode = Outputs(codecs, reserved, topic, partition)
         self._decode = decode or codecs.interaction.decode
         self._hash = keys.message_hash

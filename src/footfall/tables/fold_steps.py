@@ -31,6 +31,8 @@ from footfall.tables.step import Staged, Step
 Stepped = tuple[Sequence[Staged], Sequence[Output] | None, Sequence[str], Sequence[str]]
 
 NOTHING: Sequence[str] = ()
+#: How triggers end that tell of a table's level.
+LEVEL_CHANGED: Final = "_level_changed"
 #: In the place of a table's name: causes that timers which go along are to tell to nobody.
 MUTED: Final = "$muted"
 
@@ -183,6 +185,9 @@ class FoldSteps(FoldState):
         for step, _row, _facts, said in steps:
             for trigger in said.triggers:
                 self._counts["muted" if self._muted else "trigger", trigger.name] += 1
+                level = step.table.level
+                if level is not None and trigger.name.endswith(LEVEL_CHANGED) and not self._muted:
+                    self._counts["entered", f"{step.name} {level(said.told)}"] += 1
             for move in said.moves:
                 if move.to != key:  # to oneself it would come back for ever
                     names = tuple(self._by_name) if move.tables is None else move.tables

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from prometheus_client.parser import text_string_to_metric_families
 
 from footfall import tables
-from footfall.tables import links
+from footfall.tables.fold_steps import LEVEL_CHANGED
 from footfall.up.demo_seen import Levels
 
 ASK_S = 2.0
@@ -45,10 +45,12 @@ class LevelsReader:
 
 
 def levels_of(texts: Iterable[str]) -> Levels:
-    """The sum over workers, in the order of tables and of their levels, those with none too. Which
-    identifier is owned is the fold's business, no level of a customer.
+    """The sum over workers, in the order of tables and of their levels, those with none too: of
+    levels that triggers tell. How carts stand is told by theirs, and which identifier is owned is
+    the fold's business.
     """
-    found: Levels = {(t.name, level): 0 for t in tables.ALL if t.name != links.NAME
+    found: Levels = {(t.name, level): 0 for t in tables.ALL
+                     if any(name.endswith(LEVEL_CHANGED) for name in t.triggers)
                      for level in t.levels}
     for text in texts:
         for family in text_string_to_metric_families(text):

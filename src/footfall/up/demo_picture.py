@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from footfall import tables
 from footfall.up.demo_config import IDLE_S
+from footfall.up.demo_levels import levels_of
 from footfall.up.demo_line import describe
 from footfall.up.demo_rehearsal import Rehearsal
 from footfall.up.demo_seen import Seen
@@ -39,7 +39,7 @@ def picture() -> str:
             seen.sent(action.at_s, 1)
     list(rehearsal.fold.snapshot())
     levels = rehearsal.fold.records.levels()
-    seen.levels = {(t.name, level): levels[t.name, level] for t in tables.ALL for level in t.levels}
+    seen.levels = {label: levels.get(label, 0) for label in levels_of(())}
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True,
                       color_system="truecolor", highlight=False)
     foot = foot_of("http://127.0.0.1:8080", "YOUR-WRITE-KEY", IDLE_S)
