@@ -297,9 +297,10 @@ SCENARIOS: dict[str, Scenario] = {
     "a rebuild's swap does not end": _a_swap_does_not_end,
 }
 #: Played once: what they move is there before.
-ONCE = {"a key is replaced", "delivery was away for too long", "newcomers rush in", "a worker joins",
-        "a worker is killed", "the log is away", "a disk is damaged", "the log is back",
-        "more come than before", "others write in transactions", "a rebuild's swap does not end"}
+ONCE = {"a key is replaced", "delivery was away for too long", "newcomers rush in",
+        "a worker joins", "a worker is killed", "the log is away", "a disk is damaged",
+        "the log is back", "more come than before", "others write in transactions",
+        "a rebuild's swap does not end"}
 
 CASES = (
     Case("Accepted", "people look around", {"source": "web"}, by=10),
