@@ -302,6 +302,10 @@ ONCE = {"a key is replaced", "delivery was away for too long", "newcomers rush i
         "the log is back", "more come than before", "others write in transactions",
         "a rebuild's swap does not end"}
 
+#: Played at once: nothing that went before moves what they move.
+AT_ONCE = {"others write in transactions", "a disk is damaged", "the log is back",
+           "a rebuild's swap does not end"}
+
 CASES = (
     Case("Accepted", "people look around", {"source": "web"}, by=10),
     Case("Processed", "people look around", {"type": "track"}, by=10),
