@@ -155,11 +155,11 @@ def test_the_secrets_of_another_installation_are_refused(
     state = State(footfall_topics)
     applied(footfall_topics, worker, state)
     assert 0 == worker.stop()
-    before = read_all(footfall_topics, INTERACTIONS)
+    before = set(read_all(footfall_topics, INTERACTIONS))
     refused = importing(workers, tmp_path, **{name: "the secret of somebody else"})
     assert 1 == refused.wait(IMPORT_S_MAX)
     assert said in refused.output()
-    assert before == read_all(footfall_topics, INTERACTIONS)
+    assert before == set(read_all(footfall_topics, INTERACTIONS))
 
 
 def _rows(position: Path) -> int:
