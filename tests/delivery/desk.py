@@ -114,7 +114,8 @@ class Desk:
         engine: Any = self.engine
         engine.outbox = SimpleNamespace(
             lane=lambda topic, number: _Put(self, topic, number), waiting=lambda: 0)
-        engine.consumer = SimpleNamespace(gate=True, epoch=0, held=set(), is_member=lambda: True)
+        engine.consumer = SimpleNamespace(
+            gate=True, is_ready=True, epoch=0, held=set(), is_member=lambda: True)
         engine.crash_point = self._pass
         if self._people is not None:
             engine._people = SimpleNamespace(get=self._person)

@@ -5,8 +5,10 @@ A query without a case fails the test. Every scenario has customers of its own i
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -15,7 +17,9 @@ from tests.deploy.installation import Installation, Item
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
-NEWCOMERS = 10_000
+NEWCOMERS = 500
+#: For longer than three scrapes take some are in flight: one of the sides' requests at least.
+RUSH_S, SIDES = 1.6, 4
 #: What is taken for the range that a dashboard shows, and so for the period before it.
 PERIOD_S = 3
 #: What comes of triggers, among the stations of *Pipeline*.
@@ -76,8 +80,17 @@ def _an_app_sends_twice(footfall: Installation, number: str) -> None:
 
 
 def _newcomers_rush_in(footfall: Installation, number: str) -> None:
-    footfall.send([track(u, "Product Viewed", product_id="p1", category="shoes")
-                   for u in users("newcomer", number, NEWCOMERS)])
+    until = time.monotonic() + RUSH_S
+
+    def rush(side: int) -> None:
+        for n in itertools.count():
+            if time.monotonic() > until:
+                return
+            footfall.send([track(u, "Product Viewed", product_id="p1", category="shoes")
+                           for u in users(f"newcomer-{side}-{n}", number, NEWCOMERS)])
+
+    with ThreadPoolExecutor(SIDES) as sides:
+        list(sides.map(rush, range(SIDES)))
 
 
 def _carts_are_left(footfall: Installation, number: str) -> None:

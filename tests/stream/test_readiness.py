@@ -32,7 +32,8 @@ def test_a_worker_with_its_partitions_is_ready() -> None:
 
 
 @pytest.mark.parametrize(("change", "code"), [
-    ({"gate": False}, "recovering"), ({"is_member": lambda: False}, "not_a_member")])
+    ({"gate": False, "is_ready": False}, "recovering"),
+    ({"is_ready": False}, "recovering"), ({"is_member": lambda: False}, "not_a_member")])
 def test_without_partitions_or_a_place_in_the_group_it_is_not(
         change: dict[str, Any], code: str) -> None:
     engine = engine_of(owned=(0,))

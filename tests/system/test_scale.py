@@ -102,7 +102,8 @@ def test_who_is_killed_while_it_takes_over_beside_its_own_leaves_no_trace(
     until_all_move(state, MOVE_S_MAX)
     assert 0 == second.stop()
     assert KILLED == first.wait()
-    assert first.says("2 partitions go on, 2 are to be recovered"), first.output()
+    assert first.says('"message":"partitions go on while others are recovered","partitions":2'
+                      ), first.output()
     third = workers.start("w0", session_timeout_s=SESSION_S)
     until_all_move(state, MOVE_S_MAX)
     loader.join()
