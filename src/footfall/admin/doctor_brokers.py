@@ -13,9 +13,11 @@ import datetime
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.protocol.admin import ApiVersionRequest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from cryptography import x509
 
@@ -28,6 +30,7 @@ from footfall.kafka.security import Cluster, security_of
 from footfall.settings import Settings
 
 ANSWER_S_MAX = 5.0
+TRIES, TRY_S_MAX = 3, 2.0
 CERTIFICATE_DAYS_MIN = 30
 _FETCH = 1
 #: Highest version of Kafka's Fetch API -> the release that brought it (Kafka has no question for
@@ -52,13 +55,12 @@ def brokers(settings: Settings) -> Iterator[Finding]:
         yield Finding("kafka", "brokers", "error", "none is configured, and no `footfall up` runs",
                       "start `footfall up`, or set FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
         return
-    admin = reached(settings)
-    if admin is None:
+    if reached(settings) is None:
         why, _, change = refusal(bootstrap).partition("; ")
         yield Finding("kafka", "brokers", "error", why or f"no broker answers at {bootstrap}",
                       change or "start it, or correct FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
         return
-    metadata = admin.list_topics(timeout=ANSWER_S_MAX)
+    metadata = _metadata(bootstrap)
     addresses = [f"{broker.host}:{broker.port}" for broker in metadata.brokers.values()]
     yield Finding("kafka", "brokers", "ok", f"{len(addresses)} at {bootstrap}, cluster "
                   f"{metadata.cluster_id}", details={"brokers": addresses})
@@ -69,6 +71,16 @@ def brokers(settings: Settings) -> Iterator[Finding]:
         yield Finding("kafka", "security", "warning", "SASL_PLAINTEXT: what is sent can be read on "
                       "the way, and with PLAIN or OAUTHBEARER the credentials too",
                       "use a listener with SASL_SSL", wanted="SASL_SSL")
+
+
+def _metadata(bootstrap: str) -> Any:
+    """What the cluster says of itself, asked by a client of its own each time: one that was led on
+    to an address where nobody answers may wait there.
+    """
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(KafkaException):
+            return admin_client(bootstrap).list_topics(timeout=TRY_S_MAX)
+    return admin_client(bootstrap).list_topics(timeout=TRY_S_MAX)
 
 
 def _entries(bootstrap: str) -> Iterator[Finding]:
