@@ -43,7 +43,8 @@ RELEASE_MIN = "Kafka 2.3 or later; tested on 4.1"
 def reached(settings: Settings) -> AdminClient | None:
     """An administrator's client, where brokers answer; where none does, `brokers` says it."""
     bootstrap = settings.kafka_bootstrap_servers
-    if not bootstrap or not answers(bootstrap, seconds_max=ANSWER_S_MAX):
+    if not bootstrap or not any(
+            answers(bootstrap, seconds_max=TRY_S_MAX) for _ in range(TRIES)):
         return None
     return admin_client(bootstrap)
 
