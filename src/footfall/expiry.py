@@ -61,7 +61,8 @@ class _Watched:
             if seen == self._seen:
                 return self._expires_s
             self._seen = seen
-            self._expires_s = _expires_s(file, self._certificate.kind == "kafka_ca")
+            self._expires_s = expires_s(
+                file, is_authority=self._certificate.kind == "kafka_ca")
         except (OSError, ValueError) as error:
             if self._expires_s != UNREADABLE_S or self._seen is None:
                 log.warning("a certificate cannot be read", extra={
@@ -94,9 +95,10 @@ def watch(settings: Settings, certificates: Collection[Certificate] = (),
             KEY_CREATED.labels(name).set(_start_s(day))
 
 
-def _expires_s(file: Path, is_authority: bool) -> float:
-    """Of our certificate the first end in its chain: without one link there is none. Authorities
-    stand beside each other: one that has ended is replaced by those that have not.
+def expires_s(file: Path, *, is_authority: bool = False) -> float:
+    """When it ends, in seconds since 1970; raises OSError and ValueError. Of our certificate the
+    first end in its chain: without one link there is none. Authorities stand beside each other: one
+    that has ended is replaced by those that have not.
     """
     with file.open("rb") as opened:
         content = opened.read(FILE_BYTES_MAX)

@@ -9,11 +9,13 @@ settings and routes (law 6).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 ALIVE: dict[str, Any] = {"status": "alive"}
 OK, UNAVAILABLE = 200, 503
+#: Of many things so many are named.
+SHOWN_MAX: Final = 20
 
 
 class Part(NamedTuple):
@@ -42,3 +44,15 @@ def readiness(parts: Parts, **more: Any) -> tuple[int, dict[str, Any]]:
         return OK, {"status": "ready", "parts": told, **more}
     return UNAVAILABLE, {"status": "not_ready", "code": bad.code, "message": bad.reason,
                          "parts": told, **more}
+
+
+def listed(found: Iterable[object]) -> str:
+    """The first of them, in their order, and how many more there are."""
+    texts = [*map(str, found)]
+    more = len(texts) - SHOWN_MAX
+    return ", ".join(texts[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def numbers(found: Iterable[int]) -> str:
+    """Numbers of partitions or brokers, in words."""
+    return listed(sorted(found))

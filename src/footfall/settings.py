@@ -217,10 +217,9 @@ class Given(NamedTuple):
 
 def given(environment: Mapping[str, str], path: Path | None = None) -> Given:
     """Where `load` takes settings from."""
-    file = path or Path("footfall.toml")
-    is_there = path is not None or file.exists()
-    return Given(str(file) if is_there else "",
-                 frozenset(_read(file) if is_there else ()), frozenset(_variables(environment)))
+    file = _file(path)
+    return Given("" if file is None else str(file), frozenset(() if file is None else _read(file)),
+                 frozenset(_variables(environment)))
 
 
 class Configured(NamedTuple):
@@ -241,8 +240,8 @@ class Configured(NamedTuple):
 def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
     """Settings from a file (default `footfall.toml` where it exists) and the environment."""
     merged: dict[str, Any] = {}
-    file = path or Path("footfall.toml")
-    if path is not None or file.exists():
+    file = _file(path)
+    if file is not None:
         merged.update(_read(file))
         _check_names(merged, f"{file}: ")
     variables = _variables(environment)
@@ -257,6 +256,12 @@ def load(environment: Mapping[str, str], path: Path | None = None) -> Settings:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from None
+
+
+def _file(path: Path | None) -> Path | None:
+    """The file that is read: the one that was named, or the default where it exists."""
+    default = Path("footfall.toml")
+    return path or (default if default.exists() else None)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.protocol.admin import ApiVersionRequest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from cryptography import x509
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
-from footfall.admin.cluster import admin_client, answers
+from footfall.admin.cluster import admin_client, listens
 from footfall.admin.doctor import Finding
-from footfall.errors import SettingsError
+from footfall.expiry import expires_s
 from footfall.kafka.aio import secured
 from footfall.kafka.reach import certificates, refusal, told
 from footfall.kafka.security import Cluster, security_of
@@ -43,10 +41,7 @@ RELEASE_MIN = "Kafka 2.3 or later; tested on 4.1"
 def reached(settings: Settings) -> AdminClient | None:
     """An administrator's client, where brokers answer; where none does, `brokers` says it."""
     bootstrap = settings.kafka_bootstrap_servers
-    if not bootstrap or not any(
-            answers(bootstrap, seconds_max=TRY_S_MAX) for _ in range(TRIES)):
-        return None
-    return admin_client(bootstrap)
+    return admin_client(bootstrap) if bootstrap and _metadata(bootstrap) is not None else None
 
 
 def brokers(settings: Settings) -> Iterator[Finding]:
@@ -56,12 +51,12 @@ def brokers(settings: Settings) -> Iterator[Finding]:
         yield Finding("kafka", "brokers", "error", "none is configured, and no `footfall up` runs",
                       "start `footfall up`, or set FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
         return
-    if reached(settings) is None:
+    metadata = _metadata(bootstrap)
+    if metadata is None:
         why, _, change = refusal(bootstrap).partition("; ")
         yield Finding("kafka", "brokers", "error", why or f"no broker answers at {bootstrap}",
                       change or "start it, or correct FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
         return
-    metadata = _metadata(bootstrap)
     addresses = [f"{broker.host}:{broker.port}" for broker in metadata.brokers.values()]
     yield Finding("kafka", "brokers", "ok", f"{len(addresses)} at {bootstrap}, cluster "
                   f"{metadata.cluster_id}", details={"brokers": addresses})
@@ -74,14 +69,16 @@ def brokers(settings: Settings) -> Iterator[Finding]:
                       "use a listener with SASL_SSL", wanted="SASL_SSL")
 
 
-def _metadata(bootstrap: str) -> Any:
-    """What the cluster says of itself, asked by a client of its own each time: one that was led on
-    to an address where nobody answers may wait there.
+def _metadata(bootstrap: str) -> ClusterMetadata | None:
+    """What the cluster says of itself; None where nobody answers. Asked by a client of its own each
+    time: one that was led on to an address where nobody answers may wait there.
     """
-    for _ in range(TRIES - 1):
+    for _ in range(TRIES if listens(bootstrap) else 0):
         with contextlib.suppress(KafkaException):
-            return admin_client(bootstrap).list_topics(timeout=TRY_S_MAX)
-    return admin_client(bootstrap).list_topics(timeout=TRY_S_MAX)
+            found = admin_client(bootstrap).list_topics(timeout=TRY_S_MAX)
+            if found.brokers:
+                return found
+    return None
 
 
 def _entries(bootstrap: str) -> Iterator[Finding]:
@@ -163,10 +160,9 @@ def expiry(bootstrap: str, addresses: Sequence[str]) -> Iterator[Finding]:
         yield _days(f"certificate of {address}", days_left, "renew it on the broker: once it has "
                     "expired, nothing connects")
     security = security_of(bootstrap)
-    with contextlib.suppress(OSError, ValueError, SettingsError):
-        own = x509.load_pem_x509_certificate(Path(security.ssl_certificate_file).read_bytes())
-        left = own.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-        yield _days("certificate of ours", left.total_seconds() / 86_400,
+    with contextlib.suppress(OSError, ValueError):
+        left_s = expires_s(Path(security.ssl_certificate_file)) - time.time()
+        yield _days("certificate of ours", left_s / 86_400,
                     f"renew {security.prefix}ssl_certificate_file: once it has expired, no broker "
                     "lets us in")
 

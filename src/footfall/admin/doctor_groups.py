@@ -16,16 +16,15 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from footfall.admin.doctor import Finding
 from footfall.admin.doctor_brokers import reached
-from footfall.admin.doctor_topic_rules import numbers
 from footfall.admin.groups import ANSWER_S_MAX, STABLE, Group, group
 from footfall.admin.scan import Span
 from footfall.events import topics
+from footfall.health import SHOWN_MAX, numbers
 from footfall.settings import Settings
 
 #: A group that is further behind than this is not just between two commits.
 LAG_RECORDS_MANY = 10_000
 LAG_S_MANY = 60.0
-SHOWN_MAX = 20
 AGE_S_FIRST, AGE_DOUBLINGS, AGE_HALVINGS = 1.0, 25, 5
 
 

@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 from footfall.admin.doctor import Finding
 from footfall.admin.doctor_brokers import reached
+from footfall.health import listed
 from footfall.kafka.security import Security, security_of
 from footfall.rights import PARTS, Right, Told, told
 from footfall.settings import Settings
-
-SHOWN_MAX = 20
 
 
 def rights(settings: Settings, parts: Collection[str] = ()) -> Iterator[Finding]:
@@ -68,20 +67,15 @@ def judged(found: Mapping[str, Told], parts: Collection[str], user: str) -> Iter
 def _of(part: str, found: Told, *, is_asked: bool) -> Finding:
     if found.lacking:
         return Finding("rights", part, "error" if is_asked else "warning",
-                       f"lacks {_shown(found.lacking)}",
+                       f"lacks {listed(found.lacking)}",
                        f"have the cluster's administrator run what `footfall acls list {part}` "
                        "prints", {"lacking": _texts(found.lacking)},
                        wanted=f"all {len(PARTS[part].rights)} rights of {part}")
     return Finding("rights", part, "warning",
-                   f"it cannot be known whether it has {_shown(found.unknown)}: that does not "
+                   f"it cannot be known whether it has {listed(found.unknown)}: that does not "
                    "exist, or this cluster does not tell",
                    f"`footfall topics create`, then look again; `footfall acls list {part}` prints "
                    "the rights", {"unknown": _texts(found.unknown)})
-
-
-def _shown(found: Collection[Right]) -> str:
-    more = len(found) - SHOWN_MAX
-    return ", ".join(_texts(found)[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _texts(found: Collection[Right]) -> list[str]:

@@ -7,11 +7,12 @@ is shorter than people sleep. Each finding has the command that changes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from footfall.admin.doctor import Finding, Status
 from footfall.events.topics import ALL, CHANGELOG, DELIVERIES, INTERACTIONS, TRIGGERS, Topic
+from footfall.health import numbers
 from footfall.settings import Settings
 
 OFFSETS = "__consumer_offsets"
@@ -21,7 +22,6 @@ MESSAGE_BYTES_MIN = 1_048_588
 COMPACTION_LAG_MS_MIN = DAY_MS
 #: Shorter than that, an outage over a long weekend takes records that nobody has processed.
 _RETENTION_MS_MIN = {INTERACTIONS: 4 * DAY_MS, DELIVERIES: 4 * DAY_MS, TRIGGERS: DAY_MS}
-SHOWN_MAX = 20
 
 
 class Part(NamedTuple):
@@ -193,10 +193,3 @@ def _as_made(name: str) -> Topic:
     """As Footfall makes it; later generations of the state as the first."""
     return next((one for one in ALL if one.name == name),
                 next(one for one in ALL if one.name == CHANGELOG))
-
-
-def numbers(found: Iterable[int]) -> str:
-    """Numbers, in words."""
-    ordered = sorted(found)
-    more = len(ordered) - SHOWN_MAX
-    return ", ".join(map(str, ordered[:SHOWN_MAX])) + (f" and {more} more" if more > 0 else "")

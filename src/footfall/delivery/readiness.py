@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from footfall.delivery import health
-from footfall.health import Part
-from footfall.stream.readiness import numbers
+from footfall.health import Part, numbers
 
 if TYPE_CHECKING:
     from footfall.delivery.engine import DeliveryEngine

@@ -6,15 +6,12 @@ group. A clock that is off is told and changes nothing: the partitions that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from footfall.health import Part
+from footfall.health import Part, numbers
 
 if TYPE_CHECKING:
     from footfall.stream.log_engine import LogEngine
-
-SHOWN_MAX = 20
 
 
 def parts(engine: LogEngine[Any]) -> dict[str, Part]:
@@ -31,13 +28,6 @@ def state(engine: LogEngine[Any]) -> dict[str, Any]:
     skew = engine.broker_skew_ms
     return {"partitions": sorted(engine.partitions),
             **({} if skew is None else {"broker_clock_ahead_s": round(skew / 1000, 3)})}
-
-
-def numbers(found: Iterable[int]) -> str:
-    """Partitions, in words."""
-    ordered = sorted(found)
-    more = len(ordered) - SHOWN_MAX
-    return ", ".join(map(str, ordered[:SHOWN_MAX])) + (f" and {more} more" if more > 0 else "")
 
 
 def _partitions(engine: LogEngine[Any]) -> Part:
