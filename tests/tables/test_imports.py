@@ -39,6 +39,7 @@ from tests.tables.ruled import (
     rule,
 )
 from tests.tables.strategies import EVENTS
+from tests.tables.test_laws import is_limited
 from tests.tables.test_unmerge import signed_up
 from tests.tables.unmerging import unmerge
 
@@ -126,7 +127,10 @@ def test_facts_do_not_depend_on_which_messages_are_imported(table: AnyTable, dat
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_a_message_of_two_logs_counts_once(table: AnyTable, data: st.DataObject) -> None:
-    """Each message came live, from an archive, or both, in any order and any number of times."""
+    """Each message came live, from an archive, or both, in any order and any number of times.
+
+    As of any other order, law 3 claims nothing where a limit was touched.
+    """
     happenings = [one for one in data.draw(EVENTS[table.name]) if one.event["type"] in CALLS]
     ways = st.lists(st.booleans(), min_size=1, max_size=3)
     chosen = [(n, way) for n, _one in enumerate(happenings) for way in data.draw(ways)]
@@ -147,7 +151,8 @@ def test_a_message_of_two_logs_counts_once(table: AnyTable, data: st.DataObject)
         return log.facts(ANNA, table.name)
 
     once = facts([(n, True) for n in range(len(happenings))])
-    assert once == facts(data.draw(st.permutations(chosen)))
+    again = facts(data.draw(st.permutations(chosen)))
+    assert once == again or is_limited(table, once) or is_limited(table, again)
 
 
 def test_an_event_time_ahead_of_the_clock_counts_as_the_append_time() -> None:
