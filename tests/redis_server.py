@@ -1,6 +1,8 @@
 """A real Redis for tests: Debian's redis-server where there is one, else the demo broker's.
 
-Each test has one of its own, so that it may be killed, emptied and filled up.
+Each test has one of its own, so that it may be killed, emptied and filled up. The demo broker's
+lets scripts write on when it is full: who fills one gives it an argument, and is skipped there.
+FOOTFALL_TEST_REQUIRE_REDIS=1 makes a missing redis-server a failure.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import redis
 
 from footfall.up.demo_broker import find_binary
 from footfall.up.ports import HOST, free_port
+from tests.services import GIVEN
 
 READY_S_MAX = 15.0
 SERVER = shutil.which("redis-server")
@@ -38,6 +41,8 @@ class RedisServer:
             command = [SERVER, "--port", str(self.port), "--bind", HOST, "--dir", str(self.folder),
                        "--save", "", *self._arguments]
         else:
+            if GIVEN.get("FOOTFALL_TEST_REQUIRE_REDIS") == "1":
+                pytest.fail("FOOTFALL_TEST_REQUIRE_REDIS=1, but there is no redis-server")
             binary = find_binary()
             if binary is None or self._arguments:
                 pytest.skip("no redis-server here")

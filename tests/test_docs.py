@@ -45,7 +45,8 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 DAY_MS = 24 * 3600 * 1000
 #: Read by the tests; programs refuse them.
 TEST_VARIABLES = {"FOOTFALL_TEST_REQUIRE_KAFKA", "FOOTFALL_TEST_REQUIRE_NODE",
-                  "FOOTFALL_TEST_REQUIRE_BROWSER", "FOOTFALL_TEST_DOCKER"}
+                  "FOOTFALL_TEST_REQUIRE_BROWSER", "FOOTFALL_TEST_REQUIRE_REDIS",
+                  "FOOTFALL_TEST_DOCKER"}
 
 
 def page(name: str) -> str:

@@ -37,7 +37,7 @@ def engine_of(specs: Sequence[AnyTable] = tables.ALL, owned: Sequence[int] = (0,
     made.consumer = SimpleNamespace(  # type: ignore[assignment]
         gate=True, is_ready=True, serves=lambda _number: True, epoch=0, held=set(), member="m",
         is_member=lambda: True,
-        highwater=lambda _tp: 10)
+        highwater=lambda _tp: 10, at_end=lambda _tp: False)
     for number in owned:
         made.own(number, None, Best())
     return made

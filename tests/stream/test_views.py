@@ -190,7 +190,7 @@ async def test_a_redis_that_stands_still_holds_nobody_up(own_redis: Callable[...
 async def test_a_redis_that_is_full_is_caught_up_with_when_it_has_room(
         own_redis: Callable[..., RedisServer]) -> None:
     """Until then it keeps what it has, and the worker goes on."""
-    async with running(Worker(own_redis())) as worker:
+    async with running(Worker(own_redis("--maxmemory", "0"))) as worker:
         worker.interact()
         worker.checkpoint()
         await worker.caught_up()

@@ -161,9 +161,11 @@ def publish(engine: Engine, partition: Partition) -> None:
 
 def lag(engine: LogEngine[Any], partition: LogPartition[Any]) -> int | None:
     """Log records that are not yet applied; None before the log's end is known, and while the
-    partition is taken from us.
+    partition is taken from us. The mark that ends a transaction takes an offset and is no record.
     """
     try:
+        if engine.has_applied_all(partition):
+            return 0
         end = engine.consumer.highwater(TP(engine.log_topic, partition.number))
     except (AssertionError, AttributeError, KeyError):
         # aiokafka's: its thread has lost the partition already, and asking first would be no help.
