@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench chaos test-docker clean
+.PHONY: demo test check fuzz bench chaos test-docker clean
 
 demo: $(VENV)/ready
 	$(BIN)/footfall demo $(DEMO)
@@ -25,6 +25,13 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/footfall schemas check
+
+# Property tests with new examples each time, ROUNDS times or until one fails.
+ROUNDS ?= 10
+fuzz: $(VENV)/ready
+	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
+		$(BIN)/python -m pytest -q -m "hypothesis and not kafka and not chaos and not docker" \
+			$(PYTEST) || exit 1; done
 
 # The long form of the tests that kill, stop and starve things.
 chaos: $(VENV)/ready

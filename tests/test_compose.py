@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -145,6 +146,23 @@ def test_every_program_starts_with_the_settings_it_is_given(secrets: Path) -> No
             assert getattr(settings, needed), (name, needed)
         helped = CliRunner().invoke(footfall, [*service["command"], "--help"])
         assert 0 == helped.exit_code, (name, helped.output)
+
+
+def test_each_replica_keeps_its_place_in_the_group(tmp_path: Path) -> None:
+    """Workers and delivery are static members under the host name of their container."""
+    seen = tmp_path / "footfall"
+    seen.write_text('#!/bin/sh\necho "$PPID $FOOTFALL_WORKER_ID $*"\n')
+    seen.chmod(0o755)
+    for name in ("worker", "delivery"):
+        service = SERVICES[name]
+        command = [part.replace("$$", "$") for part in service["entrypoint"]]
+        with subprocess.Popen(
+            [*command, *service["command"], "--flag"], stdout=subprocess.PIPE, text=True,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOSTNAME": "c0ffee"},
+        ) as process:
+            out, _ = process.communicate()
+        # No shell stays in between: a stop reaches the program itself.
+        assert f"{os.getpid()} c0ffee {name} --flag\n" == out
 
 
 def test_three_brokers_hold_every_record_twice_at_least(secrets: Path) -> None:
