@@ -83,6 +83,7 @@ async def test_b2_lengths_that_two_servers_could_read_differently(
     assert answer.startswith(b"HTTP/1.0 400")
     assert (1, True) == (answer.count(b"HTTP/1."), is_closed)
     assert b'"code":"http_malformed"' in answer
+    assert re.search(rb"\r\nX-Request-Id: [0-9a-f-]{25}\r\n", answer)
     assert [] == sink.sent
 
 

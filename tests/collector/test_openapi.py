@@ -56,6 +56,16 @@ def test_every_reference_leads_somewhere_and_names_are_its_own() -> None:
     assert all(re.fullmatch(r"\d{3}", status) for o in operations for status in o["responses"])
 
 
+def test_every_answer_names_its_request() -> None:
+    """Asked of real answers by schemathesis, for the header is required."""
+    document = openapi.document(Limits())
+    answers = [*document["components"]["responses"].values(), *(
+        answer for path in document["paths"].values() for operation in path.values()
+        for answer in operation["responses"].values() if "$ref" not in answer)]
+    assert all("X-Request-Id" in answer["headers"] for answer in answers)
+    assert document["components"]["headers"]["RequestId"]["required"] is True
+
+
 def test_it_states_the_limits_in_force() -> None:
     schemas = openapi.document(Limits(batch_items_max=7))["components"]["schemas"]
     assert 7 == schemas["Batch"]["properties"]["batch"]["maxItems"]

@@ -16,7 +16,10 @@ import schemathesis
 from aiohttp import web
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import response_schema_conformance
+from schemathesis.specs.openapi.checks import (
+    response_headers_conformance,
+    response_schema_conformance,
+)
 
 from footfall.collector import openapi
 from footfall.collector.app import Collector
@@ -28,6 +31,7 @@ from tests.collector.test_customers import OWNER, bearer
 from tests.collector.test_why import ABANDONED, OF_RISK, OF_RULE, fill, reader
 from tests.redis_server import RedisServer
 
+CHECKS = [not_a_server_error, response_schema_conformance, response_headers_conformance]
 EXAMPLES_MAX = 12
 
 
@@ -87,8 +91,7 @@ def test_no_request_is_answered_with_an_error_of_ours(
 ) -> None:
     """With a valid key, so that what lies behind it is reached; some cases bring another."""
     case.headers = {**AUTH, **(case.headers or {})}
-    case.call_and_validate(base_url=url, checks=[not_a_server_error, response_schema_conformance],
-                           timeout=10)
+    case.call_and_validate(base_url=url, checks=CHECKS, timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -135,5 +138,4 @@ def test_whoever_may_read_is_answered_as_described(case: schemathesis.Case, read
     """Each role in turn: masked answers are described, too."""
     for key in (OWNER, "key of analyst"):
         case.headers = {**(case.headers or {}), **bearer(key)}
-        case.call_and_validate(base_url=reading_url, timeout=10,
-                               checks=[not_a_server_error, response_schema_conformance])
+        case.call_and_validate(base_url=reading_url, checks=CHECKS, timeout=10)

@@ -10,6 +10,7 @@ from typing import Any
 
 from footfall.collector.asked import LAST_EVENT_ID, LIMIT_MAX, PLACE
 from footfall.collector.limits import Limits
+from footfall.collector.request_ids import BELIEVED, HEADER
 from footfall.collector.routes import ALL, BATCH, WEBHOOK, Route
 from footfall.collector.subscriptions import STARTS
 from footfall.events.admit import CALLS, CHANNEL_CHARS_MAX
@@ -92,12 +93,16 @@ def document(limits: Limits) -> Json:
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."},
             },
             "schemas": _schemas(limits),
-            "responses": {
+            "headers": {"RequestId": {
+                "required": True, "schema": {"type": "string"},
+                "description": "What this request is called in logs: the request's own, where it "
+                f"is {BELIEVED}, else one that is made"}},
+            "responses": _named({
                 "Refused": _answer("Refused as a whole; nothing was taken.", "Error"),
                 "NoKey": _answer("No valid write key.", "Error"),
                 "TryAgain": {**_answer("Nothing was promised; send the same again.", "Error"),
                              "headers": {"Retry-After": {"schema": {"type": "integer"}}}},
-            },
+            }),
         },
     }
 
@@ -106,7 +111,7 @@ def _path(route: Route, path: str) -> Json:
     operation: Json = {
         "operationId": f"{route.method.lower()}{path.replace('/', '_')}",
         "summary": _SUMMARIES[route.kind].format(route.call),
-        "responses": {"200": _DONE[route.kind](route), **_refused(route)},
+        "responses": _named({"200": _DONE[route.kind](route), **_refused(route)}),
     }
     named: list[Json] = []
     if route.kind in _READING:
@@ -214,6 +219,14 @@ def _ref(schema: str) -> Json:
 def _answer(description: str, schema: str) -> Json:
     return {"description": description,
             "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _named(answers: Json) -> Json:
+    """Each with the header that every answer has."""
+    header = {HEADER: {"$ref": "#/components/headers/RequestId"}}
+    return {status: answer if "$ref" in answer
+            else {**answer, "headers": {**header, **answer.get("headers", {})}}
+            for status, answer in answers.items()}
 
 
 def _object(**properties: Json) -> Json:

@@ -12,7 +12,8 @@ import secrets
 from typing import Final
 
 HEADER: Final = "X-Request-Id"
-_BELIEVED: Final = re.compile(r"[0-9a-fA-F-]{20,64}")
+BELIEVED: Final = "[0-9a-fA-F-]{20,64}"
+_BELIEVED: Final = re.compile(BELIEVED)
 
 
 class RequestIds:

@@ -20,6 +20,7 @@ from aiohttp import hdrs, web
 from footfall.collector import answers, shortcut
 from footfall.collector.answers import RequestError
 from footfall.collector.packing import AIOHTTP_UNPACKS
+from footfall.collector.request_ids import HEADER, RequestIds
 from footfall.telemetry import REFUSED
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ IDLE_S_MAX = 75.0
 BACKLOG = 1_024
 #: So long, once nobody is taken any more, those that are connected have to say what they want.
 LAST_WORD_S_MAX = 1.0
+#: Of requests whose own name cannot be read.
+_REQUEST_IDS = RequestIds()
 
 
 class Connection(web.RequestHandler):
@@ -41,8 +44,10 @@ class Connection(web.RequestHandler):
                      ) -> web.StreamResponse:
         """What is answered where the application was not reached; the connection ends."""
         code = "http_malformed" if status < 500 else "internal_error"
+        request_id = _REQUEST_IDS.of(None)
         if status >= 500:
-            log.error("serving failed", extra={"error": type(exc).__name__})
+            log.error("serving failed", extra={
+                "request_id": request_id, "error": type(exc).__name__})
         if request.writer.output_size > 0:
             raise ConnectionError("a part of an answer is sent already")
         REFUSED.labels(code).inc()
@@ -51,6 +56,7 @@ class Connection(web.RequestHandler):
             else "an error of Footfall")))
         answer.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         answer.headers[hdrs.SERVER] = "footfall"
+        answer.headers[HEADER] = request_id
         answer.force_close()
         return answer
 
