@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.shop import Loader
 from tests.system.workers import Workers
+
+
+@pytest.fixture(autouse=True)
+def _no_load_goes_on() -> Iterator[None]:
+    yield
+    while Loader.loading:
+        Loader.loading.pop().give_up()
 
 
 @pytest.fixture

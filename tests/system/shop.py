@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from confluent_kafka import Producer
 
@@ -88,6 +88,9 @@ class Shop:
 class Loader:
     """Writes to the log; what the broker has acknowledged is in `acked`."""
 
+    #: Those that load beside a test: one that failed must not write on into the next test's log.
+    loading: ClassVar[list[Loader]] = []
+
     def __init__(self, bootstrap: str) -> None:
         self._producer = Producer({
             "bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "acks": "all",
@@ -99,6 +102,7 @@ class Loader:
         self.failed: list[str] = []
         self._thread: threading.Thread | None = None
         self._enough = threading.Event()
+        self._is_given_up = False
 
     def put(self, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
         """Queue one record."""
@@ -123,13 +127,22 @@ class Loader:
     def start_load(self, shop: Shop, at_least: int, a_second: float) -> None:
         """Load beside the test until `join`; what is missing of `at_least` then comes at once."""
         def records() -> Iterator[tuple[bytes, bytes]]:
-            while shop.made < at_least or not self._enough.is_set():
+            while not self._is_given_up and (
+                    shop.made < at_least or not self._enough.is_set()):
                 yield from shop.records(1)
 
         self._enough.clear()
         self._thread = threading.Thread(
             target=self.load, args=(records(), a_second), daemon=True)
         self._thread.start()
+        self.loading.append(self)
+
+    def give_up(self) -> None:
+        """End `start_load` where nobody has joined it."""
+        self._is_given_up = True
+        self._enough.set()
+        assert self._thread is not None
+        self._thread.join(FLUSH_S_MAX)
 
     def join(self) -> None:
         """End `start_load`, and wait for the broker."""
