@@ -26,14 +26,14 @@ from click.testing import CliRunner
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from footfall.admin.doctor_brokers import brokers, expiry
-from footfall.admin.doctor_rights import rights as right_findings
-from footfall.admin.doctor_topics import topics as topic_findings
 from footfall.admin.scan import Scanner
 from footfall.cli import footfall
 from footfall.delivery.channels import open_channel
 from footfall.delivery.message import Resources
 from footfall.delivery.routes_row import KafkaDestination, KafkaSecurity
+from footfall.doctor.brokers import brokers, expiry
+from footfall.doctor.rights import rights as right_findings
+from footfall.doctor.topics import topics as topic_findings
 from footfall.errors import BrokerError, ConfigError, FootfallError
 from footfall.events import topics
 from footfall.kafka.reach import refusal

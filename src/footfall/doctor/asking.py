@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
-from footfall.admin.doctor_settings import without_password
+from footfall.doctor.settings import without_password
 
 ANSWER_S_MAX = 3.0
 ANSWER_BYTES_MAX = 8 << 20

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from footfall.admin.doctor_conflicts import conflicts
-from footfall.admin.doctor_settings import configured
 from footfall.cli import footfall
+from footfall.doctor.conflicts import conflicts
+from footfall.doctor.settings import configured
 from footfall.settings import Configured, Settings
 
 

@@ -23,11 +23,11 @@ from typing import Final
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import Ahead, ask, shown
-from footfall.admin.doctor_brokers import reached
-from footfall.admin.doctor_programs import collector_url
-from footfall.admin.doctor_prometheus import VERSION_PATH
+from footfall.doctor.asking import Ahead, ask, shown
+from footfall.doctor.brokers import reached
+from footfall.doctor.findings import Finding
+from footfall.doctor.programs import collector_url
+from footfall.doctor.prometheus import VERSION_PATH
 from footfall.events.topics import DELIVERIES, INTERACTIONS, REJECTED, TRIGGERS
 from footfall.settings import Settings
 from footfall.view.workers import addresses

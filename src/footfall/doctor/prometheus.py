@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import ask, shown
+from footfall.doctor.asking import ask, shown
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 
 VERSION_PATH = "/api/v1/status/buildinfo"

@@ -9,8 +9,8 @@ import http.client
 from collections.abc import Iterator
 from typing import Any
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import ask, shown
+from footfall.doctor.asking import ask, shown
+from footfall.doctor.findings import Finding
 from footfall.events.registry import REGISTRY_SUBJECTS
 from footfall.settings import Settings
 

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from footfall.admin.cluster import admin_client, listens
-from footfall.admin.doctor import Finding
+from footfall.doctor.findings import Finding
 from footfall.expiry import expires_s
 from footfall.kafka.aio import secured
 from footfall.kafka.reach import certificates, refusal, told

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_programs import collector, others, workers
-from footfall.admin.doctor_prometheus import judged, prometheus
-from footfall.admin.doctor_view import judged_release
+from footfall.doctor.findings import Finding
+from footfall.doctor.programs import collector, others, workers
+from footfall.doctor.prometheus import judged, prometheus
+from footfall.doctor.view import judged_release
 from footfall.errors import BrokerError, SettingsError
 from footfall.health import Part
 from footfall.health_serving import HealthServing, beside

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from footfall.admin.doctor_brokers import brokers, judged_release
+from footfall.doctor.brokers import brokers, judged_release
 from footfall.settings import Settings
 from footfall.up.ports import HOST, free_port
 

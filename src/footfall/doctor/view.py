@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from footfall.admin.doctor import Finding
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 from footfall.view.entry import Mark, decode_mark
 from footfall.view.store import FAILURES, Store, failure_of

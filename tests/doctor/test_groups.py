@@ -9,7 +9,9 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from footfall.admin.cluster import admin_client
-from footfall.admin.doctor_groups import (
+from footfall.admin.groups import Group, group
+from footfall.admin.scan import Span
+from footfall.doctor.groups import (
     DELIVERY,
     WORKERS,
     ages,
@@ -19,8 +21,6 @@ from footfall.admin.doctor_groups import (
     spans,
     workers,
 )
-from footfall.admin.groups import Group, group
-from footfall.admin.scan import Span
 from footfall.events.topics import APP_ID, INTERACTIONS
 from footfall.settings import Settings
 from tests.system.topics import until

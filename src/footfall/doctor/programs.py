@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import Answer, ask
+from footfall.doctor.asking import Answer, ask
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 from footfall.view.workers import addresses
 

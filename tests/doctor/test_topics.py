@@ -13,9 +13,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from footfall.admin import doctor_topics
 from footfall.admin.cluster import admin_client
-from footfall.admin.doctor_topic_rules import OFFSETS, Part, Seen, judged, offsets
+from footfall.doctor import topics as topic_findings
+from footfall.doctor.topic_rules import OFFSETS, Part, Seen, judged, offsets
 from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.generations import topic_of
@@ -133,7 +133,7 @@ def test_a_real_topic_is_judged_by_what_was_done_to_it(footfall_topics: str) -> 
     """Settings changed, and a generation with another number of partitions."""
     admin = admin_client(footfall_topics)
     settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4)
-    [well] = doctor_topics.topics(settings)
+    [well] = topic_findings.topics(settings)
     assert ("all", "ok") == (well.subject, well.status)
     told = well.details[topics.INTERACTIONS]
     assert (4, 1, "LogAppendTime", "1") == (
@@ -148,6 +148,6 @@ def test_a_real_topic_is_judged_by_what_was_done_to_it(footfall_topics: str) -> 
     admin.create_topics([NewTopic(second, 3, 1, config={
         "cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)})])[second].result(10)
     wrong = {(one.subject, one.status, one.found.partition(" ")[0])
-             for one in doctor_topics.topics(settings) if one.status != "ok"}
+             for one in topic_findings.topics(settings) if one.status != "ok"}
     assert {(topics.TRIGGERS, "error", "min.insync.replicas"), (second, "error", "has"),
             (topics.TRIGGERS, "warning", "retention.ms")} == wrong

@@ -19,20 +19,20 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from footfall.admin import (
-    doctor_brokers,
-    doctor_groups,
-    doctor_machine,
-    doctor_programs,
-    doctor_registry,
-    doctor_settings,
-    doctor_topics,
-    doctor_versions,
-    doctor_view,
-)
 from footfall.admin.cluster import admin_client
-from footfall.admin.doctor import Finding, examine, is_well
 from footfall.admin.topics import ensure
+from footfall.doctor import (
+    brokers,
+    groups,
+    machine,
+    programs,
+    registry,
+    topics,
+    versions,
+    view,
+)
+from footfall.doctor.findings import Finding, examine, is_well
+from footfall.doctor.settings import configured
 from footfall.errors import SettingsError
 from footfall.events.topics import DELIVERIES, INTERACTIONS, TRIGGERS
 from footfall.settings import ApiKeySettings, Given, Settings, SourceSettings
@@ -149,7 +149,7 @@ def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
     def looked(path: str) -> list[tuple[str, str, dict[str, int]]]:
         settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4, routes=path)
         return [(f.subject, f.status, f.details.get("partitions", {}))
-                for f in doctor_groups.delivery(settings)]
+                for f in groups.delivery(settings)]
 
     assert [("", "ok", {})] == looked("")
     assert [("members", "warning", {}),
@@ -168,7 +168,7 @@ def test_topics_that_are_missing_or_wrong_are_errors(kafka: str, tmp_path: Path)
     """Each with the command that mends it."""
     settings = Settings(kafka_bootstrap_servers=kafka, partitions=2)
     delete_topics(kafka)
-    missing = list(doctor_topics.topics(settings))
+    missing = list(topics.topics(settings))
     assert not is_well(missing)
     assert {"`footfall topics create` makes it"} == {f.change for f in missing if f.change}
 
@@ -177,7 +177,7 @@ def test_topics_that_are_missing_or_wrong_are_errors(kafka: str, tmp_path: Path)
         "cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)])
     admin = admin_client(kafka)
     admin.incremental_alter_configs([resource])[resource].result(10)
-    wrong = list(doctor_topics.topics(settings))
+    wrong = list(topics.topics(settings))
     assert [(INTERACTIONS, "error"), ("seen", "ok")] == [(f.subject, f.status) for f in wrong]
     assert wrong[0].change.startswith("kafka-configs.sh ") and wrong[0].change.endswith(
         f"--entity-name {INTERACTIONS} --add-config cleanup.policy=delete")
@@ -188,7 +188,7 @@ def test_topics_that_are_missing_or_wrong_are_errors(kafka: str, tmp_path: Path)
 @pytest.mark.kafka
 def test_the_release_of_a_broker_is_told(kafka: str) -> None:
     """As far as Kafka's protocol tells it."""
-    (found,) = [f for f in doctor_brokers.brokers(Settings(kafka_bootstrap_servers=kafka))
+    (found,) = [f for f in brokers.brokers(Settings(kafka_bootstrap_servers=kafka))
                 if "fetch_version" in f.details]
     assert found.found.startswith(("Kafka ", "older than"))
     assert found.status == ("ok" if found.found.startswith("Kafka") else "warning")
@@ -198,7 +198,7 @@ def test_a_registry_without_our_subjects_is_told(registry_url: str) -> None:
     """And nothing is registered by looking."""
     settings = Settings(schema_registry_url=registry_url.replace("http://", "http://me:secret@"))
     for _ in range(2):
-        found, release = list(doctor_registry.registry(settings))
+        found, release = list(registry.registry(settings))
         assert ("release", "ok") == (release.subject, release.status)
         assert found.area == "registry" and found.status in ("ok", "warning")
         assert "secret" not in str(found)
@@ -311,7 +311,7 @@ def test_settings_that_are_missing_or_dangerous(
     """One finding each, with the variable to set."""
     given = {"customer_key_secret": "c" * 16, "system_secret": "s" * 16,
              "write_keys": {"web": "w"}, "api_key": "a", **change}
-    found = doctor_settings.configured(Settings(**given), "", NOTHING)
+    found = configured(Settings(**given), "", NOTHING)
     bad = [f for f in found if f.status != "ok"]
     assert ([(subject, status)] if subject else []) == [(f.subject, f.status) for f in bad]
     assert all(f.change for f in bad)
@@ -319,7 +319,7 @@ def test_settings_that_are_missing_or_dangerous(
 
 def test_keys_of_sources_are_never_shown() -> None:
     sources = {"web": SourceSettings(write_keys=["canary-1", "canary-2"])}
-    text = str(list(doctor_settings.configured(Settings(sources=sources), "", NOTHING)))
+    text = str(list(configured(Settings(sources=sources), "", NOTHING)))
     assert "canary" not in text
     assert "web: 2 keys" in text
 
@@ -329,7 +329,7 @@ def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
     settings = Settings(
         api_keys={"desk": ApiKeySettings(role="support", keys=["canary-1", "s" * 16])},
         redis_url="redis://me:canary-2@redis:6379", system_secret="s" * 16)
-    found = list(doctor_settings.configured(settings, "", NOTHING))
+    found = list(configured(settings, "", NOTHING))
     assert "desk: support, 2 keys" in str(found) and "redis://redis:6379" in str(found)
     assert "canary" not in str(found)
     assert [("system_secret", "error")] == [(f.subject, f.status) for f in found
@@ -339,7 +339,7 @@ def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
 def test_the_served_view_is_looked_at(own_redis: Callable[..., RedisServer]) -> None:
     """Whether it answers, keeps what it is given, has all partitions, and how old it is."""
     def looked(**settings: Any) -> list[tuple[str, str]]:
-        found = list(doctor_view.view(Settings(partitions=2, **settings)))
+        found = list(view.view(Settings(partitions=2, **settings)))
         assert all(f.found.startswith("Redis ") for f in found if f.subject == "release")
         return [(f.subject, f.status) for f in found if f.subject != "release"]
 
@@ -379,7 +379,7 @@ def test_packages_are_held_against_those_tested(monkeypatch: pytest.MonkeyPatch)
         "msgspec==0.22.0", 'click==8.3.3; extra == "server"', 'noida-db==0.2.3; extra == "demo"',
         'footfall[server]; extra == "demo"', 'mypy==2; extra == "dev"'])
 
-    found = list(doctor_versions.versions())
+    found = list(versions.versions())
 
     assert {("msgspec", "warning"), ("click", "error")} == {
         (f.subject, f.status) for f in found if f.status != "ok"}
@@ -397,24 +397,24 @@ def test_a_full_disk_is_told_before_it_is_full(
         def __init__(self) -> None:
             self.free = free
 
-    monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda _path: Usage())
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _path: Usage())
     settings = Settings(data_dir=str(tmp_path / "not" / "yet"))
-    disk = next(f for f in doctor_machine.machine(settings) if f.subject == "disk")
+    disk = next(f for f in machine.machine(settings) if f.subject == "disk")
     assert (status, free) == (disk.status, disk.details["free_bytes"])
     assert not (tmp_path / "not").exists()
 
 
 def test_a_program_that_is_not_there_says_nothing() -> None:
     """Nor one that fails."""
-    assert "" == doctor_machine.said("no-such-program-of-ours")
-    assert "" == doctor_machine.said("false")
-    assert doctor_machine.said(sys.executable, "--version").startswith("Python 3")
+    assert "" == machine.said("no-such-program-of-ours")
+    assert "" == machine.said("false")
+    assert machine.said(sys.executable, "--version").startswith("Python 3")
 
 
 def test_a_bad_worker_url_is_a_finding() -> None:
     """The others are looked at all the same."""
     settings = Settings(worker_urls="worker:9101")
     with pytest.raises(SettingsError):
-        list(doctor_programs.workers(settings))
-    (found,) = examine([("workers", lambda: list(doctor_programs.workers(settings)))])
+        list(programs.workers(settings))
+    (found,) = examine([("workers", lambda: list(programs.workers(settings)))])
     assert "FOOTFALL_WORKER_URLS" in found.found
