@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import email.utils
 import http.client
+import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -55,6 +57,30 @@ def ask(url: str, path: str = "", *, address: str = "", api_key: str = "") -> An
         return Answer(0, why=reason(error))
     finally:
         connection.close()
+
+
+#: A question by a URL, and the one of its name's addresses that is asked.
+Question = Callable[[str, str], Answer]
+
+
+def readyz(url: str, address: str = "") -> Answer:
+    """What a program says of itself."""
+    return ask(url, "/readyz", address=address)
+
+
+def once(question: Question) -> Question:
+    """The same, put once to each: a probe that comes second, or meanwhile, has the first's answer.
+    """
+    answers: dict[tuple[str, str], Answer] = {}
+    locks: dict[tuple[str, str], threading.Lock] = {}
+
+    def answer(url: str, address: str) -> Answer:
+        with locks.setdefault((url, address), threading.Lock()):
+            if (url, address) not in answers:
+                answers[url, address] = question(url, address)
+            return answers[url, address]
+
+    return answer
 
 
 def between(date: str, asked_at: float, answered_at: float) -> Ahead | None:

@@ -27,6 +27,7 @@ from footfall.doctor import (
     versions,
     view,
 )
+from footfall.doctor.asking import once, readyz
 from footfall.doctor.conflicts import conflicts
 from footfall.doctor.findings import Finding, Probe, examine, is_well
 from footfall.doctor.settings import configured
@@ -83,19 +84,20 @@ def _findings(ctx: click.Context, folder: Path | None, parts: Sequence[str]) -> 
 
 
 def _of(settings: Settings, parts: Sequence[str]) -> list[Probe]:
+    asked = once(readyz)  # for its parts, and for its clock
     return [
         ("kafka", lambda: list(brokers.brokers(settings))),
         ("rights", lambda: list(rights.rights(settings, parts))),
         ("topics", lambda: list(topics.topics(settings))),
-        ("clock", lambda: list(clock.clocks(settings))),
+        ("clock", lambda: list(clock.clocks(settings, asked))),
         ("workers", lambda: [*groups.workers(settings)]),
-        ("workers", lambda: [*programs.workers(settings)]),
+        ("workers", lambda: [*programs.workers(settings, asked)]),
         ("delivery", lambda: [*groups.delivery(settings)]),
         ("delivery", lambda: [*programs.others(
-            settings, "delivery", "FOOTFALL_DELIVERY_URLS", settings.delivery_urls)]),
+            "delivery", "FOOTFALL_DELIVERY_URLS", settings.delivery_urls, asked)]),
         ("archive", lambda: [*programs.others(
-            settings, "archive", "FOOTFALL_ARCHIVE_URLS", settings.archive_urls)]),
-        ("collector", lambda: list(programs.collector(settings))),
+            "archive", "FOOTFALL_ARCHIVE_URLS", settings.archive_urls, asked)]),
+        ("collector", lambda: list(programs.collector(settings, asked))),
         ("registry", lambda: list(registry.registry(settings))),
         ("view", lambda: list(view.view(settings))),
         ("prometheus", lambda: list(prometheus.prometheus(settings))),
