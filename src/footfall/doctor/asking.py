@@ -1,7 +1,8 @@
 """One question over HTTP: what answered, and what its clock showed.
 
-Decides that nobody is followed anywhere else, and that an answer has a limit in time and size. An
-answer's Date header has whole seconds: it bounds how far that clock is from ours, and no more.
+Decides that nobody is followed anywhere else, that an answer has a limit in time and size, and what
+mends a handshake of TLS that failed. An answer's Date header has whole seconds: it bounds how far
+that clock is from ours, and no more.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ from __future__ import annotations
 import base64
 import email.utils
 import http.client
+import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from footfall import handshake
 from footfall.doctor.settings import without_password
 
 ANSWER_S_MAX = 3.0
 ANSWER_BYTES_MAX = 8 << 20
+_TRUST: Final = ("set SSL_CERT_FILE to a file with the authority's certificate and those that were "
+                 "trusted so far, for all programs")
+_OTHERWISE: Final = "is TLS spoken there? else its URL begins with http://"
 
 
 class Ahead(NamedTuple):
@@ -31,19 +37,23 @@ class Ahead(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`status` 0: nobody answered, and `why`. `said`: the JSON, where it is one."""
+    """`status` 0: nobody answered, and `why`; `change` where that is known to mend it. `said`: the
+    JSON, where it is one.
+    """
 
     status: int
     said: Any = None
     ahead: Ahead | None = None
     why: str = ""
+    change: str = ""
 
 
-def ask(url: str, path: str = "", *, address: str = "", api_key: str = "") -> Answer:
-    """One GET. `address`: which of a name's is asked."""
+def ask(url: str, path: str = "", *, address: str = "", api_key: str = "",
+        tls: ssl.SSLContext | None = None) -> Answer:
+    """One GET. `address`: which of a name's is asked. `tls`: whom we trust; else the system's."""
     parts = urlsplit(url)
     try:
-        connection = _connection(parts, address)
+        connection = _connection(parts, address, tls)
     except ValueError:
         return Answer(0, why="is no URL")
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else _login(parts)
@@ -53,6 +63,10 @@ def ask(url: str, path: str = "", *, address: str = "", api_key: str = "") -> An
         answer = connection.getresponse()
         ahead = between(answer.headers.get("Date", ""), asked_at, time.time())
         return Answer(answer.status, _json(answer.read(ANSWER_BYTES_MAX)), ahead)
+    except ssl.SSLError as error:
+        why, _, change = handshake.refusal(
+            error, where="there", trust=_TRUST, otherwise=_OTHERWISE).partition("; ")
+        return Answer(0, why=why, change=change)
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, why=reason(error))
     finally:
@@ -94,8 +108,7 @@ def between(date: str, asked_at: float, answered_at: float) -> Ahead | None:
 
 def reason(error: Exception) -> str:
     """Why there is no answer, in words; never with the address' password."""
-    said = getattr(error, "strerror", None) or getattr(error, "verify_message", None)
-    return str(said or error or type(error).__name__).lower()
+    return str(getattr(error, "strerror", None) or error or type(error).__name__).lower()
 
 
 def shown(url: str) -> str:
@@ -103,11 +116,14 @@ def shown(url: str) -> str:
     return without_password(url).rstrip("/")
 
 
-def _connection(parts: SplitResult, address: str) -> http.client.HTTPConnection:
+def _connection(parts: SplitResult, address: str, tls: ssl.SSLContext | None
+                ) -> http.client.HTTPConnection:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(parts.scheme)
-    made = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return made(address or parts.hostname, parts.port, timeout=ANSWER_S_MAX)
+    host = address or parts.hostname
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, parts.port, timeout=ANSWER_S_MAX, context=tls)
+    return http.client.HTTPConnection(host, parts.port, timeout=ANSWER_S_MAX)
 
 
 def _login(parts: SplitResult) -> dict[str, str]:
