@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib.metadata
 import json
 import os
 import socket
@@ -11,44 +9,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from footfall.admin.cluster import admin_client
-from footfall.admin.topics import ensure
-from footfall.doctor import (
-    brokers,
-    groups,
-    machine,
-    programs,
-    registry,
-    topics,
-    versions,
-    view,
-)
-from footfall.doctor.findings import Finding, examine, is_well
-from footfall.doctor.settings import configured
-from footfall.errors import SettingsError
-from footfall.events.topics import DELIVERIES, INTERACTIONS, TRIGGERS
-from footfall.settings import ApiKeySettings, Given, Settings, SourceSettings
-from footfall.tables.stored import PartitionState
+from footfall.events.topics import INTERACTIONS
 from footfall.up.ports import HOST, free_port
-from footfall.view import entry
-from footfall.view.store import Store
-from tests.redis_server import RedisServer
-from tests.services import delete_topics
 from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Workers
 
 SECRETS = {"FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
            "FOOTFALL_SYSTEM_SECRET": SYSTEM_SECRET,
            "FOOTFALL_API_KEY": "a key that may read",
            "FOOTFALL_WRITE_KEYS": "web:a-key-that-may-send"}
-NOTHING = Given("", frozenset(), frozenset())
 #: The time limit of its probes, and what Python takes to start and load.
 ENDS_S_MAX = 30.0
 
@@ -127,85 +102,6 @@ def test_with_all_of_it_running_nothing_is_wrong(
     assert 0 == worker.stop()
 
 
-@pytest.fixture
-def workers_of_doctor(footfall_topics: str, tmp_path: Path) -> Iterator[Workers]:
-    made = Workers(footfall_topics, tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.mark.kafka
-def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
-        footfall_topics: str, workers_of_doctor: Workers, tmp_path: Path) -> None:
-    """Without routes nobody has to; with them the group's members and its lag are told."""
-    producer = Producer({"bootstrap.servers": footfall_topics})
-    for _ in range(3):
-        producer.produce(DELIVERIES, b"poison", partition=1)
-    assert 0 == producer.flush(10)
-    routes = tmp_path / "routes.yaml"
-    routes.write_text("destinations:\n  own: {channel: kafka, purpose: necessary, topic: own}\n"
-                      "routes:\n  - {triggers: cart_abandoned, to: own}\n")
-
-    def looked(path: str) -> list[tuple[str, str, dict[str, int]]]:
-        settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4, routes=path)
-        return [(f.subject, f.status, f.details.get("partitions", {}))
-                for f in groups.delivery(settings)]
-
-    assert [("", "ok", {})] == looked("")
-    assert [("members", "warning", {}),
-            ("lag", "ok", {"0": 0, "1": 3, "2": 0, "3": 0})] == looked(str(routes))
-
-    workers_of_doctor.start(program=("-m", "footfall", "delivery"), routes=routes,
-                            rejected_ratio_max=1).until_ready()
-    deadline = time.monotonic() + 20
-    while any(looked(str(routes))[-1][2].values()):
-        assert time.monotonic() < deadline
-    assert [("members", "ok"), ("lag", "ok")] == [found[:2] for found in looked(str(routes))]
-
-
-@pytest.mark.kafka
-def test_topics_that_are_missing_or_wrong_are_errors(kafka: str, tmp_path: Path) -> None:
-    """Each with the command that mends it."""
-    settings = Settings(kafka_bootstrap_servers=kafka, partitions=2)
-    delete_topics(kafka)
-    missing = list(topics.topics(settings))
-    assert not is_well(missing)
-    assert {"`footfall topics create` makes it"} == {f.change for f in missing if f.change}
-
-    ensure(kafka, 2, 1)
-    resource = ConfigResource(ResourceType.TOPIC, INTERACTIONS, incremental_configs=[ConfigEntry(
-        "cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)])
-    admin = admin_client(kafka)
-    admin.incremental_alter_configs([resource])[resource].result(10)
-    wrong = list(topics.topics(settings))
-    assert [(INTERACTIONS, "error"), ("seen", "ok")] == [(f.subject, f.status) for f in wrong]
-    assert wrong[0].change.startswith("kafka-configs.sh ") and wrong[0].change.endswith(
-        f"--entity-name {INTERACTIONS} --add-config cleanup.policy=delete")
-    assert "cleanup.policy=delete" == wrong[0].wanted
-    assert TRIGGERS not in wrong[0].found
-
-
-@pytest.mark.kafka
-def test_the_release_of_a_broker_is_told(kafka: str) -> None:
-    """As far as Kafka's protocol tells it."""
-    (found,) = [f for f in brokers.brokers(Settings(kafka_bootstrap_servers=kafka))
-                if "fetch_version" in f.details]
-    assert found.found.startswith(("Kafka ", "older than"))
-    assert found.status == ("ok" if found.found.startswith("Kafka") else "warning")
-
-
-def test_a_registry_without_our_subjects_is_told(registry_url: str) -> None:
-    """And nothing is registered by looking."""
-    settings = Settings(schema_registry_url=registry_url.replace("http://", "http://me:secret@"))
-    for _ in range(2):
-        found, release = list(registry.registry(settings))
-        assert ("release", "ok") == (release.subject, release.status)
-        assert found.area == "registry" and found.status in ("ok", "warning")
-        assert "secret" not in str(found)
-        if found.status == "warning":
-            assert "footfall schemas register" == found.change
-
-
 # -- nothing answers -------------------------------------------------------------------------------
 
 
@@ -250,27 +146,6 @@ def test_it_ends_in_time_when_everything_hangs(silent: int, tmp_path: Path) -> N
                                                 if f["status"] == "error"}
 
 
-def test_a_probe_that_hangs_or_fails_is_a_finding_and_holds_up_nobody() -> None:
-    """In the order in which they were given."""
-    never = threading.Event()
-
-    def hangs() -> list[Finding]:
-        never.wait(60)
-        return []
-
-    def fails() -> list[Finding]:
-        raise OSError("no route")
-
-    began = time.monotonic()
-    found = examine([("a", hangs), ("b", fails),
-                     ("c", lambda: [Finding("c", "", "ok", "well")])], 0.3)
-    never.set()
-
-    assert time.monotonic() - began < 5
-    assert [("a", "error"), ("b", "error"), ("c", "ok")] == [(f.area, f.status) for f in found]
-    assert "0.3 s" in found[0].found and "no route" in found[1].found
-
-
 # -- this installation -----------------------------------------------------------------------------
 
 
@@ -291,130 +166,3 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
                        "a-key-that-may-send", "a-password"):
             assert secret not in done.stdout + done.stderr
         assert "web: set" in done.stdout
-
-
-@pytest.mark.parametrize(("change", "subject", "status"), [
-    ({"customer_key_secret": None}, "customer_key_secret", "error"),
-    ({"system_secret": None}, "system_secret", "error"),
-    ({"write_keys": {}}, "write_keys", "warning"),
-    ({"api_key": ""}, "api_key", "warning"),
-    ({"customer_key_secret": "s" * 16}, "system_secret", "error"),
-    ({"api_key": "s" * 16}, "system_secret", "error"),
-    ({"write_keys": {}, "sources": {"web": SourceSettings(write_keys=["w"])}}, "", ""),
-    ({"sources": {"web": SourceSettings(write_keys=["s" * 16])}}, "system_secret", "error"),
-    ({"write_keys": {"web": "w " + "s" * 16}}, "system_secret", "error"),
-    ({"metrics_host": "0.0.0.0"}, "metrics_host", "warning"),  # noqa: S104
-    ({"http_host": "10.0.0.1"}, "http_host", "warning"),
-    ({}, "", "")])
-def test_settings_that_are_missing_or_dangerous(
-        change: dict[str, Any], subject: str, status: str) -> None:
-    """One finding each, with the variable to set."""
-    given = {"customer_key_secret": "c" * 16, "system_secret": "s" * 16,
-             "write_keys": {"web": "w"}, "api_key": "a", **change}
-    found = configured(Settings(**given), "", NOTHING)
-    bad = [f for f in found if f.status != "ok"]
-    assert ([(subject, status)] if subject else []) == [(f.subject, f.status) for f in bad]
-    assert all(f.change for f in bad)
-
-
-def test_keys_of_sources_are_never_shown() -> None:
-    sources = {"web": SourceSettings(write_keys=["canary-1", "canary-2"])}
-    text = str(list(configured(Settings(sources=sources), "", NOTHING)))
-    assert "canary" not in text
-    assert "web: 2 keys" in text
-
-
-def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
-    """Names and roles are; a system secret that is also an API key is an error."""
-    settings = Settings(
-        api_keys={"desk": ApiKeySettings(role="support", keys=["canary-1", "s" * 16])},
-        redis_url="redis://me:canary-2@redis:6379", system_secret="s" * 16)
-    found = list(configured(settings, "", NOTHING))
-    assert "desk: support, 2 keys" in str(found) and "redis://redis:6379" in str(found)
-    assert "canary" not in str(found)
-    assert [("system_secret", "error")] == [(f.subject, f.status) for f in found
-                                            if f.status == "error" and "also" in f.found]
-
-
-def test_the_served_view_is_looked_at(own_redis: Callable[..., RedisServer]) -> None:
-    """Whether it answers, keeps what it is given, has all partitions, and how old it is."""
-    def looked(**settings: Any) -> list[tuple[str, str]]:
-        found = list(view.view(Settings(partitions=2, **settings)))
-        assert all(f.found.startswith("Redis ") for f in found if f.subject == "release")
-        return [(f.subject, f.status) for f in found if f.subject != "release"]
-
-    async def mark(at: int) -> None:
-        store = Store(redis.url)
-        await store.begin()
-        for number in range(2):
-            (held,) = await store.marks([number])
-            said = entry.mark(0, PartitionState(), at, None)
-            await store.mark([(number, held[: entry.HEAD_BYTES], entry.encode_mark(said))])
-        await store.close()
-
-    redis = own_redis()
-    assert [("redis", "ok")] == looked()
-    assert [("partitions", "warning")] == looked(redis_url=redis.url)
-    asyncio.run(mark(int(time.time() * 1000) - 120_000))
-    assert [("partitions", "warning")] == looked(redis_url=redis.url)
-    asyncio.run(mark(int(time.time() * 1000)))
-    assert [("partitions", "ok")] == looked(redis_url=redis.url)
-    redis.client().config_set("maxmemory-policy", "allkeys-lru")
-    assert [("redis", "warning"), ("partitions", "ok")] == looked(redis_url=redis.url)
-    redis.kill()
-    assert [("redis", "error")] == looked(redis_url=redis.url)
-
-
-def test_packages_are_held_against_those_tested(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another version is a warning, a missing one an error, one of an extra nothing."""
-    have = {"footfall": "0.1.0", "msgspec": "0.0.1"}
-
-    def version(name: str) -> str:
-        if name not in have:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return have[name]
-
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr(importlib.metadata, "requires", lambda _name: [
-        "msgspec==0.22.0", 'click==8.3.3; extra == "server"', 'noida-db==0.2.3; extra == "demo"',
-        'footfall[server]; extra == "demo"', 'mypy==2; extra == "dev"'])
-
-    found = list(versions.versions())
-
-    assert {("msgspec", "warning"), ("click", "error")} == {
-        (f.subject, f.status) for f in found if f.status != "ok"}
-    assert {"compiled", "interpreted"} > {f.found for f in found if f.subject == "engine"}
-    assert {"footfall": "0.1.0", "msgspec": "0.0.1", "click": None, "noida-db": None} == next(
-        f.details for f in found if f.subject == "packages")
-
-
-@pytest.mark.parametrize(("free", "status"), [
-    (99 << 20, "error"), (101 << 20, "warning"), (1 << 30, "ok")])
-def test_a_full_disk_is_told_before_it_is_full(
-        free: int, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of the folder that will be made, too."""
-    class Usage:
-        def __init__(self) -> None:
-            self.free = free
-
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _path: Usage())
-    settings = Settings(data_dir=str(tmp_path / "not" / "yet"))
-    disk = next(f for f in machine.machine(settings) if f.subject == "disk")
-    assert (status, free) == (disk.status, disk.details["free_bytes"])
-    assert not (tmp_path / "not").exists()
-
-
-def test_a_program_that_is_not_there_says_nothing() -> None:
-    """Nor one that fails."""
-    assert "" == machine.said("no-such-program-of-ours")
-    assert "" == machine.said("false")
-    assert machine.said(sys.executable, "--version").startswith("Python 3")
-
-
-def test_a_bad_worker_url_is_a_finding() -> None:
-    """The others are looked at all the same."""
-    settings = Settings(worker_urls="worker:9101")
-    with pytest.raises(SettingsError):
-        list(programs.workers(settings))
-    (found,) = examine([("workers", lambda: list(programs.workers(settings)))])
-    assert "FOOTFALL_WORKER_URLS" in found.found

@@ -1,4 +1,4 @@
-"""Programs are asked how they are, Prometheus whom it scrapes; each is told with what to do."""
+"""Programs are asked how they are; each is told with what to do."""
 
 from __future__ import annotations
 
@@ -12,19 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from footfall.cli import footfall
-from footfall.doctor.findings import Finding
+from footfall.doctor.findings import Finding, examine
 from footfall.doctor.programs import collector, others, workers
-from footfall.doctor.prometheus import judged, prometheus
-from footfall.doctor.view import judged_release
-from footfall.errors import BrokerError, SettingsError
+from footfall.errors import SettingsError
 from footfall.health import Part
 from footfall.health_serving import HealthServing, beside
 from footfall.settings import Settings
 from footfall.up.ports import HOST, free_port
-from tests.deploy import prometheus as real
-from tests.system.topics import until
-
-SAID = [("worker", "up", ""), ("worker", "down", "refused"), ("collector", "up", "")]
 
 
 def told(found: list[Finding]) -> list[tuple[str, str]]:
@@ -64,52 +58,6 @@ def test_partitions_are_counted_over_all_workers_known() -> None:
             ("2 of 4 are owned by the workers known", "warning")] == told(found)
 
 
-@pytest.mark.parametrize(("wanted", "expected"), [
-    ({"collector"}, [("collector", "ok")]), ({"worker"}, [("worker", "warning")]),
-    ({"archive", "collector"}, [("archive", "warning"), ("collector", "ok")])])
-def test_jobs_that_are_not_scraped_are_told(
-        wanted: set[str], expected: list[tuple[str, str]]) -> None:
-    """By the names that the rules of alerts go by."""
-    found = list(judged(SAID, wanted))
-    assert expected == [(one.subject, one.status) for one in found]
-    assert all(bool(one.change) == (one.status != "ok") for one in found)
-
-
-@pytest.mark.parametrize(("release", "status"), [
-    ("5.0.14", "warning"), ("6.0", "ok"), ("8.2.2", "ok"), ("unknown", "ok")])
-def test_the_release_of_redis_is_judged(release: str, status: str) -> None:
-    assert status == judged_release(release).status
-
-
-def test_a_real_prometheus_is_asked_whom_it_scrapes(tmp_path: Path) -> None:
-    """Its release, a job that is up, one that is down with why, one that nobody scrapes."""
-    try:
-        real.binary()
-    except BrokerError as error:
-        pytest.skip(f"no Prometheus: {error}")
-    up, down = free_port(), free_port()
-    config = tmp_path / "prometheus.yml"
-    config.write_text("global: {scrape_interval: 500ms, scrape_timeout: 400ms}\nscrape_configs:\n"
-                      + "".join(f"  - job_name: {job}\n    static_configs: "
-                                f"[{{targets: ['{HOST}:{port}']}}]\n"
-                                for job, port in (("collector", up), ("worker", down))))
-    with beside(HealthServing(HOST, up, dict)), real.prometheus(config, tmp_path) as running:
-        settings = Settings(prometheus_url=running.url, archive_target="a")
-
-        def found() -> list[tuple[str, str]]:
-            return [(one.subject, one.status) for one in prometheus(settings)]
-
-        wanted = [(running.url, "ok"), ("archive", "warning"), ("collector", "ok"),
-                  ("worker", "warning")]
-        until(lambda: found() == wanted, 20, "all is scraped")
-        release, *_, worker = prometheus(settings)
-        # Go's own build has no release in it, that of docker-compose.yml has.
-        assert "answers, release unknown" == release.found
-        assert "refused" in worker.found
-    [gone] = prometheus(settings)
-    assert ("error", True) == (gone.status, "no alert fires" in gone.change)
-
-
 def test_each_program_is_asked_once_how_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
                                               ) -> None:
     """For its parts and for its clock, though these are looked at beside each other."""
@@ -133,3 +81,12 @@ def test_each_program_is_asked_once_how_it_is(monkeypatch: pytest.MonkeyPatch, t
 def noted(asked: list[str], name: str) -> dict[str, Any]:
     asked.append(name)
     return {}
+
+
+def test_a_bad_worker_url_is_a_finding() -> None:
+    """The others are looked at all the same."""
+    settings = Settings(worker_urls="worker:9101")
+    with pytest.raises(SettingsError):
+        list(workers(settings))
+    (found,) = examine([("workers", lambda: list(workers(settings)))])
+    assert "FOOTFALL_WORKER_URLS" in found.found

@@ -14,11 +14,14 @@ from confluent_kafka.admin import (
 )
 
 from footfall.admin.cluster import admin_client
+from footfall.admin.topics import ensure
 from footfall.doctor import topics as topic_findings
+from footfall.doctor.findings import is_well
 from footfall.doctor.topic_rules import OFFSETS, Part, Seen, judged, offsets
 from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.generations import topic_of
+from tests.services import delete_topics
 
 DAY_MS = 86_400_000
 GOOD = {"min.insync.replicas": "2", "max.message.bytes": "1048588", "retention.bytes": "-1",
@@ -151,3 +154,26 @@ def test_a_real_topic_is_judged_by_what_was_done_to_it(footfall_topics: str) -> 
              for one in topic_findings.topics(settings) if one.status != "ok"}
     assert {(topics.TRIGGERS, "error", "min.insync.replicas"), (second, "error", "has"),
             (topics.TRIGGERS, "warning", "retention.ms")} == wrong
+
+
+@pytest.mark.kafka
+def test_topics_that_are_missing_or_wrong_are_errors(kafka: str) -> None:
+    """Each with the command that mends it."""
+    settings = Settings(kafka_bootstrap_servers=kafka, partitions=2)
+    delete_topics(kafka)
+    missing = list(topic_findings.topics(settings))
+    assert not is_well(missing)
+    assert {"`footfall topics create` makes it"} == {f.change for f in missing if f.change}
+
+    ensure(kafka, 2, 1)
+    resource = ConfigResource(ResourceType.TOPIC, topics.INTERACTIONS, incremental_configs=[
+        ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)])
+    admin = admin_client(kafka)
+    admin.incremental_alter_configs([resource])[resource].result(10)
+    wrong = list(topic_findings.topics(settings))
+    assert [(topics.INTERACTIONS, "error"), ("seen", "ok")] == [
+        (f.subject, f.status) for f in wrong]
+    assert wrong[0].change.startswith("kafka-configs.sh ") and wrong[0].change.endswith(
+        f"--entity-name {topics.INTERACTIONS} --add-config cleanup.policy=delete")
+    assert "cleanup.policy=delete" == wrong[0].wanted
+    assert topics.TRIGGERS not in wrong[0].found

@@ -48,6 +48,10 @@ class Answer(NamedTuple):
     change: str = ""
 
 
+#: A question by a URL, and the one of its name's addresses that is asked.
+Question = Callable[[str, str], Answer]
+
+
 def ask(url: str, path: str = "", *, address: str = "", api_key: str = "",
         tls: ssl.SSLContext | None = None) -> Answer:
     """One GET. `address`: which of a name's is asked. `tls`: whom we trust; else the system's."""
@@ -71,10 +75,6 @@ def ask(url: str, path: str = "", *, address: str = "", api_key: str = "",
         return Answer(0, why=reason(error))
     finally:
         connection.close()
-
-
-#: A question by a URL, and the one of its name's addresses that is asked.
-Question = Callable[[str, str], Answer]
 
 
 def readyz(url: str, address: str = "") -> Answer:

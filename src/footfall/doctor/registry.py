@@ -26,7 +26,8 @@ def registry(settings: Settings) -> Iterator[Finding]:
     if not url:
         yield Finding("registry", "", "ok", "none configured: schema ids are the package's")
         return
-    answer = ask(url, "/subjects", tls=trusted())
+    tls = trusted()
+    answer = ask(url, "/subjects", tls=tls)
     if answer.status != http.client.OK or not isinstance(answer.said, list):
         why = answer.why or f"HTTP {answer.status}"
         yield Finding("registry", shown(url), "error", f"does not tell its subjects: {why}",
@@ -38,7 +39,7 @@ def registry(settings: Settings) -> Iterator[Finding]:
                   f"lacks {', '.join(missing)}" if missing else "answers, and has our subjects",
                   "footfall schemas register" if missing else "",
                   wanted=", ".join(sorted(set(REGISTRY_SUBJECTS.values()))))
-    yield Finding("registry", "release", "ok", _release(ask(url, VERSION_PATH, tls=trusted()).said))
+    yield Finding("registry", "release", "ok", _release(ask(url, VERSION_PATH, tls=tls).said))
 
 
 def trusted() -> ssl.SSLContext:

@@ -90,9 +90,7 @@ def _refusal(url: str, error: BaseException) -> str:
 
 
 def _is_plain(url: str) -> bool:
-    """Whether it answers without TLS: what begins a handshake, a Redis without it waits for the end
-    of.
-    """
+    """Whether it answers without TLS. Asked with it, a Redis that has none waits for more."""
     parts = urlsplit(url)
     place = (parts.hostname or "localhost", parts.port or PORT)
     with (contextlib.suppress(OSError),
