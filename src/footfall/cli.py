@@ -43,7 +43,7 @@ COMMANDS = {
     "topics": "footfall.admin.topics_command:topics",
     "acls": "footfall.admin.acls_command:acls",
     "schemas": "footfall.admin.command:schemas",
-    "doctor": "footfall.admin.doctor_command:doctor",
+    "doctor": "footfall.doctor.command:doctor",
 }
 
 

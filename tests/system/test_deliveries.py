@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from footfall.admin.doctor_groups import delivery
 from footfall.cli import footfall
+from footfall.doctor.groups import delivery
 from footfall.settings import Settings
 from tests.delivery.endpoint import Endpoint
 from tests.system.test_delivery import Teller, start

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,14 @@ def send(port: int, item: dict[str, Any]) -> int:
         return int(answer.status)
 
 
+def is_well(port: int) -> bool:
+    status, text = asked(port, "/readyz")
+    return status == 200 and all(part["ok"] for part in json.loads(text)["parts"].values())
+
+
 @pytest.fixture
 def ports(workers: Workers, tmp_path: Path) -> dict[str, int]:
-    """All four programs on the shared broker, ready."""
+    """All four programs on the shared broker, ready, and all their parts well."""
     (tmp_path / "routes.yaml").write_text(ROUTES)
     found = {name: free_port() for name in PARTS}
     for name, port in found.items():
@@ -70,7 +76,7 @@ def ports(workers: Workers, tmp_path: Path) -> dict[str, int]:
             "routes": tmp_path / "routes.yaml", "write_keys": f"web:{KEY}", "api_key": API_KEY,
             "archive_target": tmp_path / "archive", "archive_file_age_s_max": 1})
     for name, port in found.items():
-        until(lambda port=port: asked(port, "/readyz")[0] == 200, 60, name)  # type: ignore[misc]
+        until(partial(is_well, port), 60, name)
     return found
 
 

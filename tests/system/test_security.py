@@ -10,13 +10,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
-import ssl
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +22,14 @@ from click.testing import CliRunner
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from footfall.admin.doctor_brokers import brokers, expiry
-from footfall.admin.doctor_rights import rights as right_findings
-from footfall.admin.doctor_topics import topics as topic_findings
 from footfall.admin.scan import Scanner
 from footfall.cli import footfall
 from footfall.delivery.channels import open_channel
 from footfall.delivery.message import Resources
 from footfall.delivery.routes_row import KafkaDestination, KafkaSecurity
+from footfall.doctor.brokers import brokers, expiry
+from footfall.doctor.rights import rights as right_findings
+from footfall.doctor.topics import topics as topic_findings
 from footfall.errors import BrokerError, ConfigError, FootfallError
 from footfall.events import topics
 from footfall.kafka.reach import refusal
@@ -47,7 +43,7 @@ from footfall.up.ports import free_port
 from tests import services
 from tests.delivery.channels import DOCUMENT, NOBODY, TRIGGER, attempt
 from tests.kafka.test_tokens import Endpoint
-from tests.system.secured import LOGGING, PASSWORD, Authority, Decision, Secured
+from tests.system.secured import LOGGING, PASSWORD, Authority, Decision, Secured, tls_server
 from tests.system.topics import until
 from tests.system.workers import (
     CUSTOMER_KEY_SECRET,
@@ -432,25 +428,6 @@ def test_of_what_does_not_exist_rights_cannot_be_known(cluster: Secured) -> None
         assert "`footfall acls list collector`" in collector.change
     finally:
         run(cluster, "admin", "topics", "create")
-
-
-@contextmanager
-def tls_server(certificate: Path) -> Iterator[str]:
-    """Answers a TLS handshake, and nothing else."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    plain, _address = server.accept()
-                    with suppress(OSError), context.wrap_socket(plain, server_side=True):
-                        pass
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"localhost:{server.getsockname()[1]}"
-        # `accept` does not wake up by itself.
-        server.shutdown(socket.SHUT_RDWR)
 
 
 # -- tokens ----------------------------------------------------------------------------------------

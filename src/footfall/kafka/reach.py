@@ -21,13 +21,12 @@ from aiokafka.conn import create_conn
 from aiokafka.protocol.metadata import MetadataRequest
 from confluent_kafka import KafkaError, KafkaException
 
+from footfall import handshake
 from footfall.errors import BrokerError
 from footfall.kafka.aio import secured
 from footfall.kafka.security import Security, security_of, tls_of
 
 ANSWER_S_MAX: Final = 5.0
-#: Codes of OpenSSL's verification (X509_V_ERR_...).
-_NOT_YET, _EXPIRED, _HOST, _ADDRESS = 9, 10, 62, 64
 #: What an authorizer says.
 DENIED: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
                  KafkaError.CLUSTER_AUTHORIZATION_FAILED)
@@ -156,11 +155,13 @@ async def _ask(address: str, security: Security) -> str | None:
                 await connection.send(MetadataRequest([]))
             finally:
                 connection.close()
-    except ssl.SSLCertVerificationError as error:
-        return f"{address}: {_certificate(error, prefix)}"
     except ssl.SSLError as error:
-        return (f"{address}: no TLS could be agreed ({error.reason}); is this a listener with TLS? "
-                f"{prefix}security_protocol is {security.security_protocol}")
+        why = handshake.refusal(
+            error, where="on the broker",
+            trust=f"set {prefix}ssl_ca_file to the authority's certificate",
+            otherwise="is this a listener with TLS? "
+                      f"{prefix}security_protocol is {security.security_protocol}")
+        return f"{address}: {why}"
     except (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError):
         return f"{address}: {_credentials(security)}"
     except (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError):
@@ -178,18 +179,6 @@ async def _ask(address: str, security: Security) -> str | None:
 def _denied(what: str, error: KafkaError) -> BrokerError:
     return BrokerError(f"{what}: this user may not do that ({error.name()}); `footfall acls list` "
                        "prints the rights that each part needs")
-
-
-def _certificate(error: ssl.SSLCertVerificationError, prefix: str) -> str:
-    if error.verify_code in (_HOST, _ADDRESS):
-        return ("its certificate is for another host name; reach it by a name that stands in the "
-                "certificate, or have one made for this name")
-    if error.verify_code == _EXPIRED:
-        return "its certificate has expired; renew it on the broker"
-    if error.verify_code == _NOT_YET:
-        return "its certificate is not valid yet; set the clocks right"
-    return (f"its certificate comes from an authority that is not known here "
-            f"({error.verify_message}); set {prefix}ssl_ca_file to the authority's certificate")
 
 
 def _credentials(security: Security) -> str:

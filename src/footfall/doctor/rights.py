@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_brokers import reached
+from footfall.doctor.brokers import reached
+from footfall.doctor.findings import Finding
 from footfall.health import listed
 from footfall.kafka.security import Security, security_of
 from footfall.rights import PARTS, Right, Told, told

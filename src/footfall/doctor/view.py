@@ -7,10 +7,16 @@ Must never show the address' password.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
 import time
 from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
 
-from footfall.admin.doctor import Finding
+from footfall import handshake
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 from footfall.view.entry import Mark, decode_mark
 from footfall.view.store import FAILURES, Store, failure_of
@@ -20,6 +26,12 @@ ANSWER_S_MAX = 3.0
 STALE_S = 60.0
 KEEPS = "noeviction"
 RELEASE_MIN = 6
+PORT = 6379
+_TRUST: Final = "add ?ssl_ca_certs=FILE, the authority's certificate, to FOOTFALL_REDIS_URL"
+#: As Redis does of its own accord.
+_ASKED: Final = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+_OWN: Final = "add ssl_certfile=FILE&ssl_keyfile=FILE to the query of FOOTFALL_REDIS_URL"
+_OTHERWISE: Final = "is this its port with TLS? else FOOTFALL_REDIS_URL begins with redis://"
 
 
 def view(settings: Settings) -> Iterator[Finding]:
@@ -30,8 +42,10 @@ def view(settings: Settings) -> Iterator[Finding]:
     try:
         policy, release, marks = asyncio.run(_look(settings))
     except FAILURES as error:
-        yield Finding("view", "redis", "error", f"does not answer ({failure_of(error)})",
-                      "start it, or correct FOOTFALL_REDIS_URL; workers catch up by themselves")
+        why, _, change = _refusal(settings.redis_url, error).partition("; ")
+        yield Finding("view", "redis", "error", why or f"does not answer ({failure_of(error)})",
+                      change or "start it, or correct FOOTFALL_REDIS_URL; workers catch up by "
+                      "themselves")
         return
     if policy not in ("", KEEPS):
         yield Finding("view", "redis", "warning", f"it throws entries away ({policy})",
@@ -58,6 +72,32 @@ def judged_release(release: str) -> Finding:
     is_old = release.partition(".")[0].isdecimal() and int(release.partition(".")[0]) < RELEASE_MIN
     return Finding("view", "release", "warning" if is_old else "ok", f"Redis {release}",
                    "upgrade it" if is_old else "", wanted=f"Redis {RELEASE_MIN} or later")
+
+
+def _refusal(url: str, error: BaseException) -> str:
+    """Why no TLS came about; "" where it is something else."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None and cause.reason == _ASKED:
+        return f"it wants a certificate of ours; {_OWN}"
+    if cause is not None:
+        return handshake.refusal(
+            cause, where="on its server", trust=_TRUST, otherwise=_OTHERWISE)
+    if url.startswith("rediss://") and failure_of(error) == "timeout" and _is_plain(url):
+        return f"{handshake.NO_TLS} (it answers without); {_OTHERWISE}"
+    return ""
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it answers without TLS. Asked with it, a Redis that has none waits for more."""
+    parts = urlsplit(url)
+    place = (parts.hostname or "localhost", parts.port or PORT)
+    with (contextlib.suppress(OSError),
+          socket.create_connection(place, ANSWER_S_MAX) as connection):
+        connection.sendall(b"PING\r\n")
+        return connection.recv(1) in (b"+", b"-")
+    return False
 
 
 async def _look(settings: Settings) -> tuple[str, str, list[Mark]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from footfall.admin.doctor_brokers import brokers, judged_release
+from footfall.doctor.brokers import brokers, judged_release
 from footfall.settings import Settings
 from footfall.up.ports import HOST, free_port
 
@@ -46,3 +46,12 @@ def test_a_configured_address_that_is_dead_is_told_while_others_live(kafka: str)
             if one.status != "ok"]
     assert [(dead, "warning")] == [(one.subject, one.status) for one in told]
     assert "refuses the connection" in told[0].found
+
+
+@pytest.mark.kafka
+def test_the_release_of_a_broker_is_told(kafka: str) -> None:
+    """As far as Kafka's protocol tells it."""
+    (found,) = [f for f in brokers(Settings(kafka_bootstrap_servers=kafka))
+                if "fetch_version" in f.details]
+    assert found.found.startswith(("Kafka ", "older than"))
+    assert found.status == ("ok" if found.found.startswith("Kafka") else "warning")

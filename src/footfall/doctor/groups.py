@@ -14,10 +14,10 @@ from typing import NamedTuple
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_brokers import reached
 from footfall.admin.groups import ANSWER_S_MAX, STABLE, Group, group
 from footfall.admin.scan import Span
+from footfall.doctor.brokers import reached
+from footfall.doctor.findings import Finding
 from footfall.events import topics
 from footfall.health import SHOWN_MAX, numbers
 from footfall.settings import Settings

@@ -14,22 +14,23 @@ from rich.console import Console
 from rich.text import Text
 
 from footfall import options
-from footfall.admin import (
-    doctor_brokers,
-    doctor_clock,
-    doctor_conflicts,
-    doctor_groups,
-    doctor_machine,
-    doctor_programs,
-    doctor_prometheus,
-    doctor_registry,
-    doctor_rights,
-    doctor_settings,
-    doctor_topics,
-    doctor_versions,
-    doctor_view,
+from footfall.doctor import (
+    brokers,
+    clock,
+    groups,
+    machine,
+    programs,
+    prometheus,
+    registry,
+    rights,
+    topics,
+    versions,
+    view,
 )
-from footfall.admin.doctor import Finding, Probe, examine, is_well
+from footfall.doctor.asking import once, readyz
+from footfall.doctor.conflicts import conflicts
+from footfall.doctor.findings import Finding, Probe, examine, is_well
+from footfall.doctor.settings import configured
 from footfall.errors import SettingsError
 from footfall.rights import PARTS
 from footfall.running import resolve, running
@@ -66,7 +67,7 @@ def doctor(ctx: click.Context, parts: tuple[str, ...], as_json: bool, data_dir: 
 
 
 def _findings(ctx: click.Context, folder: Path | None, parts: Sequence[str]) -> list[Finding]:
-    probes: list[Probe] = [("versions", lambda: list(doctor_versions.versions()))]
+    probes: list[Probe] = [("versions", lambda: list(versions.versions()))]
     try:
         own = options.settings_of(ctx, folder)
         given = options.given(ctx)
@@ -77,29 +78,29 @@ def _findings(ctx: click.Context, folder: Path | None, parts: Sequence[str]) -> 
                 *examine(probes)]
     up = f"runs in {settings.data_dir} (pid {found.pid}), {found.broker}" if found else ""
     return examine([
-        ("settings", lambda: [*doctor_settings.configured(settings, up, given, own),
-                              *doctor_conflicts.conflicts(settings)]),
+        ("settings", lambda: [*configured(settings, up, given, own), *conflicts(settings)]),
         *probes, *_of(settings, parts),
-        ("machine", lambda: list(doctor_machine.machine(settings)))])
+        ("machine", lambda: list(machine.machine(settings)))])
 
 
 def _of(settings: Settings, parts: Sequence[str]) -> list[Probe]:
+    asked = once(readyz)  # for its parts, and for its clock
     return [
-        ("kafka", lambda: list(doctor_brokers.brokers(settings))),
-        ("rights", lambda: list(doctor_rights.rights(settings, parts))),
-        ("topics", lambda: list(doctor_topics.topics(settings))),
-        ("clock", lambda: list(doctor_clock.clocks(settings))),
-        ("workers", lambda: [*doctor_groups.workers(settings)]),
-        ("workers", lambda: [*doctor_programs.workers(settings)]),
-        ("delivery", lambda: [*doctor_groups.delivery(settings)]),
-        ("delivery", lambda: [*doctor_programs.others(
-            settings, "delivery", "FOOTFALL_DELIVERY_URLS", settings.delivery_urls)]),
-        ("archive", lambda: [*doctor_programs.others(
-            settings, "archive", "FOOTFALL_ARCHIVE_URLS", settings.archive_urls)]),
-        ("collector", lambda: list(doctor_programs.collector(settings))),
-        ("registry", lambda: list(doctor_registry.registry(settings))),
-        ("view", lambda: list(doctor_view.view(settings))),
-        ("prometheus", lambda: list(doctor_prometheus.prometheus(settings))),
+        ("kafka", lambda: list(brokers.brokers(settings))),
+        ("rights", lambda: list(rights.rights(settings, parts))),
+        ("topics", lambda: list(topics.topics(settings))),
+        ("clock", lambda: list(clock.clocks(settings, asked))),
+        ("workers", lambda: [*groups.workers(settings)]),
+        ("workers", lambda: [*programs.workers(settings, asked)]),
+        ("delivery", lambda: [*groups.delivery(settings)]),
+        ("delivery", lambda: [*programs.others(
+            "delivery", "FOOTFALL_DELIVERY_URLS", settings.delivery_urls, asked)]),
+        ("archive", lambda: [*programs.others(
+            "archive", "FOOTFALL_ARCHIVE_URLS", settings.archive_urls, asked)]),
+        ("collector", lambda: list(programs.collector(settings, asked))),
+        ("registry", lambda: list(registry.registry(settings))),
+        ("view", lambda: list(view.view(settings))),
+        ("prometheus", lambda: list(prometheus.prometheus(settings))),
     ]
 
 

@@ -23,11 +23,11 @@ from typing import Final
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import Ahead, ask, shown
-from footfall.admin.doctor_brokers import reached
-from footfall.admin.doctor_programs import collector_url
-from footfall.admin.doctor_prometheus import VERSION_PATH
+from footfall.doctor.asking import Ahead, Answer, Question, ask, readyz, shown
+from footfall.doctor.brokers import reached
+from footfall.doctor.findings import Finding
+from footfall.doctor.programs import collector_url
+from footfall.doctor.prometheus import VERSION_PATH
 from footfall.events.topics import DELIVERIES, INTERACTIONS, REJECTED, TRIGGERS
 from footfall.settings import Settings
 from footfall.view.workers import addresses
@@ -45,10 +45,9 @@ _CHANGE: Final = "keep the clocks of all machines by NTP (chrony, systemd-timesy
 _UNKNOWN: Final = Ahead(-math.inf, math.inf)
 
 
-def clocks(settings: Settings) -> Iterator[Finding]:
+def clocks(settings: Settings, question: Question = readyz) -> Iterator[Finding]:
     """All that can be known without writing."""
-    for name, url in _programs(settings):
-        answer = ask(url, "/readyz")
+    for name, answer in _programs(settings, question):
         if answer.ahead is not None:
             yield judged(name, answer.ahead)
         said = answer.said if isinstance(answer.said, dict) else {}
@@ -138,12 +137,12 @@ def _wanted() -> str:
     return f"at most {OFF_S:.0f} s apart; beyond {HELD_S:.0f} s workers hold what is appended"
 
 
-def _programs(settings: Settings) -> Iterator[tuple[str, str]]:
-    yield f"collector {collector_url(settings)}", collector_url(settings)
+def _programs(settings: Settings, question: Question) -> Iterator[tuple[str, Answer]]:
+    yield f"collector {collector_url(settings)}", question(collector_url(settings), "")
     for kind, urls in (("worker", settings.worker_urls), ("delivery", settings.delivery_urls)):
         for url, address in addresses(urls):
             host = f"[{address}]" if ":" in address else address
-            yield f"{kind} {host}:{url.port or 80}", f"http://{host}:{url.port or 80}"
+            yield f"{kind} {host}:{url.port or 80}", question(url.geturl(), address)
 
 
 def _newest(admin: AdminClient, leaders: Mapping[TopicPartition, int]

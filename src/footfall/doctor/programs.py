@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import Answer, ask
+from footfall.doctor.asking import Answer, Question, ask, readyz
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 from footfall.view.workers import addresses
 
@@ -26,10 +26,10 @@ def collector_url(settings: Settings) -> str:
     return f"http://{host}:{settings.http_port}"
 
 
-def collector(settings: Settings) -> Iterator[Finding]:
+def collector(settings: Settings, question: Question = readyz) -> Iterator[Finding]:
     """Whether one answers on this machine."""
     url = collector_url(settings)
-    answer = ask(url, "/readyz")
+    answer = question(url, "")
     if answer.status == http.client.OK:
         yield Finding("collector", url, "ok", "ready", details=_said(answer), wanted=READY)
     elif answer.status:
@@ -43,13 +43,13 @@ def collector(settings: Settings) -> Iterator[Finding]:
     yield from parts("collector", url, answer)
 
 
-def workers(settings: Settings) -> Iterator[Finding]:
+def workers(settings: Settings, question: Question = readyz) -> Iterator[Finding]:
     """Whether those that are known answer, and own all partitions between them."""
     owned: set[int] = set()
     count = 0
     for url, address in addresses(settings.worker_urls):
         count += 1
-        subject, answer = _asked(url, address)
+        subject, answer = _subject(url, address), question(url.geturl(), address)
         if answer.status == http.client.OK:
             mine = [int(p) for p in _said(answer).get("partitions", ())]
             owned |= set(mine)
@@ -69,14 +69,15 @@ def workers(settings: Settings) -> Iterator[Finding]:
                       wanted=f"all {settings.partitions}")
 
 
-def others(settings: Settings, area: str, variable: str, urls: str) -> Iterator[Finding]:
+def others(area: str, variable: str, urls: str, question: Question = readyz
+           ) -> Iterator[Finding]:
     """Delivery and archive, where it is configured where they answer."""
     found = list(addresses(urls, variable))
     if urls and not found:
         yield Finding(area, urls, "error", "no such host is known here", f"correct {variable}",
                       wanted=READY)
     for url, address in found:
-        subject, answer = _asked(url, address)
+        subject, answer = _subject(url, address), question(url.geturl(), address)
         if answer.status == http.client.OK:
             yield Finding(area, subject, "ok", "ready", details=_said(answer), wanted=READY)
         else:
@@ -95,8 +96,8 @@ def parts(area: str, subject: str, answer: Answer) -> Iterator[Finding]:
                           "docs/operate/health.md has what each part means")
 
 
-def _asked(url: SplitResult, address: str) -> tuple[str, Answer]:
-    return f"{url.geturl()} ({address})", ask(url.geturl(), "/readyz", address=address)
+def _subject(url: SplitResult, address: str) -> str:
+    return f"{url.geturl()} ({address})"
 
 
 def _unready(area: str, subject: str, answer: Answer, variable: str) -> Finding:

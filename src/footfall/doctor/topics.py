@@ -1,4 +1,4 @@
-"""Of the topics: what is in the cluster, read at once; `doctor_topic_rules.py` judges it.
+"""Of the topics: what is in the cluster, read at once; `topic_rules.py` judges it.
 
 Looks and never changes. What this user may not see is said, and what can be seen is judged.
 """
@@ -11,9 +11,9 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_brokers import reached
-from footfall.admin.doctor_topic_rules import OFFSETS, Part, Seen, judged, offsets
+from footfall.doctor.brokers import reached
+from footfall.doctor.findings import Finding
+from footfall.doctor.topic_rules import OFFSETS, Part, Seen, judged, offsets
 from footfall.events.topics import ALL, CHANGELOG
 from footfall.kafka.security import security_of
 from footfall.settings import Settings

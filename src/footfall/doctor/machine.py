@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from footfall.admin.doctor import Finding
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 
 VERSION_S_MAX = 5.0

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from footfall.admin import doctor_asking, doctor_clock
 from footfall.admin.cluster import admin_client
-from footfall.admin.doctor_asking import Ahead
-from footfall.admin.doctor_clock import HELD_S, between, clocks, judged, of_brokers
+from footfall.doctor import asking, clock
+from footfall.doctor.asking import Ahead
+from footfall.doctor.clock import HELD_S, between, clocks, judged, of_brokers
 from footfall.events.topics import INTERACTIONS
 from footfall.health import Part
 from footfall.health_serving import HealthServing, beside
@@ -64,7 +64,7 @@ def test_brokers_are_held_against_each_other(first: Ahead, second: Ahead, apart:
     (formatdate(1_090, usegmt=True), Ahead(89.5, 91.0))])
 def test_a_date_bounds_a_clock_by_its_second(date: str, ahead: Ahead | None) -> None:
     """Asked at 1,000 s, answered half a second later."""
-    assert ahead == doctor_asking.between(date, 1_000.0, 1_000.5)
+    assert ahead == asking.between(date, 1_000.0, 1_000.5)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def traffic(bootstrap: str) -> Iterator[None]:
 
 def skewed(monkeypatch: pytest.MonkeyPatch, off_s: float) -> None:
     """This machine's clock, as the doctor reads it, is so far behind all others."""
-    monkeypatch.setattr(doctor_clock, "time", SimpleNamespace(
+    monkeypatch.setattr(clock, "time", SimpleNamespace(
         time=lambda: time.time() - off_s, monotonic=time.monotonic, sleep=time.sleep))
 
 

@@ -2,7 +2,9 @@
 
 A client is led on by the first broker to the addresses that all of them advertise: one that cannot
 be reached from here is the classic fault, so each is asked. Decides which release is too old, and
-when a certificate expires soon. Looks and never changes.
+when a certificate expires soon. Looks and never changes. 2026-11-26: `metadata.version`, the level
+that is in force on all of them, is not told: it stands in ApiVersions from version 3 on, which
+neither client can ask, and nothing of Footfall goes by it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from footfall.admin.cluster import admin_client, listens
-from footfall.admin.doctor import Finding
+from footfall.doctor.findings import Finding
 from footfall.expiry import expires_s
 from footfall.kafka.aio import secured
 from footfall.kafka.reach import certificates, refusal, told

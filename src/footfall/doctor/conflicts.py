@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from footfall.admin.doctor import Finding
+from footfall.doctor.findings import Finding
 from footfall.settings import PREFIX, Settings
 
 #: Of a pair the first must not be greater than the second: what becomes of it otherwise.

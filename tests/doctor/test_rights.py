@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from footfall.admin.doctor_rights import judged, rights, who
+from footfall.doctor.rights import judged, rights, who
 from footfall.kafka.security import Security
 from footfall.rights import PARTS, Right, Told
 from footfall.settings import Settings

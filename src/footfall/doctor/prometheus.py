@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from footfall.admin.doctor import Finding
-from footfall.admin.doctor_asking import ask, shown
+from footfall.doctor.asking import ask, shown
+from footfall.doctor.findings import Finding
 from footfall.settings import Settings
 
 VERSION_PATH = "/api/v1/status/buildinfo"
@@ -29,7 +29,8 @@ def prometheus(settings: Settings) -> Iterator[Finding]:
     if answer.status != http.client.OK:
         yield Finding("prometheus", shown(url), "error",
                       f"does not answer ({answer.why or f'HTTP {answer.status}'})",
-                      f"start it, or correct {SETTING}: without it no alert fires")
+                      answer.change
+                      or f"start it, or correct {SETTING}: without it no alert fires")
         return
     yield Finding("prometheus", shown(url), "ok", f"answers, release {_version(answer.said)}")
     wanted = {"collector", "worker", *(("delivery",) if settings.routes else ()),

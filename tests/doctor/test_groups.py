@@ -9,19 +9,20 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from footfall.admin.cluster import admin_client
-from footfall.admin.doctor_groups import (
+from footfall.admin.groups import Group, group
+from footfall.admin.scan import Span
+from footfall.doctor.groups import (
     DELIVERY,
     WORKERS,
     ages,
     behind,
+    delivery,
     members,
     positions,
     spans,
     workers,
 )
-from footfall.admin.groups import Group, group
-from footfall.admin.scan import Span
-from footfall.events.topics import APP_ID, INTERACTIONS
+from footfall.events.topics import APP_ID, DELIVERIES, INTERACTIONS
 from footfall.settings import Settings
 from tests.system.topics import until
 from tests.system.workers import Workers
@@ -125,3 +126,32 @@ def test_a_real_group_is_told_with_what_its_log_has_lost(
     assert ("error", {"partition": 2, "committed": 5, "begins": 7}) == (
         found["position"].status, found["position"].details)
     assert "2 records are gone" in found["position"].found
+
+
+@pytest.mark.kafka
+def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
+        footfall_topics: str, workers_of_doctor: Workers, tmp_path: Path) -> None:
+    """Without routes nobody has to; with them the group's members and its lag are told."""
+    producer = Producer({"bootstrap.servers": footfall_topics})
+    for _ in range(3):
+        producer.produce(DELIVERIES, b"poison", partition=1)
+    assert 0 == producer.flush(10)
+    routes = tmp_path / "routes.yaml"
+    routes.write_text("destinations:\n  own: {channel: kafka, purpose: necessary, topic: own}\n"
+                      "routes:\n  - {triggers: cart_abandoned, to: own}\n")
+
+    def looked(path: str) -> list[tuple[str, str, dict[str, int]]]:
+        settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4, routes=path)
+        return [(f.subject, f.status, f.details.get("partitions", {}))
+                for f in delivery(settings)]
+
+    assert [("", "ok", {})] == looked("")
+    assert [("members", "warning", {}),
+            ("lag", "ok", {"0": 0, "1": 3, "2": 0, "3": 0})] == looked(str(routes))
+
+    workers_of_doctor.start(program=("-m", "footfall", "delivery"), routes=routes,
+                            rejected_ratio_max=1).until_ready()
+    deadline = time.monotonic() + 20
+    while any(looked(str(routes))[-1][2].values()):
+        assert time.monotonic() < deadline
+    assert [("members", "ok"), ("lag", "ok")] == [found[:2] for found in looked(str(routes))]

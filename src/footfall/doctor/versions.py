@@ -14,7 +14,7 @@ from typing import Any
 
 import confluent_kafka
 
-from footfall.admin.doctor import Finding
+from footfall.doctor.findings import Finding
 from footfall.tables import fold
 
 PYTHON_MIN = (3, 11)

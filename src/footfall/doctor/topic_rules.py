@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from footfall.admin.doctor import Finding, Status
+from footfall.doctor.findings import Finding, Status
 from footfall.events.topics import ALL, CHANGELOG, DELIVERIES, INTERACTIONS, TRIGGERS, Topic
 from footfall.health import numbers
 from footfall.settings import Settings

@@ -1,7 +1,7 @@
 """Of this installation: what is configured, from where, and what of it is missing or dangerous.
 
 Decides which settings are needed, and when a value is dangerous by itself; what does not go
-together is `doctor_conflicts.py`. A secret is shown as set or absent, never as more.
+together is `conflicts.py`. A secret is shown as set or absent, never as more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from footfall.admin.doctor import Finding, Status
+from footfall.doctor.findings import Finding, Status
 from footfall.kafka import security
 from footfall.settings import KAFKA, PREFIX, Given, Settings
 

@@ -1,9 +1,9 @@
 """What `footfall doctor` looks at, and how: probes beside each other, each with a time limit.
 
 A finding is ok, a warning (it works, but look) or an error (it does not, or it will not), and says
-what to change. What is found out has a file each, `doctor_*.py`; this one decides that no probe can
-hold up the others, and that a probe that fails is itself a finding. Must never change anything, nor
-show a secret.
+what to change. What is looked at has a file each; this one decides that no probe can hold up the
+others, and that a probe that fails is itself a finding. Must never change anything, nor show a
+secret.
 """
 
 from __future__ import annotations

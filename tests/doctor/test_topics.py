@@ -13,12 +13,15 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from footfall.admin import doctor_topics
 from footfall.admin.cluster import admin_client
-from footfall.admin.doctor_topic_rules import OFFSETS, Part, Seen, judged, offsets
+from footfall.admin.topics import ensure
+from footfall.doctor import topics as topic_findings
+from footfall.doctor.findings import is_well
+from footfall.doctor.topic_rules import OFFSETS, Part, Seen, judged, offsets
 from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.generations import topic_of
+from tests.services import delete_topics
 
 DAY_MS = 86_400_000
 GOOD = {"min.insync.replicas": "2", "max.message.bytes": "1048588", "retention.bytes": "-1",
@@ -133,7 +136,7 @@ def test_a_real_topic_is_judged_by_what_was_done_to_it(footfall_topics: str) -> 
     """Settings changed, and a generation with another number of partitions."""
     admin = admin_client(footfall_topics)
     settings = Settings(kafka_bootstrap_servers=footfall_topics, partitions=4)
-    [well] = doctor_topics.topics(settings)
+    [well] = topic_findings.topics(settings)
     assert ("all", "ok") == (well.subject, well.status)
     told = well.details[topics.INTERACTIONS]
     assert (4, 1, "LogAppendTime", "1") == (
@@ -148,6 +151,29 @@ def test_a_real_topic_is_judged_by_what_was_done_to_it(footfall_topics: str) -> 
     admin.create_topics([NewTopic(second, 3, 1, config={
         "cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)})])[second].result(10)
     wrong = {(one.subject, one.status, one.found.partition(" ")[0])
-             for one in doctor_topics.topics(settings) if one.status != "ok"}
+             for one in topic_findings.topics(settings) if one.status != "ok"}
     assert {(topics.TRIGGERS, "error", "min.insync.replicas"), (second, "error", "has"),
             (topics.TRIGGERS, "warning", "retention.ms")} == wrong
+
+
+@pytest.mark.kafka
+def test_topics_that_are_missing_or_wrong_are_errors(kafka: str) -> None:
+    """Each with the command that mends it."""
+    settings = Settings(kafka_bootstrap_servers=kafka, partitions=2)
+    delete_topics(kafka)
+    missing = list(topic_findings.topics(settings))
+    assert not is_well(missing)
+    assert {"`footfall topics create` makes it"} == {f.change for f in missing if f.change}
+
+    ensure(kafka, 2, 1)
+    resource = ConfigResource(ResourceType.TOPIC, topics.INTERACTIONS, incremental_configs=[
+        ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)])
+    admin = admin_client(kafka)
+    admin.incremental_alter_configs([resource])[resource].result(10)
+    wrong = list(topic_findings.topics(settings))
+    assert [(topics.INTERACTIONS, "error"), ("seen", "ok")] == [
+        (f.subject, f.status) for f in wrong]
+    assert wrong[0].change.startswith("kafka-configs.sh ") and wrong[0].change.endswith(
+        f"--entity-name {topics.INTERACTIONS} --add-config cleanup.policy=delete")
+    assert "cleanup.policy=delete" == wrong[0].wanted
+    assert topics.TRIGGERS not in wrong[0].found

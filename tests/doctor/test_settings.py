@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from footfall.admin.doctor_conflicts import conflicts
-from footfall.admin.doctor_settings import configured
 from footfall.cli import footfall
-from footfall.settings import Configured, Settings
+from footfall.doctor.conflicts import conflicts
+from footfall.doctor.settings import configured
+from footfall.settings import ApiKeySettings, Configured, Given, Settings, SourceSettings
+
+NOTHING = Given("", frozenset(), frozenset())
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +90,46 @@ def test_exit_codes_and_an_unknown_part() -> None:
     bad = CliRunner().invoke(footfall, ["doctor", "--json"], env={"FOOTFALL_HTTP_PROT": "1"})
     assert 1 == bad.exit_code
     assert 2 == CliRunner().invoke(footfall, ["doctor", "--part", "nobody"]).exit_code
+
+
+@pytest.mark.parametrize(("change", "subject", "status"), [
+    ({"customer_key_secret": None}, "customer_key_secret", "error"),
+    ({"system_secret": None}, "system_secret", "error"),
+    ({"write_keys": {}}, "write_keys", "warning"),
+    ({"api_key": ""}, "api_key", "warning"),
+    ({"customer_key_secret": "s" * 16}, "system_secret", "error"),
+    ({"api_key": "s" * 16}, "system_secret", "error"),
+    ({"write_keys": {}, "sources": {"web": SourceSettings(write_keys=["w"])}}, "", ""),
+    ({"sources": {"web": SourceSettings(write_keys=["s" * 16])}}, "system_secret", "error"),
+    ({"write_keys": {"web": "w " + "s" * 16}}, "system_secret", "error"),
+    ({"metrics_host": "0.0.0.0"}, "metrics_host", "warning"),  # noqa: S104
+    ({"http_host": "10.0.0.1"}, "http_host", "warning"),
+    ({}, "", "")])
+def test_settings_that_are_missing_or_dangerous(
+        change: dict[str, Any], subject: str, status: str) -> None:
+    """One finding each, with the variable to set."""
+    given = {"customer_key_secret": "c" * 16, "system_secret": "s" * 16,
+             "write_keys": {"web": "w"}, "api_key": "a", **change}
+    found = configured(Settings(**given), "", NOTHING)
+    bad = [f for f in found if f.status != "ok"]
+    assert ([(subject, status)] if subject else []) == [(f.subject, f.status) for f in bad]
+    assert all(f.change for f in bad)
+
+
+def test_keys_of_sources_are_never_shown() -> None:
+    sources = {"web": SourceSettings(write_keys=["canary-1", "canary-2"])}
+    text = str(list(configured(Settings(sources=sources), "", NOTHING)))
+    assert "canary" not in text
+    assert "web: 2 keys" in text
+
+
+def test_api_keys_and_the_password_of_redis_are_never_shown() -> None:
+    """Names and roles are; a system secret that is also an API key is an error."""
+    settings = Settings(
+        api_keys={"desk": ApiKeySettings(role="support", keys=["canary-1", "s" * 16])},
+        redis_url="redis://me:canary-2@redis:6379", system_secret="s" * 16)
+    found = list(configured(settings, "", NOTHING))
+    assert "desk: support, 2 keys" in str(found) and "redis://redis:6379" in str(found)
+    assert "canary" not in str(found)
+    assert [("system_secret", "error")] == [(f.subject, f.status) for f in found
+                                            if f.status == "error" and "also" in f.found]

@@ -1,0 +1,1 @@
+"""What is configured, reachable and well, and what to change. One program: `footfall doctor`."""
