@@ -4,7 +4,8 @@ Up to the window there is one fold, under the configuration that the log has. Th
 a worker goes on from a checkpoint: one goes on as recorded, the other (`fork.py`) under the
 configuration that is asked for, to which `$config` records mean nothing. Decides where the fork
 begins and which deadlines the log let pass: its ticks are those that its own deadlines asked for,
-so the fork is told of each silence. Pure, but for the source: sends nothing.
+so the fork is told of each silence. Pure, but for the source and the cycle collector: it sends
+nothing.
 """
 
 from __future__ import annotations
