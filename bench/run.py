@@ -29,7 +29,8 @@ from footfall.errors import FootfallError
 
 NAMES = ("throughput", "siv", "recovery", "outage", "memory", "scale", "latency", "ingest", "view",
          "streams", "soak", "sdk", "traits", "links", "rules", "webhook", "delivery",
-         "chain", "bulkhead", "backlog", "rebuild", "beside", "import_", "archive", "members")
+         "chain", "bulkhead", "backlog", "rebuild", "what_if", "beside", "import_", "archive",
+         "members")
 
 
 def main() -> int:

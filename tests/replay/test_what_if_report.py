@@ -49,9 +49,12 @@ def told(**other: Any) -> TriggerRecord:
     ({"data": b"\xff"}, ("data", "data.total")),
 ])
 @pytest.mark.parametrize("first", [RECORDED, ASKED])
-def test_what_is_told_otherwise_is_named(first: int, other: dict[str, Any],
-                                         members: tuple[str, ...]) -> None:
-    """Whichever side comes first."""
+@pytest.mark.parametrize("fresh_max", [0, 1])
+def test_what_is_told_otherwise_is_named(
+        monkeypatch: pytest.MonkeyPatch, fresh_max: int, first: int, other: dict[str, Any],
+        members: tuple[str, ...]) -> None:
+    """Whichever side comes first, and whether that is kept as it came or as a digest."""
+    monkeypatch.setattr("footfall.replay.what_if.ledger.FRESH_MAX", fresh_max)
     ledger = Ledger()
     records = {RECORDED: told(), ASKED: told(**other)}
     for side in (first, 1 - first):
@@ -64,8 +67,11 @@ def test_what_is_told_otherwise_is_named(first: int, other: dict[str, Any],
 @pytest.mark.parametrize("other", [
     {}, {"config_version": "4:cd"}, {"emitted_at": 9},
     {"evidence": b'{"conditions":[1],"version":2}'}])
-def test_versions_and_the_instant_of_emitting_are_no_difference(other: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fresh_max", [0, 1])
+def test_versions_and_the_instant_of_emitting_are_no_difference(
+        monkeypatch: pytest.MonkeyPatch, fresh_max: int, other: dict[str, Any]) -> None:
     """The version alone does not say that anything else is told; and a repeat is the same one."""
+    monkeypatch.setattr("footfall.replay.what_if.ledger.FRESH_MAX", fresh_max)
     ledger = Ledger()
     for side, record in ((RECORDED, told()), (ASKED, told(**other)), (ASKED, told(**other)),
                          (RECORDED, told())):

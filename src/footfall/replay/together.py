@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from footfall.admin.history import Entry
@@ -31,6 +32,8 @@ from footfall.tables.stored import Coordinates, PartitionState
 _HANDOFF: Final = type_bytes(HANDOFF)
 
 EVERY_GENERATION: Final = 1 << 62
+#: Keys of whom it is remembered in which partition they are.
+RECEIVERS_REMEMBERED: Final = 1 << 16
 
 
 class MovedOtherwiseError(FootfallError):
@@ -225,4 +228,5 @@ def _coordinates(key: bytes, move: Handoff) -> Coordinates:
 def _partitioner(partitions: int) -> Callable[[bytes], int]:
     from footfall.stream.partition import partition_of
 
-    return lambda key: partition_of(key, partitions)
+    # What goes to one customer mostly goes there again; the hash is plain Python.
+    return lru_cache(maxsize=RECEIVERS_REMEMBERED)(lambda key: partition_of(key, partitions))

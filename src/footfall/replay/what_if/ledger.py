@@ -24,6 +24,8 @@ from footfall.tables.rules_book import ENTERED, LEFT
 
 #: Of a window, in both tellings together: some 500 bytes each.
 TRIGGERS_MAX: Final = 1_000_000
+#: Of those that one side alone has told, kept as they came: about 1,500 bytes each.
+FRESH_MAX: Final = 10_000
 #: Names of members that are told apart; all others are one.
 NAMES_MAX: Final = 65_535
 OTHER: Final = "(others)"
@@ -42,13 +44,17 @@ class TooManyError(FootfallError):
 
 
 class Told(NamedTuple):
-    """A trigger as it is kept: times in ms; `members`: of each its name's number and a CRC."""
+    """A trigger as it is kept: times in ms; `whole`: a hash of all that is compared, by which most
+    are known to be the same; `members`: of each its name's number and a CRC, empty while the
+    trigger itself is at hand.
+    """
 
     partition: int
     name: str
     key: bytes
     occurred_at: int
     emitted_at: int
+    whole: int
     members: bytes
 
 
@@ -72,6 +78,8 @@ class Ledger:
         self._is_meant = is_meant
         self._triggers_max = triggers_max
         self._alone: tuple[dict[bytes, Told], dict[bytes, Told]] = ({}, {})
+        #: The newest that are told by one side: most need no digest, the other tells them soon.
+        self._fresh: dict[bytes, TriggerRecord] = {}
         #: Ids of those that both told, with whose they are.
         self._both: dict[bytes, tuple[str, bytes]] = {}
         self._changed: list[Difference] = []
@@ -86,18 +94,26 @@ class Ledger:
         if trigger_id in self._both or trigger_id in self._alone[side]:
             return
         told = Told(partition, sys.intern(record["name"]), record["customer_key"].encode(),
-                    record["occurred_at"], record["emitted_at"], self._members(record))
+                    record["occurred_at"], record["emitted_at"], _whole(record), b"")
         other = self._alone[1 - side].pop(trigger_id, None)
         if other is None:
             self._check_room()
             self._alone[side][trigger_id] = told
+            self._fresh[trigger_id] = record
+            if len(self._fresh) > FRESH_MAX:
+                self._digest()
             return
         self._both[trigger_id] = told.name, told.key
-        if told.members != other.members:
+        fresh = self._fresh.pop(trigger_id, None)
+        if told.whole == other.whole:
+            return
+        members = self._members(record)
+        others = other.members if fresh is None else self._members(fresh)
+        if members != others:
             asked = told if side == ASKED else other
             self._changed.append(Difference(
                 CHANGED, trigger_id.hex(), asked.name, asked.key, asked.occurred_at,
-                asked.emitted_at, self._differing(told.members, other.members)))
+                asked.emitted_at, self._differing(members, others)))
 
     def differences(self, is_known: Callable[[int, Told], bool] = lambda _side, _told: True
                     ) -> list[Difference]:
@@ -115,6 +131,13 @@ class Ledger:
              ) -> Counter[tuple[str, bytes]]:
         """(name, customer) -> how many both sides told, of the customers that are meant."""
         return Counter(one for one in self._both.values() if is_meant(one[1]))
+
+    def _digest(self) -> None:
+        for alone in self._alone:
+            for trigger_id in alone.keys() & self._fresh.keys():
+                alone[trigger_id] = alone[trigger_id]._replace(
+                    members=self._members(self._fresh[trigger_id]))
+        self._fresh.clear()
 
     def _members(self, record: TriggerRecord) -> bytes:
         parts = [("occurred_at", b"%d" % record["occurred_at"]), ("ids", record["personal"]),
@@ -147,6 +170,12 @@ class Ledger:
                 f"more than {self._triggers_max} triggers lie in the window: too many to be "
                 "compared in memory; choose a shorter one by --since and --until, or some of them "
                 "by --rule")
+
+
+def _whole(record: TriggerRecord) -> int:
+    """Of all that `Ledger._members` tells apart, and the versions that it leaves out."""
+    return hash((record["occurred_at"], record["personal"], record["held_out"], record["depth"],
+                 record["integrations"], record["data"], record["evidence"]))
 
 
 def _content(part: str, value: bytes) -> Iterable[tuple[str, bytes]]:

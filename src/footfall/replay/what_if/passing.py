@@ -4,7 +4,8 @@ Up to the window there is one fold, under the configuration that the log has. Th
 a worker goes on from a checkpoint: one goes on as recorded, the other (`fork.py`) under the
 configuration that is asked for, to which `$config` records mean nothing. Decides where the fork
 begins and which deadlines the log let pass: its ticks are those that its own deadlines asked for,
-so the fork is told of each silence. Pure, but for the source: sends nothing.
+so the fork is told of each silence. Pure, but for the source and the cycle collector: it sends
+nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from footfall.replay.source import Source
 from footfall.replay.together import MovedOtherwiseError, Start
 from footfall.replay.what_if.fork import CONFIG_KEY, AsRecorded, Delivered, Fork, gap_of
 from footfall.replay.what_if.machine import Machine, together_of
+from footfall.stream.garbage import Garbage
 from footfall.tables import links
 from footfall.tables.config import Config, canonical
 from footfall.tables.fold import Fold
@@ -100,7 +102,9 @@ class Passing:
         self._question = question
         self._listening = listening
         self._lows = {p: state.next_offset for p, state in starts.items()}
-        self._held: dict[int, list[Entry]] = {}
+        #: What was taken of a partition, and how many of it have been given out.
+        self._held: dict[int, tuple[list[Entry], int]] = {}
+        self._garbage = Garbage()
         self._fresh = dict.fromkeys(starts, 0)
         self._fork: Fork | None = None
         self._gap_ms = 0
@@ -167,25 +171,31 @@ class Passing:
     def _piece(self, number: int, end: int, stop_ms: int, *, is_crossed: bool
                ) -> tuple[list[Entry], bool]:
         """The next records, none after a silence but the first, and whether they are the last."""
-        entries = self._held.pop(number, None) or self._source.take(number, end)
+        entries, first = self._taken(number, end)
         clock = self._base.folds[number].clock
         gap_ms = self._gap_ms
-        for n, entry in enumerate(entries):
-            at = entry.timestamp
+        for n in range(first, len(entries)):
+            at = entries[n].timestamp
             if stop_ms and at >= stop_ms:
-                if is_crossed and (not n or not gap_ms or at - clock <= gap_ms):
-                    return self._cut(number, entries, n + 1), True
-                return self._cut(number, entries, n), False
-            if gap_ms and n and at - clock > gap_ms:
-                return self._cut(number, entries, n), False
+                if is_crossed and (n == first or not gap_ms or at - clock <= gap_ms):
+                    return self._cut(number, entries, first, n + 1), True
+                return self._cut(number, entries, first, n), False
+            if gap_ms and n > first and at - clock > gap_ms:
+                return self._cut(number, entries, first, n), False
             if at > clock:
                 clock = at
-        return entries, False
+        return entries[first:], False
 
-    def _cut(self, number: int, entries: list[Entry], n: int) -> list[Entry]:
+    def _taken(self, number: int, end: int) -> tuple[list[Entry], int]:
+        """What is held of a partition, or the next records, and how many have been given out."""
+        if number in self._held:
+            return self._held.pop(number)
+        return self._source.take(number, end), 0
+
+    def _cut(self, number: int, entries: list[Entry], first: int, n: int) -> list[Entry]:
         if n < len(entries):
-            self._held[number] = entries[n:]
-        return entries[:n]
+            self._held[number] = entries, n
+        return entries[first:n]
 
     def _read_causes(self) -> bool:
         """Read on where what caused a record lies past the end of its own partition: they were not
@@ -198,10 +208,11 @@ class Passing:
             if self._base.waiting(number) or self._base.folds[number].next_offset > offset:
                 continue
             self.seen.clocks.setdefault(number, self._base.folds[number].clock)
-            entries = self._held.pop(number, None) or self._source.take(number, offset + 1)
-            n = next((n for n, one in enumerate(entries) if one.offset > offset), len(entries))
-            if n:
-                self._put(number, self._cut(number, entries, n))
+            entries, first = self._taken(number, offset + 1)
+            n = next((n for n in range(first, len(entries)) if entries[n].offset > offset),
+                     len(entries))
+            if n > first:
+                self._put(number, self._cut(number, entries, first, n))
                 return True
         number, offset = min(waited_for)
         raise CauseMissingError(
@@ -228,6 +239,7 @@ class Passing:
             self._base.folds[number].snapshot()
             if fork is not None:
                 fork.folds[number].snapshot()
+            self._garbage.after_checkpoint()
 
     def _run_fork(self, fork: Fork) -> None:
         base = self._base
