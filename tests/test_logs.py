@@ -18,7 +18,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import NotLeaderForPartitionError
 
-from footfall import logs
+from footfall import cli, logs
 from footfall.errors import StateRefused
 from footfall.log_lines import FIELDS, LEFT_OUT, MESSAGE_CHARS_MAX, JsonLines, TextLines
 from footfall.settings import Settings
@@ -223,6 +223,23 @@ def test_on_a_terminal_lines_are_for_people(monkeypatch: pytest.MonkeyPatch, res
     shown = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
     assert "ready [red] partitions=3" in shown
     assert "WARNING" in shown
+
+
+def test_a_job_that_fails_unforeseen_says_where_and_no_text_of_an_exception(
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Import, replay and the like log nothing: they say it to whoever called them."""
+    def broken(_environ: object, _file: object) -> None:
+        raise KeyError(CANARY)
+
+    monkeypatch.setattr(cli, "Configured", broken)
+    monkeypatch.setattr(sys, "argv", ["footfall", "replay", "status"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err.splitlines()
+    assert 1 == ended.value.code
+    assert "KeyError. Try again" in said[0]
+    assert said[1].startswith(f"  {__name__}.") and "broken" in said[1]
+    assert "canary" not in "".join(said)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import click
 
 from footfall import __version__
 from footfall.errors import FootfallError
-from footfall.logs import told
+from footfall.log_lines import places
+from footfall.logs import is_logging, told
 from footfall.options import LazyGroup
 from footfall.settings import Configured, Settings
 
@@ -79,4 +80,13 @@ def main() -> None:
     except FootfallError as error:
         if not told(error):
             click.echo(f"footfall: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if is_logging():
+            raise  # as a line
+        # What an exception says may be somebody's; where it was raised is ours.
+        click.echo(f"footfall: an error of Footfall's own, {type(error).__name__}. Try again; if "
+                   "it comes back, report it with these places:", err=True)
+        for place in places(error):
+            click.echo(f"  {place}", err=True)
         sys.exit(1)

@@ -82,7 +82,7 @@ def event_of(record: logging.LogRecord, program: str, instance: str, own: tuple[
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         _put(event, "error", error)
-        event["error_places"] = _places(error)
+        event["error_places"] = places(error)
     return event
 
 
@@ -175,7 +175,7 @@ def _text_of(error: BaseException) -> str:
     return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
-def _places(error: BaseException) -> list[str]:
+def places(error: BaseException) -> list[str]:
     """Where it was raised, the innermost first: functions and lines, never what is in them."""
     frames = list(traceback.walk_tb(error.__traceback__))[-PLACES_MAX:]
     return [f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}:{line}"

@@ -79,6 +79,11 @@ def configure(program: str, settings: Settings, *, instance: str = "") -> None:
     sys.unraisablehook = _on_unraisable
 
 
+def is_logging() -> bool:
+    """Whether this process is a program whose end is a line."""
+    return sys.excepthook is _on_end
+
+
 def told(error: FootfallError) -> bool:
     """Whether the end of the program was told as a line: where all of its lines are JSON."""
     is_json = any(isinstance(handler.formatter, JsonLines)
