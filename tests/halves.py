@@ -7,6 +7,7 @@ of them does.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ WITHOUT = "not chaos and not docker"
 
 def main() -> int:
     """The exit code of pytest that is not 0, if one is."""
+    # Whoever starts this in the background has Ctrl-C ignored by all that comes of it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # In a process of its own: it takes variables of Footfall out of the environment.
     subprocess.run([sys.executable, "-m", "tests.deploy.programs"], check=False)
     with tempfile.TemporaryFile("w+b") as out:

@@ -85,7 +85,8 @@ def test_a_worker_outlives_a_great_outage(
     ensure(node.bootstrap, PARTITIONS, 1)
     leave_carts(node.bootstrap, CUSTOMERS_CHAOS)
     workers, state = workers_of(node.bootstrap), State(node.bootstrap)
-    for fault in (f"in_timer:{CUSTOMERS_CHAOS // 2}", "half_changelog:30"):
+    # All those timers are one unit, so the first checkpoint may be the only one.
+    for fault in (f"in_timer:{CUSTOMERS_CHAOS // 2}", "half_changelog"):
         worker = workers.start("w1", crash_at=fault, session_timeout_s=10)
         assert KILLED == worker.wait(QUIET_CHAOS_S_MAX)
     last = workers.start("w1", session_timeout_s=10)

@@ -79,14 +79,19 @@ class Stage:
                    ) -> Supervisor:
         choice = Choice("a broker", "127.0.0.1:1", self.node, self.is_demo)
         plan = Plan(choice, collector, list(workers), lambda: self.done.append("prepare"),
-                    self._reset, delivery, lambda: self.done.append("reset delivery"))
+                    self._reset, delivery, self._reset_delivery)
         self.started = Supervisor(plan, self.said.append)
         return self.started
 
     def _reset(self) -> None:
+        self.ended.with_name("ended.reset worker").touch()
         if self.fail_reset:
             raise BrokerError("cannot")
         self.done.append("reset")
+
+    def _reset_delivery(self) -> None:
+        self.done.append("reset delivery")
+        self.ended.with_name("ended.reset delivery").touch()
 
 
 @pytest.fixture
@@ -162,7 +167,7 @@ def test_delivery_that_refuses_stays_ended_on_a_real_broker(stage: Stage) -> Non
 def test_on_the_demo_broker_delivery_that_does_not_fit_is_reset_alone(stage: Stage) -> None:
     """The customers' state fits: it stays, so that no trigger is told anew."""
     collector, worker = stage.child("collector"), stage.child("worker-1")
-    delivery = stage.child("delivery", REFUSES_ONCE)
+    delivery = stage.child("delivery", REFUSES)
     supervisor = stage.supervisor(collector, worker, delivery=delivery)
     supervisor.start()
 
@@ -242,17 +247,17 @@ def test_a_dead_broker_comes_back_prepared(stage: Stage) -> None:
     assert any("The broker ended (killed by signal 9)" in line for line in stage.said)
 
 
-REFUSES_ONCE = f"""
+#: Until its state was to be reset.
+REFUSES = f"""
 import os, sys
-mark = sys.argv[1] + ".refused"
-if not os.path.exists(mark):
-    open(mark, "w").close(); sys.exit({EXIT_REFUSED})
+if not os.path.exists(sys.argv[1] + ".reset " + sys.argv[2].partition("-")[0]):
+    sys.exit({EXIT_REFUSED})
 """ + POLITE
 
 
 def test_on_the_demo_broker_a_state_that_does_not_fit_is_reset(stage: Stage) -> None:
     """With nothing running meanwhile, and it is said; then all goes on."""
-    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES_ONCE)
+    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES)
     supervisor = stage.supervisor(collector, worker)
     supervisor.start()
 
@@ -268,7 +273,7 @@ def test_on_the_demo_broker_a_state_that_does_not_fit_is_reset(stage: Stage) -> 
 def test_on_a_real_broker_the_state_is_never_reset(tmp_path: Path, stage: Stage) -> None:
     """The worker stays ended, the collector goes on, and the message says what to read."""
     stage.is_demo = False
-    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES_ONCE)
+    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES)
     supervisor = stage.supervisor(collector, worker)
     supervisor.start()
 
@@ -295,7 +300,7 @@ def test_resets_have_a_limit(stage: Stage) -> None:
 
 def test_resets_of_one_state_do_not_use_up_those_of_the_other(stage: Stage) -> None:
     """Each loss of the demo broker may cost both."""
-    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES_ONCE)
+    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES)
     delivery = stage.child("delivery", f"raise SystemExit({EXIT_REFUSED})")
     supervisor = stage.supervisor(collector, worker, delivery=delivery)
     supervisor.start()
@@ -309,7 +314,7 @@ def test_resets_of_one_state_do_not_use_up_those_of_the_other(stage: Stage) -> N
 def test_a_reset_that_fails_is_said_and_tried_again(stage: Stage) -> None:
     """`up` itself lives on."""
     stage.fail_reset = True
-    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES_ONCE)
+    collector, worker = stage.child("collector"), stage.child("worker-1", REFUSES)
     supervisor = stage.supervisor(collector, worker)
     supervisor.start()
 
