@@ -233,6 +233,8 @@ def test_a_job_that_fails_unforeseen_says_where_and_no_text_of_an_exception(
 
     monkeypatch.setattr(cli, "Configured", broken)
     monkeypatch.setattr(sys, "argv", ["footfall", "replay", "status"])
+    # A test that ran a program in this process may have left its own.
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     said = capsys.readouterr().err.splitlines()
