@@ -1,7 +1,8 @@
 # Every target makes the virtual environment it needs. On the machine: Python 3.11 or later, make;
 # Java 17 and Maven for the tests' Kafka, Go 1.26 for their Prometheus, Alertmanager and kustomize,
-# Node 20 with npm and Chromium for stock SDKs and the browser script, redis-server; nothing else. With a C compiler
-# the machine that every event passes through is compiled, and compiled anew when its sources change.
+# Node 20 with npm and Chromium for stock SDKs and the browser script, redis-server; nothing else.
+# With a C compiler the machine that every event passes through is compiled, and compiled anew when
+# its sources change.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
