@@ -173,6 +173,9 @@ def test_each_panel_changes_under_its_scenario(
                 for panel, was in zip(scenarios.UNMOVED, still, strict=True):
                     now = shown(prometheus, panel, start, {})
                     assert max(was, default=0.0) * 1.01 >= max(now, default=0.0), panel
+                _quiet(prometheus)
+                at_rest = shown(prometheus, "Items without an outcome", time.time() - BEFORE_S, {})
+                assert {0.0} == set(at_rest)
 
     assert not unseen, "\n".join(unseen)
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NoReturn
 
 import certifi
 import pytest
+import redis
 
+import footfall.doctor.view as doctor_view
 from footfall.doctor.findings import Finding
 from footfall.doctor.prometheus import prometheus
 from footfall.doctor.registry import registry, trusted
@@ -111,6 +114,23 @@ def test_with_a_good_certificate_both_answer(
     well = view(Settings(redis_url=f"rediss://localhost:{port}?ssl_certfile={file}"
                                    f"&ssl_keyfile={file}", partitions=1))
     assert ["release", "partitions"] == [one.subject for one in well]
+
+
+def test_what_a_redis_wants_is_told_though_it_ends_before_it_could_be_read(
+        authority: Authority, own_redis: Callable[..., RedisServer],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a command of ours reached it before it had judged the handshake."""
+    async def cut(_: Settings) -> NoReturn:
+        raise redis.ConnectionError("Connection reset by peer")
+
+    file, port = authority.issue("server"), free_port()
+    own_redis("--tls-port", str(port), "--tls-cert-file", str(file), "--tls-key-file", str(file),
+              "--tls-ca-cert-file", str(authority.file))
+    monkeypatch.setattr(doctor_view, "_look", cut)
+    assert "it wants a certificate of ours" == of_redis(f"localhost:{port}").found
+    certificate = f"?ssl_certfile={file}&ssl_keyfile={file}"
+    for address in (f"localhost:{port}{certificate}", f"localhost:{free_port()}"):
+        assert "does not answer (connection)" == of_redis(address).found
 
 
 def test_authorities_of_the_registry_are_those_of_its_client(

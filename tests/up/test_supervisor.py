@@ -14,14 +14,13 @@ from footfall.up.brokers import Choice
 from footfall.up.children import EXIT_REFUSED, Child
 from footfall.up.supervisor import RESETS_MAX, STOP_S_MAX, Plan, Supervisor
 
-#: Writes its name on SIGTERM, then ends.
+#: Writes its name on SIGTERM, once, then ends.
 POLITE = """
-import signal, sys, time
-def end(*_):
-    open(sys.argv[1], "a").write(sys.argv[2] + "\\n"); sys.exit(0)
-signal.signal(signal.SIGTERM, end)
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 print("ready", flush=True)
-time.sleep(60)
+if signal.sigtimedwait({signal.SIGTERM}, 60):
+    open(sys.argv[1], "a").write(sys.argv[2] + "\\n")
 """
 STUBBORN = """
 import signal, time

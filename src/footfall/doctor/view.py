@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from redis.asyncio import ConnectionPool
+
 from footfall import handshake
 from footfall.doctor.findings import Finding
 from footfall.settings import Settings
@@ -79,6 +81,8 @@ def _refusal(url: str, error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
+    if cause is None and url.startswith("rediss://") and failure_of(error) == "connection":
+        cause = _said_to_the_silent(url)
     if cause is not None and cause.reason == _ASKED:
         return f"it wants a certificate of ours; {_OWN}"
     if cause is not None:
@@ -89,15 +93,36 @@ def _refusal(url: str, error: BaseException) -> str:
     return ""
 
 
+def _said_to_the_silent(url: str) -> ssl.SSLError | None:
+    """What a server that ended the connection has against the handshake. Its words come after the
+    handshake, and are lost where it ends with something of ours unread.
+    """
+    pool = ConnectionPool.from_url(url)
+    context = pool.make_connection().ssl_context.get()  # type: ignore[no-untyped-call]
+    host, _port = place = _place(url)
+    try:
+        with (socket.create_connection(place, ANSWER_S_MAX) as plain,
+              context.wrap_socket(plain, server_hostname=host) as connection):
+            connection.recv(1)
+    except ssl.SSLError as error:
+        return error
+    except OSError:
+        pass
+    return None
+
+
 def _is_plain(url: str) -> bool:
     """Whether it answers without TLS. Asked with it, a Redis that has none waits for more."""
-    parts = urlsplit(url)
-    place = (parts.hostname or "localhost", parts.port or PORT)
     with (contextlib.suppress(OSError),
-          socket.create_connection(place, ANSWER_S_MAX) as connection):
+          socket.create_connection(_place(url), ANSWER_S_MAX) as connection):
         connection.sendall(b"PING\r\n")
         return connection.recv(1) in (b"+", b"-")
     return False
+
+
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "localhost", parts.port or PORT
 
 
 async def _look(settings: Settings) -> tuple[str, str, list[Mark]]:
