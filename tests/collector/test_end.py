@@ -19,8 +19,9 @@ from footfall.collector.auth import WriteKeys
 from footfall.collector.command import DRAIN_S_MAX, FLUSH_S_MAX
 from footfall.collector.serving import Runner
 from footfall.settings import Settings
+from footfall.up.ports import HOST, free_port
 from tests.collector.edge import CODECS, KEY, KEYS, MemorySink, serving
-from tests.collector.program import AUTH, post, running, status_of, until_status
+from tests.collector.program import AUTH, START_S_MAX, post, running, status_of, until_status
 
 ITEM = {"type": "page", "userId": "u"}
 
@@ -34,6 +35,18 @@ async def http() -> AsyncIterator[ClientSession]:
 def test_the_end_comes_within_ten_seconds() -> None:
     """The bounds of its three parts, as shipped."""
     assert Settings().shutdown_delay_s + DRAIN_S_MAX + FLUSH_S_MAX < 10
+
+
+@pytest.mark.parametrize("spool", ["", "spool"])
+def test_a_port_that_is_taken_is_all_that_is_told(tmp_path: Path, spool: str) -> None:
+    """What had begun already ends without a word."""
+    spooled = {"spool_path": tmp_path / spool} if spool else {}
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with running(f"{HOST}:{free_port()}", tmp_path, port, **spooled) as (process, _url):
+            assert 1 == process.wait(START_S_MAX)
+    [line] = (tmp_path / "collector.log").read_text().splitlines()
+    assert f"cannot listen on {HOST}:{port} (Address already in use" in line
 
 
 @pytest.mark.kafka

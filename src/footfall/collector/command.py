@@ -119,6 +119,8 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     try:
         port = await runner.listen(settings.http_host, settings.http_port)
     except OSError as error:
+        await runner.cleanup()
+        await sink.close(0)
         raise FootfallError(f"cannot listen on {settings.http_host}:{settings.http_port} "
                             f"({error.strerror}); set {PREFIX}HTTP_PORT to a free port") from None
     _collect_rarely()
