@@ -15,6 +15,7 @@ import pytest
 import redis
 
 import footfall.doctor.view as doctor_view
+from footfall.doctor.clock import clocks
 from footfall.doctor.findings import Finding
 from footfall.doctor.prometheus import prometheus
 from footfall.doctor.registry import registry, trusted
@@ -140,6 +141,19 @@ def test_authorities_of_the_registry_are_those_of_its_client(
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     known = ssl.create_default_context(cafile=certifi.where())
     assert known.get_ca_certs() == trusted().get_ca_certs()
+
+
+def test_the_clock_of_a_registry_is_told_where_only_its_client_knows_the_authority(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the system's: as programs ask it, so doctor does."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    unknown = Authority(tmp_path / "unknown")
+    monkeypatch.setattr(certifi, "where", lambda: str(unknown.file))
+    with https(unknown.issue("server")) as address:
+        [found] = clocks(Settings(schema_registry_url=f"https://{address}"))
+    assert ("clock", f"registry https://{address}", "ok") == (
+        found.area, found.subject, found.status)
 
 
 class Subjects(BaseHTTPRequestHandler):

@@ -28,6 +28,7 @@ from footfall.doctor.brokers import reached
 from footfall.doctor.findings import Finding
 from footfall.doctor.programs import collector_url
 from footfall.doctor.prometheus import VERSION_PATH
+from footfall.doctor.registry import trusted
 from footfall.events.topics import DELIVERIES, INTERACTIONS, REJECTED, TRIGGERS
 from footfall.settings import Settings
 from footfall.view.workers import addresses
@@ -54,9 +55,9 @@ def clocks(settings: Settings, question: Question = readyz) -> Iterator[Finding]
         skew = said.get("broker_clock_ahead_s")
         if isinstance(skew, int | float):
             yield judged(f"brokers by {name}", Ahead(skew, skew))
-    for name, url, path in (("registry", settings.schema_registry_url, "/subjects"),
-                            ("prometheus", settings.prometheus_url, VERSION_PATH)):
-        ahead = ask(url, path).ahead if url else None
+    for name, url, path, tls in (("registry", settings.schema_registry_url, "/subjects", trusted()),
+                                 ("prometheus", settings.prometheus_url, VERSION_PATH, None)):
+        ahead = ask(url, path, tls=tls).ahead if url else None
         if ahead is not None:
             yield judged(f"{name} {shown(url)}", ahead)
     admin = reached(settings)
