@@ -110,6 +110,15 @@ def node_packages(npm: Callable[[Path], Path]) -> Path:
     return npm(packages.FOLDER)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests have a second chance (`.ci/run`), those on Kafka have none: what fails there once
+    in many times may be something lost. But those of dashboards and alerts, which wait for others.
+    """
+    for item in items:
+        if item.get_closest_marker("kafka") and "deploy" not in item.path.parts:
+            item.add_marker(pytest.mark.flaky(reruns=0))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which services were used: a run on the demo broker proves less."""
     for line in _used:

@@ -36,6 +36,13 @@ def test_fresh_topics_are_empty_and_complete(kafka: str) -> None:
     assert 0 == _end(kafka, topics.REJECTED)
 
 
+def test_a_test_on_kafka_is_never_tried_again(request: pytest.FixtureRequest) -> None:
+    """Where others are (`.ci/run`): what fails once in many times may be something lost."""
+    marker = request.node.get_closest_marker("flaky")
+    assert marker is not None
+    assert {"reruns": 0} == marker.kwargs
+
+
 def test_the_demo_broker_is_not_taken_for_apache_kafka(tmp_path: object) -> None:
     """FOOTFALL_TEST_REQUIRE_KAFKA refuses the demo broker."""
     given = {"FOOTFALL_TEST_REQUIRE_KAFKA": "1"}
