@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable
 
@@ -57,16 +56,14 @@ def test_a_killed_node_keeps_what_it_acknowledged(
     services.fresh_topics(node.bootstrap, partitions=1)
     producer = Producer({"bootstrap.servers": node.bootstrap, "log_level": 0})
     producer.produce(topics.REJECTED, b"kept")
-    assert 0 == producer.flush(10)
+    assert 0 == producer.flush(30)
 
     node.kill9()
     assert not answers(node.bootstrap)
     node.start()
 
     assert 1 == _end(node.bootstrap, topics.REJECTED)
-    began = time.monotonic()
-    assert node.stop()
-    assert time.monotonic() - began < 10
+    assert node.stop(60.0)
 
 
 def test_the_registry_speaks_confluents_api(registry_url: str) -> None:
