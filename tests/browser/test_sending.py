@@ -85,7 +85,7 @@ async def test_an_answer_that_is_lost_costs_nothing(shop: Shop) -> None:
     shop.sink.gate.set()
     await shop.until(lambda: [1] == numbers(shop))
     page = await shop.page()
-    assert await page.evaluate("footfall.flush()") is True
+    await page.wait_for_function("footfall.flush()")
     counts = await page.evaluate("footfall.counts()")
     assert ([1], 0) == (numbers(shop), counts["waiting"])
 
@@ -98,7 +98,7 @@ async def test_a_page_that_is_left_sends_by_beacon(shop: Shop) -> None:
     await shop.until(lambda: [1] == numbers(shop) and bool(shop.sent))
     assert ["POST /v1/batch"] == shop.sent
     page = await shop.page()
-    await page.evaluate("footfall.flush()")
+    await page.wait_for_function("footfall.flush()")
     assert 1 == (await page.evaluate("footfall.counts()"))["duplicate"]
     assert ([1], []) == (numbers(shop), waiting(await kept(page)))
 

@@ -32,6 +32,7 @@ from footfall.delivery.http import (
     is_own,
 )
 from footfall.delivery.message import ANSWER_BYTES_MAX
+from footfall.up.ports import free_port
 from tests.delivery.peers import (
     OK,
     Peer,
@@ -324,7 +325,9 @@ async def test_a_name_that_is_rebound_is_refused() -> None:
     """It points at what may be called first (127.0.0.2 stands for that), then at 127.0.0.1: the
     connection goes to what was checked, and one message is one look-up.
     """
-    async with peer(saying(OK), "127.0.0.2") as public, peer(saying(OK), port=public.port) as inner:
+    port = free_port()
+    async with (peer(saying(OK), "127.0.0.2", port=port) as public,
+                peer(saying(OK), port=port) as inner):
         said, asked = await rebound(public, ["127.0.0.2"], ["127.0.0.1"], allow=["127.0.0.2"])
 
     assert [Answer(200), Failure("address_refused")] == said

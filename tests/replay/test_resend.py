@@ -82,7 +82,7 @@ class Shop:
     def _write(self, topic: str, key: bytes, value: bytes) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0})
         producer.produce(topic, value, key, partition_of(key, PARTITIONS))
-        assert 0 == producer.flush(20)
+        assert 0 == producer.flush(30)
 
     def run(self, *arguments: str, given: str | None = None, code: int = 0) -> Result:
         done = CliRunner().invoke(footfall, [*arguments], input=given, env={

@@ -113,7 +113,7 @@ class Shop:
                 "key_id": None, "personal": b"{}", "held_out": False, "depth": 0,
                 "integrations": b""}
             self._producer.produce(TRIGGERS, self._codecs.trigger.encode(record), str(n))
-        assert 0 == self._producer.flush(10)
+        assert 0 == self._producer.flush(30)
         return {f"t{n}" for n in numbers}
 
     def leave_a_cart(self) -> None:
@@ -125,7 +125,7 @@ class Shop:
         assert isinstance(admitted, Admitted)
         self._producer.produce(INTERACTIONS, self._codecs.interaction.encode(admitted.event),
                                admitted.key)
-        assert 0 == self._producer.flush(10)
+        assert 0 == self._producer.flush(30)
 
     def seen(self) -> list[tuple[int, str, str]]:
         """(pid, trigger id, name), in the order in which the agent had them."""
@@ -200,7 +200,10 @@ def listening(pid: int) -> list[str]:
     """Addresses on which a process listens."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(descriptor.readlink())
+        try:
+            target = str(descriptor.readlink())
+        except FileNotFoundError:  # it has been closed meanwhile
+            continue
         if target.startswith("socket:["):
             sockets.add(target[8:-1])
     found = []

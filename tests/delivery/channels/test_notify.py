@@ -87,7 +87,8 @@ async def opened() -> AsyncIterator[Callable[..., Any]]:
 
 def destination(**more: Any) -> NotifyDestination:
     return NotifyDestination(**{
-        "purpose": "necessary", "url_env": "TEAM_URL", "body": "Cart of {{ data.value }}", **more})
+        "purpose": "necessary", "url_env": "TEAM_URL", "body": "Cart of {{ data.value }}",
+        "timeout_s": 60, **more})
 
 
 def resources(url: str) -> Resources:
