@@ -129,7 +129,9 @@ async def test_a_page_that_comes_back_sends_again(shop: Shop) -> None:
 
 @pytest.mark.parametrize("script", ["", INSECURE], ids=["locks", "lease"])
 async def test_tabs_neither_lose_nor_double_anything(shop: Shop, script: str) -> None:
-    """All send at once, again and again; one of them is closed in the middle."""
+    """All send at once, again and again; one of them is closed in the middle. A lease is no lock:
+    what two tabs send where it failed, on a busy machine, has the same messageId.
+    """
     shop.sink.ack_s = 0.15
     await shop.visitor.add_init_script(script)
     tabs = [await shop.page() for _ in range(3)]
@@ -143,7 +145,7 @@ async def test_tabs_neither_lose_nor_double_anything(shop: Shop, script: str) ->
                  }
                }""", [k, start]) for k, tab in enumerate(tabs)))
         if start == 20:
-            await shop.until(lambda: 120 == len(numbers(shop)))
+            await shop.until(lambda: 120 == len(set(numbers(shop))))
             await tabs.pop().close()
     expected = {k * 1000 + n for k in range(3) for n in range(60 if k < 2 else 40)}
     await shop.until(lambda: expected <= set(numbers(shop)))
@@ -151,9 +153,24 @@ async def test_tabs_neither_lose_nor_double_anything(shop: Shop, script: str) ->
         while waiting(await kept(tabs[0])):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await asyncio.sleep(1)
-    assert {} == {n: times for n, times in Counter(numbers(shop)).items() if times > 1}
-    assert [0, 0] == [(await tab.evaluate("footfall.counts()"))["duplicate"] for tab in tabs]
     assert [] == waiting(await kept(tabs[0]))
+    assert len(expected) == len({item["messageId"] for item in shop.items()})
+    if script != INSECURE:
+        assert {} == {n: times for n, times in Counter(numbers(shop)).items() if times > 1}
+        assert [0, 0] == [(await tab.evaluate("footfall.counts()"))["duplicate"] for tab in tabs]
+
+
+async def test_without_locks_a_tab_that_has_not_the_lease_waits(shop: Shop) -> None:
+    """Until it is given back, or over."""
+    await shop.visitor.add_init_script(INSECURE)
+    page = await shop.page()
+    await page.evaluate("localStorage['footfall:lease'] = `another ${Date.now() + 25_000}`")
+    await page.evaluate(TRACK, 1)
+    assert await page.evaluate("footfall.flush()") is False
+    await asyncio.sleep(1)
+    assert [] == shop.sent
+    await page.evaluate("localStorage['footfall:lease'] = `another ${Date.now() - 1}`")
+    await shop.until(lambda: [1] == numbers(shop))
 
 
 @pytest.mark.parametrize("script", [NO_STORAGE, FULL], ids=["refused", "full"])
