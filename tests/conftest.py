@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from footfall.errors import BrokerError
 from tests import registry, services
 from tests.node import packages
 from tests.redis_server import RedisServer
+
+#: How long an example took, or was made, says how busy the machine is and nothing of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _used: list[str] = []
 
@@ -50,7 +55,7 @@ def own_kafka(tmp_path: Path) -> Iterator[Callable[..., services.KafkaNode]]:
                 raise
             pytest.skip(f"no Apache Kafka of one's own: {error}")
         nodes.append(node)
-        node.start()
+        node.start(services.NODE_READY_S_MAX)
         return node
 
     yield start

@@ -20,7 +20,7 @@ from footfall.up.demo_broker import find_binary
 from footfall.up.ports import HOST, free_port
 from tests.services import GIVEN
 
-READY_S_MAX = 15.0
+READY_S_MAX = 60.0
 SERVER = shutil.which("redis-server")
 
 
@@ -61,7 +61,7 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """A client of one's own, that sees bytes."""
-        return redis.Redis(host=HOST, port=self.port, socket_timeout=5)
+        return redis.Redis(host=HOST, port=self.port, socket_timeout=30)
 
     def kill(self) -> None:
         """SIGKILL."""

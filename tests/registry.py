@@ -20,7 +20,7 @@ from footfall.up.process import Process, until
 
 VERSION = "2.6.13.Final"
 ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
-READY_S_MAX = 90.0
+READY_S_MAX = 180.0
 
 
 @contextmanager

@@ -37,7 +37,10 @@ __all__ = ["GIVEN", "Broker", "DemoBroker", "KafkaNode", "delete_topics", "fresh
 GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("FOOTFALL_")}
 IMAGE = "apache/kafka:4.1.0"
 CONTAINER_READY_S_MAX = 90.0
-TOPICS_SETTLE_S_MAX = 20.0
+TOPICS_SETTLE_S_MAX = 60.0
+NODE_READY_S_MAX = 180.0
+#: Of a broker on a machine that is busy: an answer that comes late is one.
+ANSWER_S_MAX = 60.0
 
 
 class Broker(NamedTuple):
@@ -86,7 +89,7 @@ def fresh_topics(bootstrap: str, partitions: int = 4) -> None:
 def delete_topics(bootstrap: str) -> None:
     """Remove all of Footfall's topics, and wait until they are gone."""
     admin = admin_client(bootstrap)
-    there = admin.list_topics(timeout=10).topics
+    there = admin.list_topics(timeout=ANSWER_S_MAX).topics
     names = {topic.name for topic in topics.ALL} | {
         name for name in there if name.startswith(f"{topics.CHANGELOG}-")}
     present = sorted(names & there.keys())
@@ -94,17 +97,17 @@ def delete_topics(bootstrap: str) -> None:
         for future in admin.delete_topics(present).values():
             future.result()
     deadline = _deadline()
-    while names & admin.list_topics(timeout=10).topics.keys():
+    while names & admin.list_topics(timeout=ANSWER_S_MAX).topics.keys():
         assert until(deadline, 0.1) > 0, "deleted topics did not go away"
 
 
 def is_apache_kafka(bootstrap: str) -> bool:
     """Whether it describes itself with the settings that only Apache Kafka's KRaft broker has."""
     admin = admin_client(bootstrap)
-    broker = next(iter(admin.list_topics(timeout=10).brokers))
+    broker = next(iter(admin.list_topics(timeout=ANSWER_S_MAX).brokers))
     resource = ConfigResource(ResourceType.BROKER, str(broker))
     try:
-        settings = admin.describe_configs([resource])[resource].result(timeout=10)
+        settings = admin.describe_configs([resource])[resource].result(timeout=ANSWER_S_MAX)
     except Exception:
         return False
     return {"process.roles", "controller.quorum.voters", "log.dirs"} <= settings.keys()
@@ -114,7 +117,7 @@ def _configured(given: Mapping[str, str]) -> Broker:
     bootstrap = given.get("FOOTFALL_KAFKA_BOOTSTRAP_SERVERS")
     if not bootstrap:
         raise BrokerError("FOOTFALL_KAFKA_BOOTSTRAP_SERVERS is not set")
-    if not answers(bootstrap, seconds_max=10.0):
+    if not answers(bootstrap, seconds_max=ANSWER_S_MAX):
         pytest.exit(f"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS={bootstrap} does not answer", returncode=3)
     return Broker(bootstrap, f"the configured broker {bootstrap}", lambda: None)
 
@@ -157,7 +160,7 @@ def _container(given: Mapping[str, str]) -> Broker:
 def _maven(_given: Mapping[str, str]) -> Broker:
     folder = tempfile.TemporaryDirectory(prefix="footfall-kafka-")
     node = kafka_node(Path(folder.name))
-    node.start()
+    node.start(NODE_READY_S_MAX)
 
     def stop() -> None:
         node.stop(5.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable
 
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.kafka
 
 def test_the_broker_of_the_run_answers(kafka: str) -> None:
     """The fixture gives an address at which a broker answers."""
-    assert answers(kafka)
+    assert answers(kafka, seconds_max=services.ANSWER_S_MAX)
 
 
 def test_fresh_topics_are_empty_and_complete(kafka: str) -> None:
@@ -27,11 +26,11 @@ def test_fresh_topics_are_empty_and_complete(kafka: str) -> None:
     services.fresh_topics(kafka)
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(topics.REJECTED, b"left over", partition=0)
-    assert 0 == producer.flush(10)
+    assert 0 == producer.flush(30)
 
     services.fresh_topics(kafka, partitions=3)
 
-    found = admin_client(kafka).list_topics(timeout=10).topics
+    found = admin_client(kafka).list_topics(timeout=30).topics
     assert {3} == {len(found[t.name].partitions) for t in topics.ALL}
     assert 0 == _end(kafka, topics.REJECTED)
 
@@ -64,16 +63,14 @@ def test_a_killed_node_keeps_what_it_acknowledged(
     services.fresh_topics(node.bootstrap, partitions=1)
     producer = Producer({"bootstrap.servers": node.bootstrap, "log_level": 0})
     producer.produce(topics.REJECTED, b"kept")
-    assert 0 == producer.flush(10)
+    assert 0 == producer.flush(30)
 
     node.kill9()
     assert not answers(node.bootstrap)
-    node.start()
+    node.start(services.NODE_READY_S_MAX)
 
     assert 1 == _end(node.bootstrap, topics.REJECTED)
-    began = time.monotonic()
-    assert node.stop()
-    assert time.monotonic() - began < 10
+    assert node.stop(60.0)
 
 
 def test_the_registry_speaks_confluents_api(registry_url: str) -> None:
@@ -87,7 +84,7 @@ def _end(bootstrap: str, topic: str) -> int:
 
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test"})
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
         return int(high - low)
     finally:
         consumer.close()

@@ -42,7 +42,7 @@ def _content(idle_s: float) -> bytes:
 def _send(bootstrap: str, topic: str, key: bytes, value: bytes, partition: int) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
     producer.produce(topic, value, key, partition)
-    assert 0 == producer.flush(10)
+    assert 0 == producer.flush(30)
 
 
 def test_first_apply_writes_one_record_to_each_partition(log: ConfigLog,
@@ -183,7 +183,7 @@ def test_version_survives_the_expiry_of_its_record(log: ConfigLog, footfall_topi
     admin = admin_client(footfall_topics)
     gone = admin.delete_records(
         [TopicPartition(INTERACTIONS, p, 1) for p in range(PARTITIONS)])
-    assert all(future.result(10) for future in gone.values())
+    assert all(future.result(30) for future in gone.values())
     assert config.apply(footfall_topics, SECRET, {}).startswith("9:")
 
 

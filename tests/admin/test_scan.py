@@ -20,7 +20,7 @@ DAY = 86_400_000
 def topic(kafka: str) -> str:
     """One record a day in turn on two of three partitions, the newest of today."""
     admin = admin_client(kafka)
-    if TOPIC in admin.list_topics(timeout=10).topics:
+    if TOPIC in admin.list_topics(timeout=30).topics:
         for deleted in admin.delete_topics([TOPIC]).values():
             deleted.result()
     for made in admin.create_topics([NewTopic(TOPIC, 3, 1, config={
@@ -30,7 +30,7 @@ def topic(kafka: str) -> str:
     for n in range(10):
         producer.produce(TOPIC, str(n).encode(), b"even" if n % 2 == 0 else b"odd", n % 2,
                          timestamp=NOW - n * DAY)
-    assert 0 == producer.flush(20)
+    assert 0 == producer.flush(30)
     return kafka
 
 

@@ -53,7 +53,7 @@ async def chromium(missing: Callable[[str], None]) -> AsyncIterator[Browser]:
 async def visitor(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """Somebody whose Chromium has never been anywhere."""
     context = await chromium.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     yield context
     await context.close()
 

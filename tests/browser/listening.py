@@ -69,7 +69,7 @@ class Listened:
         await page.goto(self.url + path)
         return page
 
-    async def until(self, condition: Callable[[], Any], s_max: float = 2 * WAIT_S_MAX) -> None:
+    async def until(self, condition: Callable[[], Any], s_max: float = 4 * WAIT_S_MAX) -> None:
         async with asyncio.timeout(s_max):
             while not await condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

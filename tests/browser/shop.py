@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 #: As the documentation has it.
 STUB, TAG = re.findall(r"<script.*?</script>", (ROOT / "docs/browser.md").read_text(),
                        re.DOTALL)[:2]
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 30.0
 #: Everything that the script keeps, wherever a page could keep it.
 KEPT = """() => ({...localStorage, ...sessionStorage,
                     ...(document.cookie && {cookie: document.cookie})})"""

@@ -105,6 +105,7 @@ async def test_a_refusal_holds_in_every_tab_and_a_grant_too(shop: Shop) -> None:
     await shop.until(lambda: ["Seen", "Seen"] == shop.events())
     await first.evaluate("footfall.consent(false)")
     await second.wait_for_function("(footfall.track('More'), told.length)")
+    await shop.until(lambda: EVENT in shop.events())
     await asyncio.sleep(QUIET_S)
     assert {"footfall:consent"} == (await kept(second)).keys()
     assert ["Seen", "Seen", EVENT] == [name for name in shop.events() if name != "More"]

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from footfall.collector.answers import RETRY_AFTER_S
-from tests.browser.shop import Shop, kept
+from tests.browser.shop import WAIT_S_MAX, Shop, kept
 from tests.collector.edge import CODECS, KEY
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -71,7 +71,7 @@ async def test_a_collector_that_asks_to_wait_is_not_asked_before(shop: Shop) -> 
     assert await page.evaluate("footfall.flush()") is False
     await shop.until(lambda: [1] == numbers(shop))
     assert time.monotonic() - began >= RETRY_AFTER_S
-    assert 2 == len(shop.sent)
+    await shop.until(lambda: 2 == len(shop.sent))
 
 
 async def test_an_answer_that_is_lost_costs_nothing(shop: Shop) -> None:
@@ -85,7 +85,7 @@ async def test_an_answer_that_is_lost_costs_nothing(shop: Shop) -> None:
     shop.sink.gate.set()
     await shop.until(lambda: [1] == numbers(shop))
     page = await shop.page()
-    assert await page.evaluate("footfall.flush()") is True
+    await page.wait_for_function("footfall.flush()")
     counts = await page.evaluate("footfall.counts()")
     assert ([1], 0) == (numbers(shop), counts["waiting"])
 
@@ -93,12 +93,12 @@ async def test_an_answer_that_is_lost_costs_nothing(shop: Shop) -> None:
 async def test_a_page_that_is_left_sends_by_beacon(shop: Shop) -> None:
     """At once; the next page makes sure, by the same messageId."""
     page = await shop.page()
-    await page.evaluate(TRACK, 1)
-    await page.goto("about:blank")
-    await shop.until(lambda: [1] == numbers(shop))
+    # At once: half a second later it would go by itself.
+    await page.evaluate("n => { footfall.track('Clicked', {n}); location = 'about:blank' }", 1)
+    await shop.until(lambda: [1] == numbers(shop) and bool(shop.sent))
     assert ["POST /v1/batch"] == shop.sent
     page = await shop.page()
-    await page.evaluate("footfall.flush()")
+    await page.wait_for_function("footfall.flush()")
     assert 1 == (await page.evaluate("footfall.counts()"))["duplicate"]
     assert ([1], []) == (numbers(shop), waiting(await kept(page)))
 
@@ -115,8 +115,11 @@ async def test_a_page_that_comes_back_sends_again(shop: Shop) -> None:
     cannot follow a page that Chromium has frozen, so the page itself says the two events.)"""
     page = await shop.page()
     await shop.stop()
-    await page.evaluate(TRACK, 1)
-    await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    async with page.expect_event("requestfailed"):
+        await page.evaluate("""n => {
+          footfall.track('Clicked', {n})
+          dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))
+        }""", 1)
     await shop.start()
     assert await page.evaluate("footfall.flush()") is True
     assert [] == numbers(shop)
@@ -126,7 +129,9 @@ async def test_a_page_that_comes_back_sends_again(shop: Shop) -> None:
 
 @pytest.mark.parametrize("script", ["", INSECURE], ids=["locks", "lease"])
 async def test_tabs_neither_lose_nor_double_anything(shop: Shop, script: str) -> None:
-    """All send at once, again and again; one of them is closed in the middle."""
+    """All send at once, again and again; one of them is closed in the middle. A lease is no lock:
+    what two tabs send where it failed, on a busy machine, has the same messageId.
+    """
     shop.sink.ack_s = 0.15
     await shop.visitor.add_init_script(script)
     tabs = [await shop.page() for _ in range(3)]
@@ -140,14 +145,32 @@ async def test_tabs_neither_lose_nor_double_anything(shop: Shop, script: str) ->
                  }
                }""", [k, start]) for k, tab in enumerate(tabs)))
         if start == 20:
-            await shop.until(lambda: 120 == len(numbers(shop)))
+            await shop.until(lambda: 120 == len(set(numbers(shop))))
             await tabs.pop().close()
     expected = {k * 1000 + n for k in range(3) for n in range(60 if k < 2 else 40)}
     await shop.until(lambda: expected <= set(numbers(shop)))
+    async with asyncio.timeout(WAIT_S_MAX):
+        while waiting(await kept(tabs[0])):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     await asyncio.sleep(1)
-    assert {} == {n: times for n, times in Counter(numbers(shop)).items() if times > 1}
-    assert [0, 0] == [(await tab.evaluate("footfall.counts()"))["duplicate"] for tab in tabs]
     assert [] == waiting(await kept(tabs[0]))
+    assert len(expected) == len({item["messageId"] for item in shop.items()})
+    if script != INSECURE:
+        assert {} == {n: times for n, times in Counter(numbers(shop)).items() if times > 1}
+        assert [0, 0] == [(await tab.evaluate("footfall.counts()"))["duplicate"] for tab in tabs]
+
+
+async def test_without_locks_a_tab_that_has_not_the_lease_waits(shop: Shop) -> None:
+    """Until it is given back, or over."""
+    await shop.visitor.add_init_script(INSECURE)
+    page = await shop.page()
+    await page.evaluate("localStorage['footfall:lease'] = `another ${Date.now() + 25_000}`")
+    await page.evaluate(TRACK, 1)
+    assert await page.evaluate("footfall.flush()") is False
+    await asyncio.sleep(1)
+    assert [] == shop.sent
+    await page.evaluate("localStorage['footfall:lease'] = `another ${Date.now() - 1}`")
+    await shop.until(lambda: [1] == numbers(shop))
 
 
 @pytest.mark.parametrize("script", [NO_STORAGE, FULL], ids=["refused", "full"])

@@ -28,7 +28,7 @@ from tests.sdk.test_kafka import collecting
 pytestmark = [pytest.mark.kafka, pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 PACKAGES = Path(__file__).parent
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 #: SDK -> how a site starts it; `sdk` is then what its documentation calls `analytics`.
 SDKS = {
     "segment": """

@@ -35,7 +35,7 @@ class Endpoint:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(30)
 
     def close(self) -> None:
         """End it."""

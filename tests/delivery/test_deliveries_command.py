@@ -49,7 +49,7 @@ class Shop:
         for record in records:
             key = record["customer_key"].encode()
             producer.produce(DELIVERIES, CODEC.encode(record), key, partition_of(key, PARTITIONS))
-        assert 0 == producer.flush(20)
+        assert 0 == producer.flush(30)
 
     def run(self, *arguments: str, given: str | None = None, code: int = 0) -> Result:
         done = CliRunner().invoke(footfall, ["deliveries", *arguments], input=given, env={
@@ -97,7 +97,7 @@ def filled(shop: Shop) -> None:
         *of(ANNA, 5, "suppressed", reason="consent_denied", trigger="win_back"))
     producer = Producer({"bootstrap.servers": shop.bootstrap})
     producer.produce(DELIVERIES, b"no record", ANNA, 0)
-    assert 0 == producer.flush(20)
+    assert 0 == producer.flush(30)
 
 
 def ids(shown: dict[str, Any]) -> list[int]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from footfall.delivery import http
 from footfall.delivery.addresses import Allow, allowed, kind_of
 from footfall.delivery.answers import Answer
 from footfall.delivery.endpoint import endpoint
@@ -31,6 +32,7 @@ from footfall.delivery.http import (
     is_own,
 )
 from footfall.delivery.message import ANSWER_BYTES_MAX
+from footfall.up.ports import free_port
 from tests.delivery.peers import (
     OK,
     Peer,
@@ -48,18 +50,25 @@ BODY = b'{"name": "cart_abandoned"}'
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that gives up no connection because the machine is busy."""
+    for name in ("DRAIN_S_MAX", "KEEPALIVE_S"):
+        monkeypatch.setattr(http, name, 30.0)
+
+
 @asynccontextmanager
 async def sending(url: str, allow: Sequence[str] = LOOPBACK, **options: Any
                   ) -> AsyncIterator[Sender]:
     """A sender to a URL."""
-    sender = Sender(endpoint(url), allowed(allow), **{"timeout_s": 5, **options})
+    sender = Sender(endpoint(url), allowed(allow), **{"timeout_s": 30, **options})
     try:
         yield sender
     finally:
         await sender.close()
 
 
-async def sent(script: Script, timeout_s: float = 5) -> Answer | Failure:
+async def sent(script: Script, timeout_s: float = 30) -> Answer | Failure:
     """What one message to a receiver of this kind gives."""
     async with peer(script) as there, sending(there.url, timeout_s=timeout_s) as sender:
         return await sender.post({}, BODY)
@@ -94,6 +103,7 @@ async def test_a_request_has_what_was_given_and_nothing_else() -> None:
         "webhook-id": "m1", "content-length": str(len(BODY))}, BODY, 0)] == there.requests
 
 
+@pytest.mark.usefixtures("patient")
 async def test_connections_are_kept_and_bounded() -> None:
     """One after the other uses one; at the same time never more than allowed."""
     async with peer(saying(OK)) as there, sending(there.url, connections_max=3) as sender:
@@ -172,6 +182,7 @@ async def test_a_body_is_never_waited_for(script: Script) -> None:
     assert 2 == there.connections
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(("size", "connections"), [(ANSWER_BYTES_MAX, 1), (2_000, 2)])
 async def test_a_short_body_leaves_the_connection_usable(size: int, connections: int) -> None:
     """Also where it comes in pieces; of a longer one the rest is not waited for."""
@@ -314,7 +325,9 @@ async def test_a_name_that_is_rebound_is_refused() -> None:
     """It points at what may be called first (127.0.0.2 stands for that), then at 127.0.0.1: the
     connection goes to what was checked, and one message is one look-up.
     """
-    async with peer(saying(OK), "127.0.0.2") as public, peer(saying(OK), port=public.port) as inner:
+    port = free_port()
+    async with (peer(saying(OK), "127.0.0.2", port=port) as public,
+                peer(saying(OK), port=port) as inner):
         said, asked = await rebound(public, ["127.0.0.2"], ["127.0.0.1"], allow=["127.0.0.2"])
 
     assert [Answer(200), Failure("address_refused")] == said

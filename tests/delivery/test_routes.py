@@ -100,10 +100,10 @@ def test_a_thousand_routes_cost_only_those_that_match() -> None:
         assert ["a"] == made.targets("t0005", {"level": "high"})
 
         def once() -> float:
-            began = time.perf_counter()
+            began = time.thread_time()  # whatever else the machine does
             for _ in range(1_000):
                 made.targets("t0005", {"level": "high"})
-            return time.perf_counter() - began
+            return time.thread_time() - began
         return min(once() for _ in range(7))
 
     assert taken(1_000) < 5 * taken(10)
@@ -247,10 +247,10 @@ def test_numbers_of_destinations_and_routes_are_bounded() -> None:
 ])
 def test_a_small_file_never_becomes_a_large_one(text: str) -> None:
     """Aliases of aliases, circles and depth are refused in time."""
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(ConfigError, match=r"with its aliases|maximum recursion"):
         parse(text, "r.yaml")
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

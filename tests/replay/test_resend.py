@@ -34,8 +34,6 @@ from tests.tables.logs import ANNA, BERT
 
 CODECS = Codecs()
 PARTITIONS = 4
-#: Within what `--since 1h` asks for.
-NOW = time.time_ns() // 1_000_000
 ROUTES = """
 destinations:
   crm: {channel: webhook, url: https://crm.example/x, purpose: necessary}
@@ -53,12 +51,14 @@ class Shop:
         self.bootstrap = bootstrap
         self.routes = folder / "routes.yaml"
         self.routes.write_text(ROUTES)
+        #: Within what `--since 1h` asks for.
+        self.now = time.time_ns() // 1_000_000
 
     def tell(self, n: int, key: bytes = ANNA, **changed: Any) -> TriggerRecord:
         """A trigger, in its topic."""
         record = a_trigger(**{
-            "trigger_id": f"{n:032x}", "customer_key": key.decode(), "emitted_at": NOW - 1000 + n,
-            "data": b'{"n":%d.10}' % n, **changed})
+            "trigger_id": f"{n:032x}", "customer_key": key.decode(),
+            "emitted_at": self.now - 1000 + n, "data": b'{"n":%d.10}' % n, **changed})
         self._write(TRIGGERS, key, CODECS.trigger.encode(record))
         return record
 
@@ -82,7 +82,7 @@ class Shop:
     def _write(self, topic: str, key: bytes, value: bytes) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0})
         producer.produce(topic, value, key, partition_of(key, PARTITIONS))
-        assert 0 == producer.flush(20)
+        assert 0 == producer.flush(30)
 
     def run(self, *arguments: str, given: str | None = None, code: int = 0) -> Result:
         done = CliRunner().invoke(footfall, [*arguments], input=given, env={
@@ -210,8 +210,9 @@ def test_by_deliveries(shop: Shop) -> None:
     """What became of them elsewhere, or there; the trigger comes from the first step, whatever the
     topic of triggers still has.
     """
-    told = [a_trigger(trigger_id=f"{n:032x}", customer_key=ANNA.decode(), emitted_at=NOW - 10_000,
-                      name="risk" if n == 3 else "cart", data=b'{"n":%d.10}' % n)
+    told = [a_trigger(trigger_id=f"{n:032x}", customer_key=ANNA.decode(),
+                      emitted_at=shop.now - 10_000, name="risk" if n == 3 else "cart",
+                      data=b'{"n":%d.10}' % n)
             for n in range(1, 6)]
     shop.went(told[0], "queued", "sending", "sent")
     shop.went(told[1], "queued", "suppressed", reason="consent_denied")
@@ -285,7 +286,7 @@ def test_what_happens_after_the_plan_leaves_it_out(shop: Shop) -> None:
     shop.went(told[0], "queued", "sending", "sent")
     routes = parse(ROUTES, "routes.yaml")
     about = About("crm", "webhook", "webhook", "necessary", routes.version)
-    asked = Asked(Selection(), about, routes.destinations["crm"], "r1", NOW)
+    asked = Asked(Selection(), about, routes.destinations["crm"], "r1", shop.now)
     with DeliveriesLog(shop.bootstrap, CODECS) as log, Scanner(shop.bootstrap) as scanner:
         made = Planner(shop.bootstrap, CODECS, log).plan(asked, 10)
         shop.went(told[1], "queued")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -111,7 +110,7 @@ async def test_a_worker_indexes_what_the_broker_has(own_redis: Callable[..., Red
         worker.redis.kill()
         acked(TRIGGERS, [(ANNA, record(n)) for n in range(2, 400)])
         worker.checkpoint()
-        await asyncio.sleep(0.6)
+        await worker.until_it_is("away")
         worker.redis.start()
         await worker.caught_up()
         assert None is not await store.trigger(f"{399:032x}")
@@ -134,7 +133,7 @@ async def test_what_does_not_fit_while_redis_is_away_is_counted(
         worker.redis.pause()
         worker.engine.outbox.acked(TRIGGERS, [(ANNA, record(n)) for n in range(100)])
         worker.checkpoint()
-        await asyncio.sleep(0.8)
+        await worker.until_it_is("away")
         assert 50 < VIEW_TRIGGERS.labels("dropped")._value.get() - before < 100
         worker.redis.resume()
         await worker.caught_up()

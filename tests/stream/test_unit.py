@@ -144,6 +144,9 @@ def test_what_waits_for_the_broker_is_bounded(engine: Engine,
 
     async def act() -> None:
         task = asyncio.create_task(engine.process(fire(engine)))
+        async with asyncio.timeout(30):
+            while len(outbox.sent) < 2 * unit.FIRED_MAX:  # noqa: ASYNC110
+                await asyncio.sleep(0)
         await asyncio.sleep(5 * unit.WAIT_S)
         assert 2 * unit.FIRED_MAX == len(outbox.sent)
         while not task.done():

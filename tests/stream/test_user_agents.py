@@ -25,20 +25,23 @@ FAUST = [sys.executable, "-m", "faust", "-A", "footfall.stream.app"]
 NO_BROKER = {"FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
              "FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
              "FOOTFALL_SYSTEM_SECRET": SYSTEM_SECRET}
-#: README's agent, which writes what it gets to a file.
+#: README's agent, which writes what it gets to a file; past the first 50 only once it may.
 AGENT = """
 import asyncio, os
 from footfall.stream.app import app
 
 @app.agent(app.topic("footfall.triggers", value_serializer="raw"))
 async def remind(triggers):
+    seen = 0
     async for value in triggers:
         trigger = app.engine.codecs.trigger.decode(value)
-        await asyncio.sleep(0.02)
         with open("seen", "a") as file:
             print(os.getpid(), trigger["trigger_id"], trigger["name"], file=file)
+        seen += 1
+        while seen >= 50 and not os.path.exists("may go on"):
+            await asyncio.sleep(0.02)
 """
-SEEN_S_MAX = 30.0
+SEEN_S_MAX = 60.0
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -110,7 +113,7 @@ class Shop:
                 "key_id": None, "personal": b"{}", "held_out": False, "depth": 0,
                 "integrations": b""}
             self._producer.produce(TRIGGERS, self._codecs.trigger.encode(record), str(n))
-        assert 0 == self._producer.flush(10)
+        assert 0 == self._producer.flush(30)
         return {f"t{n}" for n in numbers}
 
     def leave_a_cart(self) -> None:
@@ -122,7 +125,7 @@ class Shop:
         assert isinstance(admitted, Admitted)
         self._producer.produce(INTERACTIONS, self._codecs.interaction.encode(admitted.event),
                                admitted.key)
-        assert 0 == self._producer.flush(10)
+        assert 0 == self._producer.flush(30)
 
     def seen(self) -> list[tuple[int, str, str]]:
         """(pid, trigger id, name), in the order in which the agent had them."""
@@ -178,7 +181,8 @@ def test_users_agent_loses_no_trigger_over_restarts(
     sent = shop.put_triggers(range(100))
     until(lambda: len(shop.seen()) > 20, SEEN_S_MAX, "some triggers")
     worker.kill()
-    assert len(shop.ids()) < len(sent), "killed too late: all had been seen"
+    assert len(shop.ids()) < len(sent)
+    (tmp_path / "may go on").touch()
     sent |= shop.put_triggers(range(100, 120))
 
     worker = start().until_ready()
@@ -196,7 +200,10 @@ def listening(pid: int) -> list[str]:
     """Addresses on which a process listens."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(descriptor.readlink())
+        try:
+            target = str(descriptor.readlink())
+        except FileNotFoundError:  # it has been closed meanwhile
+            continue
         if target.startswith("socket:["):
             sockets.add(target[8:-1])
     found = []

@@ -19,9 +19,10 @@ def test_a_port_is_none_that_the_system_gives_out_by_itself() -> None:
 
 def test_a_port_that_is_taken_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """And where none is free that is said."""
-    taken, free = free_port(), free_port()
-    monkeypatch.setattr(ports, "PORTS", [taken, free])
+    taken = free_port()
     with socket.create_server((HOST, taken)):
+        free = free_port()
+        monkeypatch.setattr(ports, "PORTS", [taken, free])
         assert {free} == {free_port() for _ in range(20)}
         with (socket.create_server((HOST, free)),
               pytest.raises(SettingsError, match="no free port between")):

@@ -102,7 +102,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         child.process.kill()
 
 
-def until_true(supervisor: Supervisor, condition: Callable[[], bool], seconds: float = 15) -> None:
+def until_true(supervisor: Supervisor, condition: Callable[[], bool], seconds: float = 40) -> None:
     """Run until it holds."""
     deadline = time.monotonic() + seconds
     while not condition():

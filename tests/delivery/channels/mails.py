@@ -36,7 +36,7 @@ def destination(port: int = 1, smtp: dict[str, Any] | None = None, **changed: An
     """As routes.yaml has it."""
     given = {"channel": "email", "purpose": "marketing", "from": "Shop <news@shop.example>",
              "subject": "{{ customer.traits.first_name | default: 'Hello' }}: your cart",
-             "text": "cart.txt", "html": "cart.html", "timeout_s": 2,
+             "text": "cart.txt", "html": "cart.html", "timeout_s": 30,
              "smtp": {"host": "localhost", "port": port, "tls": "none", **(smtp or {})}, **changed}
     return msgspec.convert(given, EmailDestination)
 

@@ -35,6 +35,9 @@ class Peer:
         self.logins: list[LoginPassword] = []
         self.rsets = 0
         self.at_once = self.at_once_most = 0
+        #: Nothing is answered to a mail before it is set.
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def handle_MAIL(self, server: SMTP, _session: Any, envelope: Envelope, address: str,
                           _options: Any) -> str:
@@ -55,6 +58,7 @@ class Peer:
         self.at_once += 1
         self.at_once_most = max(self.at_once, self.at_once_most)
         try:
+            await self.gate.wait()
             answer = await self._answer(server, "DATA")
         finally:
             self.at_once -= 1

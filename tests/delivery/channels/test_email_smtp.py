@@ -101,12 +101,15 @@ async def test_a_slow_server_costs_no_more_than_the_time(tmp_path: Path) -> None
     """The attempt ends with the destination's time."""
     async with peer_running() as peer:
         channel = await opened(tmp_path, peer.port, timeout_s=0.3)
-        peer.delay_s = 5
+        peer.delay_s = 60
         started = asyncio.get_running_loop().time()
         assert ("retry", "timeout") == (await channel.send(rendered(channel), ATTEMPT))[:2]
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < 30
         peer.delay_s = 0
-        assert "sent" == (await channel.send(rendered(channel), ATTEMPT)).result
+        async with asyncio.timeout(30):  # on a busy machine one has more of them
+            while (after := await channel.send(rendered(channel), ATTEMPT)).reason == "timeout":
+                pass
+        assert "sent" == after.result
         await channel.close()
 
 
@@ -155,6 +158,7 @@ async def test_no_server_breaks_delivery(tmp_path: Path, seed: int) -> None:
     """Whatever it sends and when: an outcome, within the time, and `sent` only for a mail that it
     let come."""
     choose, went_in = random.Random(seed), []
+    ended = asyncio.Event()
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -165,6 +169,7 @@ async def test_no_server_breaks_delivery(tmp_path: Path, seed: int) -> None:
                 await writer.drain()
                 went_in.append(await reader.read(65_536))
         writer.close()
+        ended.set()
 
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     smtp = choose.choice(({}, {"tls": "starttls"}, {"user": "u", "password_env": "P"}))
@@ -173,6 +178,8 @@ async def test_no_server_breaks_delivery(tmp_path: Path, seed: int) -> None:
         resources(tmp_path, environment={"P": "p"}))
     outcome = await channel.send(rendered(channel), ATTEMPT)
     await channel.close()
+    if outcome.result != "retry":
+        await asyncio.wait_for(ended.wait(), 30)  # it answers before it reads
     server.close()
 
     assert outcome.result in ("sent", "retry", "dead")
@@ -199,9 +206,14 @@ async def test_connections_are_kept_and_bounded(tmp_path: Path,
         for _ in range(8):
             await channel.send(message, ATTEMPT)
         assert 2 == len(peer.connections)
-        peer.delay_s = 0.01
-        outcomes = await asyncio.gather(*(channel.send(message, ATTEMPT) for _ in range(12)))
-        assert {"sent"} == {one.result for one in outcomes}
+        peer.gate.clear()
+        sending = asyncio.gather(*(channel.send(message, ATTEMPT) for _ in range(12)))
+        async with asyncio.timeout(20):
+            while peer.at_once < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        peer.gate.set()
+        assert {"sent"} == {one.result for one in await sending}
         assert 3 == peer.at_once_most
         await channel.close()
 

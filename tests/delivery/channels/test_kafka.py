@@ -42,10 +42,10 @@ def records(bootstrap: str, topic: str) -> list[Message]:
         found: list[Message] = []
         for partition in range(PARTITIONS):
             place = TopicPartition(topic, partition, OFFSET_BEGINNING)
-            end = consumer.get_watermark_offsets(place, timeout=10)[1]
+            end = consumer.get_watermark_offsets(place, timeout=30)[1]
             consumer.assign([place])
             while sum(one.partition() == partition for one in found) < end:
-                one = consumer.poll(10)
+                one = consumer.poll(30)
                 assert one is not None
                 assert one.error() is None
                 found.append(one)
@@ -145,7 +145,7 @@ async def test_a_topic_that_is_not_there_is_tried_again_and_not_made(
 
     assert Outcome("retry", "broker") == await channel.send(
         channel.render(TRIGGER, DOCUMENT, NOBODY), attempt())
-    assert topic not in admin_client(node.bootstrap).list_topics(timeout=10).topics
+    assert topic not in admin_client(node.bootstrap).list_topics(timeout=30).topics
 
 
 async def test_a_record_that_no_broker_takes_is_dead(

@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.seen.append((self.path, json.loads(body)))
-        self.server.released.wait(10)
+        self.server.released.wait(30)
         self.send_response(self.server.status)
         if self.server.status == 302:
             self.send_header("location", "/elsewhere")
@@ -87,7 +87,8 @@ async def opened() -> AsyncIterator[Callable[..., Any]]:
 
 def destination(**more: Any) -> NotifyDestination:
     return NotifyDestination(**{
-        "purpose": "necessary", "url_env": "TEAM_URL", "body": "Cart of {{ data.value }}", **more})
+        "purpose": "necessary", "url_env": "TEAM_URL", "body": "Cart of {{ data.value }}",
+        "timeout_s": 60, **more})
 
 
 def resources(url: str) -> Resources:
@@ -186,12 +187,10 @@ async def test_a_service_that_hangs_costs_its_time_and_few_threads(
         channel.send(Message(str(number)), attempt()) for number in range(50)))
 
     assert [RETRY] * 50 == outcomes
-    assert time.monotonic() - began < 8  # the peer alone would take 10
+    assert time.monotonic() - began < 25  # the peer alone would take 30
     threads = [one for one in threading.enumerate() if one.name.startswith("notify team")]
     assert notify.THREADS_MAX == len(threads)
-    for _ in range(180):
-        if len(peer.seen) >= notify.THREADS_MAX:
-            break
+    while len(peer.seen) < notify.THREADS_MAX and time.monotonic() - began < 25:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     peer.released.set()
     await asyncio.sleep(1)

@@ -90,7 +90,7 @@ async def test_a_redis_that_hangs_costs_a_send_its_time_alone(
 ) -> None:
     """Also those that wait for a connection; afterwards answers belong to their own questions."""
     server = own_redis()
-    channel = await opened(server.url, timeout_s=2, concurrency_max=1)
+    channel = await opened(server.url, timeout_s=4, concurrency_max=1)
     await channel.send(Message("{}"), attempt())
     server.pause()
 
@@ -98,7 +98,7 @@ async def test_a_redis_that_hangs_costs_a_send_its_time_alone(
     outcomes = await asyncio.gather(*(
         channel.send(Message("{}"), attempt(f"{number:032x}")) for number in range(10)))
     assert [RETRY] * 10 == outcomes
-    assert time.monotonic() - began < 8  # one after the other: 20
+    assert time.monotonic() - began < 25  # one after the other: 40
 
     server.resume()
     assert SENT == await channel.send(Message("last"), attempt())

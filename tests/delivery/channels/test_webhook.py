@@ -52,7 +52,7 @@ def resources(folder: Path = Path(), allow: tuple[str, ...] = ("127.0.0.1",)) ->
 
 
 def destination(url: str, **options: Any) -> WebhookDestination:
-    return WebhookDestination(url=url, purpose="marketing", **{"timeout_s": 5, **options})
+    return WebhookDestination(url=url, purpose="marketing", **{"timeout_s": 30, **options})
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ async def channel(there: Peer, folder: Path = Path(), **options: Any) -> AsyncIt
         await made.close()
 
 
-async def sent(script: Script, timeout_s: float = 5) -> Outcome:
+async def sent(script: Script, timeout_s: float = 30) -> Outcome:
     """What becomes of a message to a receiver of this kind."""
     async with peer(script) as there, channel(there, timeout_s=timeout_s) as hook:
         return await hook.send(hook.render(TRIGGER, DOCUMENT, NOBODY), attempt())
