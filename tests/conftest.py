@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from footfall.errors import BrokerError
@@ -13,6 +14,12 @@ from tests.node import packages
 from tests.redis_server import RedisServer
 
 _used: list[str] = []
+
+# How long one example takes, and how long it takes to think of ten, says how busy the machine is:
+# hypothesis fails a test for 200 ms, in which a process may as well have stood still.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
