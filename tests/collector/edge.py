@@ -38,7 +38,7 @@ AUTH = basic(KEY)
 
 
 class MemorySink:
-    """Keeps what was sent; acknowledges after `ack_s` when `gate` is set; fails with `error`, and at
+    """Keeps what was sent; acknowledges after `ack_s` when `gate` is set; fails with `error`, at
     once where that is there already.
     """
 
