@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,8 @@ NOW = 1_795_428_000_000
 KEY = "wk_web"
 KEYS = CustomerKeys(b"a secret of sixteen bytes or more")
 CODECS = Codecs()
+#: Only for what never comes: on a busy machine a moment may take seconds.
+WAIT_S_MAX = 30.0
 
 
 def basic(key: str) -> dict[str, str]:
@@ -36,10 +38,14 @@ AUTH = basic(KEY)
 
 
 class MemorySink:
-    """Keeps what was sent; acknowledges after `ack_s` when `gate` is set; fails with `error`."""
+    """Keeps what was sent; acknowledges after `ack_s` when `gate` is set; fails with `error`, at
+    once where that is there already.
+    """
 
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
+        #: Requests that are here now.
+        self.waiting = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.ack_s = 0.0
@@ -53,17 +59,32 @@ class MemorySink:
         return {"log": Part(self.ready, "in memory", "log_unavailable")}
 
     async def send(self, outgoing: Outgoing) -> None:
-        await self.gate.wait()
-        await asyncio.sleep(self.ack_s)
+        self._check()
+        self.waiting += 1
+        try:
+            await self.gate.wait()
+            await asyncio.sleep(self.ack_s)
+        finally:
+            self.waiting -= 1
+        self._check()
+        self.sent.append(outgoing)
+
+    def _check(self) -> None:
         if self.error:
             raise UnavailableError(self.error)
-        self.sent.append(outgoing)
 
     def events(self) -> list[Any]:
         return [CODECS.interaction.decode(r["value"]) for o in self.sent for r in o.interactions]
 
     def rejected(self) -> list[Any]:
         return [CODECS.rejected.decode(r["value"]) for o in self.sent for r in o.rejected]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds, in this loop."""
+    async with asyncio.timeout(WAIT_S_MAX):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 class Server(TestServer):

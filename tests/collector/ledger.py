@@ -31,6 +31,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a+b")
+        #: Requests of which every item was told something for good.
+        self.answered = 0
 
     def write(self, outcomes: dict[str, str]) -> None:
         """messageId -> what was told of it; on the disk when this returns."""
@@ -94,7 +96,9 @@ async def _ask(http: ClientSession, url: str, ledger: Ledger, items: list[Item])
     except (ClientError, OSError, TimeoutError, ValueError):
         pass
     ledger.write(told)
-    return UNKNOWN not in told.values()
+    is_answered = UNKNOWN not in told.values()
+    ledger.answered += is_answered
+    return is_answered
 
 
 def check(bootstrap: str, ledger: Ledger) -> Seen:

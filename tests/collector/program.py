@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 from footfall.up.ports import free_port
 
 AUTH = {"Authorization": "Bearer wk_web"}
-START_S_MAX = 20.0
+START_S_MAX = 60.0
 
 
 @contextmanager
@@ -57,6 +57,13 @@ async def until_status(http: ClientSession, url: str, status: int) -> None:
             await asyncio.sleep(0.05)
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds that tasks of this loop bring about."""
+    async with asyncio.timeout(START_S_MAX):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def post(http: ClientSession, url: str, content: Any) -> tuple[int, Any]:
     async with http.post(url, data=json.dumps(content)) as answer:
         return answer.status, await answer.json()
@@ -70,7 +77,7 @@ def read_all(bootstrap: str, topic: str) -> list[tuple[int, bytes, bytes]]:
     parts = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     consumer.assign([TopicPartition(topic, p, 0) for p in parts])
     while ended < len(parts):
-        message = consumer.poll(10)
+        message = consumer.poll(30)
         assert message is not None, "the broker does not answer"
         if message.error() is not None:
             ended += 1

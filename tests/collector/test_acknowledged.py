@@ -9,7 +9,7 @@ import pytest
 
 from footfall.collector.acknowledged import GENERATION_MAX, Acknowledged
 from footfall.telemetry import ACCEPTED, RECEIVED, REJECTED, REPEATED, UNACKNOWLEDGED
-from tests.collector.edge import MemorySink, basic, post, serving
+from tests.collector.edge import MemorySink, basic, post, serving, until
 
 
 def page(message_id: str | None, user: str = "u", **more: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ async def test_only_what_the_log_acknowledged_is_remembered() -> None:
         sink.error = ""
         sink.gate.clear()
         both = [asyncio.create_task(post(client, "/v1/page", page("m1"))) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        await until(lambda: sink.waiting == 2)
         sink.gate.set()
         assert ["accepted"] * 2 == [(await task)[1]["status"] for task in both]
         assert "duplicate" == (await post(client, "/v1/page", page("m1")))[1]["status"]

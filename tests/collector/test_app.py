@@ -25,7 +25,17 @@ from footfall.events.arrival import ITEM_BYTES_MAX
 from footfall.events.codec import Codecs
 from footfall.events.reasons import COLLECTOR
 from footfall.telemetry import ACCEPTED, RECEIVED, REFUSED, REJECTED, REPEATED, UNACKNOWLEDGED
-from tests.collector.edge import AUTH, KEY, KEYS, NOW, MemorySink, post, serving
+from tests.collector.edge import (
+    AUTH,
+    KEY,
+    KEYS,
+    NOW,
+    WAIT_S_MAX,
+    MemorySink,
+    post,
+    serving,
+    until,
+)
 
 PAGE = {"type": "page", "userId": "u1"}
 
@@ -235,7 +245,7 @@ async def test_the_limit_holds_for_a_body_that_comes_with_its_headers(
         writer.write(b"POST /v1/page HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
                      b"Authorization: " + AUTH["Authorization"].encode()
                      + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body_))
-        line = await asyncio.wait_for(reader.readline(), 5)
+        line = await asyncio.wait_for(reader.readline(), WAIT_S_MAX)
         assert f" {status} ".encode() in line
         writer.close()
 
@@ -245,13 +255,14 @@ async def test_a_body_that_does_not_come_is_given_up(client: Any, monkeypatch: A
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(b"POST /v1/page HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\nAuthorization: "
                  + AUTH["Authorization"].encode() + b"\r\n\r\n{")
-    assert b"408" in await asyncio.wait_for(reader.readline(), 5)
+    assert b"408" in await asyncio.wait_for(reader.readline(), WAIT_S_MAX)
     writer.close()
 
 
 async def test_200_waits_for_the_acknowledgement(client: Any, sink: MemorySink) -> None:
     sink.gate.clear()
     answer = asyncio.create_task(post(client, "/v1/batch", {"batch": [PAGE, 5]}))
+    await until(lambda: sink.waiting)
     await asyncio.sleep(0.1)
     assert not answer.done()
     sink.gate.set()

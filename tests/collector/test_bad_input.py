@@ -22,7 +22,7 @@ from footfall.collector.body import READ_S_MAX
 from footfall.collector.serving import IDLE_S_MAX, Runner
 from footfall.events.admit import DEPTH_MAX, decode
 from footfall.events.fields import FieldError
-from tests.collector.edge import AUTH, MemorySink, post
+from tests.collector.edge import AUTH, WAIT_S_MAX, MemorySink, post
 
 KEY_LINE = b"Authorization: " + AUTH["Authorization"].encode() + b"\r\n"
 PAGE = b'{"userId":"u"}'
@@ -32,13 +32,15 @@ CASES = {name: base64.b64decode(raw) for name, raw in SUITE["cases"].items()} | 
     "n_structure_open_array_object": b'[{"":' * 50_000 + b"\n"}
 
 
-async def raw(client: Any, request: bytes) -> tuple[bytes, bool]:
-    """All that comes back until nothing more does, and whether the server has closed."""
+async def raw(client: Any, request: bytes, more_s: float = 0.3) -> tuple[bytes, bool]:
+    """All that comes back until nothing more does, and whether the server has closed. `more_s`: how
+    long more is waited for; who says that it closes has time for it.
+    """
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(request)
     answer = b""
     try:
-        while part := await asyncio.wait_for(reader.read(65_536), 5 if not answer else 0.3):
+        while part := await asyncio.wait_for(reader.read(65_536), more_s if answer else WAIT_S_MAX):
             answer += part
     except TimeoutError:
         return answer, False
@@ -79,7 +81,8 @@ async def test_b2_lengths_that_two_servers_could_read_differently(
     client: Any, sink: MemorySink, lines: list[bytes]
 ) -> None:
     """400, closed, and what follows is not taken for a request (smuggling)."""
-    answer, is_closed = await raw(client, call(*lines, body=PAGE + call(b"Content-Length: 14")))
+    answer, is_closed = await raw(client, call(*lines, body=PAGE + call(b"Content-Length: 14")),
+                                  WAIT_S_MAX)
     assert answer.startswith(b"HTTP/1.0 400")
     assert (1, True) == (answer.count(b"HTTP/1."), is_closed)
     assert b'"code":"http_malformed"' in answer
@@ -89,7 +92,8 @@ async def test_b2_lengths_that_two_servers_could_read_differently(
 
 async def test_b2_a_length_that_is_too_small_or_too_large(client: Any, sink: MemorySink) -> None:
     """The first leaves bytes that are no request; of the second nothing is taken."""
-    answer, is_closed = await raw(client, call(b"Content-Length: 2", body=b"{}" + PAGE + b"\r\n"))
+    answer, is_closed = await raw(client, call(b"Content-Length: 2", body=b"{}" + PAGE + b"\r\n"),
+                                  WAIT_S_MAX)
     assert {b"400"} == {part[:3] for part in re.split(rb"HTTP/1\.. ", answer)[1:]}
     assert is_closed
     _, writer = await asyncio.open_connection(client.host, client.port)
@@ -105,14 +109,16 @@ async def test_b3_half_a_header_is_given_up(client: Any) -> None:
     runner = Runner(client.app, idle_s_max=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     reader, writer = await asyncio.open_connection(*runner.addresses[0])
     sent = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S_MAX):
         while not reader.at_eof():
             writer.write(b"POST /v1/page HTTP/1.1\r\n"[sent:sent + 1] or b"a")
             sent += 1
             await asyncio.sleep(0.05)
-    assert 3 < sent < 60
+    assert loop.time() - began >= 0.5
     await runner.cleanup()
 
 
@@ -135,10 +141,10 @@ async def test_b8_depth(client: Any, sink: MemorySink) -> None:
     assert 200 == (await post(client, "/v1/page", nested(DEPTH_MAX)))[0]
     assert 400 == (await post(client, "/v1/page", nested(DEPTH_MAX + 1)))[0]
     deep = b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    started = time.perf_counter()
+    started = time.process_time()
     status, answer, _ = await post(client, "/v1/batch", deep)
     assert (400, "too_deep") == (status, answer["code"])
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 1
     assert 1 == len(sink.events())
 
 
@@ -199,7 +205,7 @@ async def test_b27_odd_requests_are_errors_that_repeat_nothing(
 
 async def test_b27_http_1_0_is_served_and_closed(client: Any, sink: MemorySink) -> None:
     answer, is_closed = await raw(
-        client, call(b"Content-Length: 14").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        client, call(b"Content-Length: 14").replace(b"HTTP/1.1", b"HTTP/1.0"), WAIT_S_MAX)
     assert (True, True) == (answer.startswith(b"HTTP/1.0 200"), is_closed)
     assert 1 == len(sink.events())
 

@@ -13,6 +13,7 @@ from footfall.collector.command import required, serve
 from footfall.errors import BrokerError, FootfallError, SettingsError
 from footfall.settings import Settings
 from footfall.up.ports import free_port
+from tests.collector.edge import WAIT_S_MAX, until
 
 FULL = {"kafka_bootstrap_servers": "127.0.0.1:1", "customer_key_secret": "0123456789abcdef",
         "write_keys": {"web": "k"}, "http_port": 0}
@@ -44,9 +45,7 @@ async def test_a_producer_that_failed_for_good_ends_it(monkeypatch: Any) -> None
     settings = Settings(**{**FULL, "kafka_bootstrap_servers": f"127.0.0.1:{free_port()}"})
     urls: list[str] = []
     serving = asyncio.create_task(serve(settings, urls.append))
-    async with asyncio.timeout(5):
-        while not urls:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: urls)
     made[0](BrokerError("the producer failed for good"))
     with pytest.raises(BrokerError, match="for good"):
-        await asyncio.wait_for(serving, 5)
+        await asyncio.wait_for(serving, WAIT_S_MAX)

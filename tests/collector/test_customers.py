@@ -26,9 +26,9 @@ from footfall.up.ports import HOST, free_port
 from footfall.view import entry
 from footfall.view.document import Document
 from footfall.view.roles import CLEARANCES, ApiKeys
-from footfall.view.served import ANSWER_S_MAX, Served
+from footfall.view.served import Served
 from footfall.view.store import Store
-from tests.collector.edge import KEY, KEYS, MemorySink, basic, serving
+from tests.collector.edge import KEY, KEYS, WAIT_S_MAX, MemorySink, basic, serving
 from tests.redis_server import RedisServer
 from tests.tables import events
 from tests.tables.log import Log
@@ -62,7 +62,7 @@ class View:
         """As a worker does."""
         fold = self.log.workers[0].fold
         fold.snapshot()
-        store = Store(self.redis.url)
+        store = Store(self.redis.url, WAIT_S_MAX)
         await store.begin()
         await store.put([(key, entry.encode(generation, 0, record))
                          for key, record in fold.store.items()])
@@ -72,7 +72,7 @@ class View:
         await store.close()
 
     def customers(self, **options: Any) -> Customers:
-        served = Served(Store(self.redis.url, ANSWER_S_MAX), tables.ALL, 1)
+        served = Served(Store(self.redis.url, WAIT_S_MAX), tables.ALL, 1)
         return Customers(KEYS, ApiKeys(OWNER, ROLES), tables.ALL, served=served,
                          clock=lambda: self.now, **options)
 
@@ -227,8 +227,9 @@ async def test_who_has_it_is_told_so(view: View, client: Any) -> None:
     await view.write()
     others.append(await ask(client, path))
     await view.write(generation=1)
-    while (answer := await ask(client, path))[0] != 200:
-        pass
+    async with asyncio.timeout(WAIT_S_MAX):
+        while (answer := await ask(client, path))[0] != 200:
+            pass
     others.append(answer)
     assert 7 == len({etag, *(headers["ETag"] for _, _, headers in others)})
     for _, _, headers in others[:-1]:
@@ -253,12 +254,9 @@ async def test_a_view_that_is_away_or_empty_is_no_answer(view: View) -> None:
             assert (503, "view_unavailable") == (status, shown["code"])
         view.redis.start()
         await view.write()
-        for _ in range(100):
-            status, shown, _ = await ask(client, path_of("u1"))
-            if status == 200:
-                return
-            await asyncio.sleep(0.05)
-        pytest.fail("it did not come back by itself")
+        async with asyncio.timeout(WAIT_S_MAX):  # it comes back by itself
+            while (await ask(client, path_of("u1")))[0] != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 async def test_a_view_of_other_code_is_no_answer(view: View, client: Any) -> None:

@@ -24,6 +24,7 @@ from tests.collector.program import (
     read_all,
     running,
     status_of,
+    until,
     until_status,
 )
 
@@ -65,7 +66,7 @@ async def test_200_means_in_the_log_on_javas_partitions(
         assert [("web", b'{"type": "page"}')] * 20 == [
             (r["source"], r["personal"]) for r in rejected]
         process.send_signal(signal.SIGTERM)
-        assert 0 == await asyncio.to_thread(process.wait, 10)
+        assert 0 == await asyncio.to_thread(process.wait, 30)
     assert "user-" not in (tmp_path / "collector.log").read_text()
 
 
@@ -87,13 +88,12 @@ async def test_sigterm_answers_what_is_in_flight(
     with running(footfall_topics, tmp_path) as (process, url):
         await until_status(http, url + "/readyz", 200)
         senders = [asyncio.create_task(sender(n * 10_000, url)) for n in range(4)]
-        await asyncio.sleep(1)
+        await until(lambda: len(told) > 10)
         process.send_signal(signal.SIGTERM)
-        assert 0 == await asyncio.to_thread(process.wait, 10)
+        assert 0 == await asyncio.to_thread(process.wait, 30)
         await asyncio.gather(*senders)
     log = [Codecs().interaction.decode(v)["message_id"]
            for _, _, v in read_all(footfall_topics, INTERACTIONS)]
-    assert len(told) > 10
     assert sorted(told) == sorted(log)
 
 
@@ -106,7 +106,7 @@ async def test_503_while_no_broker_is_there(tmp_path: Path, http: ClientSession)
             assert (503, "log_unavailable") == (answer.status, (await answer.json())["code"])
             assert "Retry-After" in answer.headers
         process.send_signal(signal.SIGTERM)
-        assert 0 == await asyncio.to_thread(process.wait, 10)
+        assert 0 == await asyncio.to_thread(process.wait, 30)
 
 
 async def test_503_while_the_broker_hangs_and_200_when_it_is_back(
@@ -119,7 +119,7 @@ async def test_503_while_the_broker_hangs_and_200_when_it_is_back(
         await until_status(http, url + "/readyz", 200)
         assert 200 == (await post(http, url + "/v1/batch", {"batch": [item(1)]}))[0]
         node.pause()
-        async with asyncio.timeout(ANSWER_S_MAX + 2):
+        async with asyncio.timeout(ANSWER_S_MAX + 10):
             status, answer = await post(http, url + "/v1/batch", {"batch": [item(2), {}]})
         assert (503, "log_unavailable") == (status, answer["code"])
         node.resume()

@@ -20,7 +20,7 @@ from aiohttp import ClientSession, ClientTimeout
 from footfall.admin.topics import ensure
 from footfall.up.ports import free_port
 from tests.collector.ledger import UNKNOWN, Ledger, check, send
-from tests.collector.program import AUTH, running, until_status
+from tests.collector.program import AUTH, running, until, until_status
 
 pytestmark = pytest.mark.kafka
 
@@ -37,7 +37,7 @@ async def load(url: str, ledger: Ledger) -> AsyncIterator[ClientSession]:
             yield http
         finally:
             done.set()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 await asyncio.gather(*senders)
 
 
@@ -60,7 +60,7 @@ async def test_the_log_grows_by_exactly_what_was_accepted(
         async with ClientSession() as http:
             await until_status(http, url + "/readyz", 200)
         async with load(url, ledger):
-            await asyncio.sleep(2)
+            await until(lambda: ledger.answered > 200)
         async with ClientSession() as http:
             counted = await metrics_of(http, url)
     seen = check(footfall_topics, ledger)
@@ -81,6 +81,8 @@ async def killed(bootstrap: str, folder: Path, kills: int) -> None:
         for _ in range(kills):
             with running(bootstrap, folder, port):
                 await until_status(probe, url + "/readyz", 200)
+                enough = ledger.answered + 2 * SENDERS
+                await until(lambda: ledger.answered > enough)  # noqa: B023
                 await asyncio.sleep(dice.uniform(0.1, 0.8))
         stack = ExitStack()
         stack.enter_context(running(bootstrap, folder, port))

@@ -48,7 +48,7 @@ async def test_records_that_the_queue_does_not_take_fail_their_request(monkeypat
     monkeypatch.setattr(sink, "QUEUE_RECORDS_MAX", 100)
     made._ready = True
     with pytest.raises(UnavailableError, match="did not answer"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await made.send(Outgoing(records(20), []))
     await made.close(0)
 
@@ -58,7 +58,7 @@ async def test_a_record_not_acknowledged_in_time_fails_its_request(monkeypatch: 
     made = KafkaSink(nowhere(), lambda _error: None)
     made._ready = True
     with pytest.raises(UnavailableError, match="did not answer"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await made.send(Outgoing(records(3), records(1)))
     await made.close(0)
 

@@ -347,19 +347,19 @@ async def test_a_client_that_does_not_read_is_cut_and_harms_nobody(topic: Memory
     before, made = ended("slow"), socket.socket()
     customers = Customers(KEYS, ApiKeys(OWNER), tables.ALL)
     async with serving(MemorySink(), customers=customers, hub=hub(topic)) as client:
-        client.collector._subscriptions._stall_s_max = 0.5
+        client.collector._subscriptions._stall_s_max = 1.5
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         await asyncio.to_thread(made.connect, (client.host, client.port))
         made.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % (
             STREAM.encode(), OWNER.encode()))
-        async with listening(client) as quick, asyncio.timeout(30):
+        async with listening(client) as quick, asyncio.timeout(4 * WAIT_S_MAX):
             await quick.opened()
             sent = 0
             while ended("slow") == before:
                 topic.put(sent, data=b'{"x":"%b"}' % (b"x" * 100_000))
                 sent += 1
                 await quick.until(sent)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.06)
     made.close()
 
 
@@ -399,7 +399,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_end(topic: Memor
         async with asyncio.timeout(2 * WAIT_S_MAX):
             while ended("slow") == before:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        assert loop.time() - began < 4
+        assert loop.time() - began < 8
     made.close()
 
 

@@ -22,10 +22,10 @@ from footfall.tables.stored import PartitionState, Row
 from footfall.up.ports import HOST
 from footfall.view import entry
 from footfall.view.roles import ApiKeys
-from footfall.view.served import ANSWER_S_MAX, Served
+from footfall.view.served import Served
 from footfall.view.store import Indexed, Store
 from footfall.view.why_not import code_of
-from tests.collector.edge import CODECS, KEY, KEYS, MemorySink, serving
+from tests.collector.edge import CODECS, KEY, KEYS, WAIT_S_MAX, MemorySink, serving
 from tests.collector.test_customers import OWNER, ROLES, ask, bearer, path_of
 from tests.events.records import a_trigger
 from tests.redis_server import RedisServer
@@ -63,7 +63,7 @@ OF_NOBODY = trigger(4, name="of_another_footfall", data=b'{"x":"basic-plan"}')
 
 async def fill(redis: RedisServer) -> None:
     """As a worker does."""
-    store = Store(redis.url)
+    store = Store(redis.url, WAIT_S_MAX)
     await store.begin()
     record = CustomerRecord()
     record.watermark = 4
@@ -79,7 +79,7 @@ async def fill(redis: RedisServer) -> None:
 
 
 def reader(redis: RedisServer, **options: Any) -> Customers:
-    served = Served(Store(redis.url, ANSWER_S_MAX), TABLES, 1)
+    served = Served(Store(redis.url, WAIT_S_MAX), TABLES, 1)
     return Customers(KEYS, ApiKeys(OWNER, ROLES), TABLES, served=served, clock=lambda: NOW,
                      **options)
 

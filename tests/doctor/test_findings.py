@@ -21,9 +21,9 @@ def test_a_probe_that_hangs_or_fails_is_a_finding_and_holds_up_nobody() -> None:
 
     began = time.monotonic()
     found = examine([("a", hangs), ("b", fails),
-                     ("c", lambda: [Finding("c", "", "ok", "well")])], 0.3)
+                     ("c", lambda: [Finding("c", "", "ok", "well")])], 2.0)
     never.set()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert [("a", "error"), ("b", "error"), ("c", "ok")] == [(f.area, f.status) for f in found]
-    assert "0.3 s" in found[0].found and "no route" in found[1].found
+    assert "2 s" in found[0].found and "no route" in found[1].found

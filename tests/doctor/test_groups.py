@@ -76,20 +76,23 @@ def test_it_is_known_since_when_records_wait(footfall_topics: str) -> None:
     admin = admin_client(footfall_topics)
     producer = Producer({"bootstrap.servers": footfall_topics})
 
-    def send() -> float:
+    def send() -> tuple[float, float]:
+        """Between which it was appended."""
+        before = time.time()
         producer.produce(INTERACTIONS, b"x", partition=0)
-        assert 0 == producer.flush(10)
-        return time.time()
+        assert 0 == producer.flush(30)
+        return before, time.time()
 
-    first = send()
+    first_before, first = send()
     time.sleep(3)
-    second = send()
+    second_before, _second = send()
     asked = time.time()
     found = ages(admin, INTERACTIONS, {0: 0, 1: 0})
     assert {0} == found.keys()
-    assert asked - first <= found[0] + 0.05 and found[0] <= 1.1 * (time.time() - first) + 0.2
+    assert asked - first <= found[0] + 0.05 and found[0] <= 1.1 * (
+        time.time() - first_before) + 0.2
     newer = ages(admin, INTERACTIONS, {0: 1})[0]
-    assert newer <= 1.1 * (time.time() - second) + 0.2 and newer < found[0]
+    assert newer <= 1.1 * (time.time() - second_before) + 0.2 and newer < found[0]
 
 
 @pytest.mark.kafka
@@ -104,12 +107,12 @@ def test_a_real_group_is_told_with_what_its_log_has_lost(
     def send(records: int) -> None:
         for _ in range(records):
             producer.produce(INTERACTIONS, b"x", partition=2)
-        assert 0 == producer.flush(10)
+        assert 0 == producer.flush(30)
 
     try:
         worker = own.start(rejected_ratio_max=1).until_ready()
         send(5)
-        until(lambda: group(admin, footfall_topics, APP_ID, INTERACTIONS).committed.get(2) == 5, 30)
+        until(lambda: group(admin, footfall_topics, APP_ID, INTERACTIONS).committed.get(2) == 5, 90)
         found = {one.subject: one for one in workers(settings)}
         assert {"members", "lag"} == found.keys()
         [mine] = found["members"].details["members"].values()
@@ -119,7 +122,7 @@ def test_a_real_group_is_told_with_what_its_log_has_lost(
         own.end()
     send(3)
     admin.delete_records([TopicPartition(INTERACTIONS, 2, 7)])[
-        TopicPartition(INTERACTIONS, 2, 7)].result(10)
+        TopicPartition(INTERACTIONS, 2, 7)].result(30)
     assert Span(7, 8) == spans(admin, INTERACTIONS)[2]
     found = {one.subject: one for one in workers(settings)}
     assert "warning" == found["members"].status
@@ -135,7 +138,7 @@ def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
     producer = Producer({"bootstrap.servers": footfall_topics})
     for _ in range(3):
         producer.produce(DELIVERIES, b"poison", partition=1)
-    assert 0 == producer.flush(10)
+    assert 0 == producer.flush(30)
     routes = tmp_path / "routes.yaml"
     routes.write_text("destinations:\n  own: {channel: kafka, purpose: necessary, topic: own}\n"
                       "routes:\n  - {triggers: cart_abandoned, to: own}\n")
@@ -151,7 +154,7 @@ def test_it_is_told_whether_anybody_delivers_and_how_far_behind(
 
     workers_of_doctor.start(program=("-m", "footfall", "delivery"), routes=routes,
                             rejected_ratio_max=1).until_ready()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while any(looked(str(routes))[-1][2].values()):
         assert time.monotonic() < deadline
     assert [("members", "ok"), ("lag", "ok")] == [found[:2] for found in looked(str(routes))]

@@ -48,7 +48,7 @@ def test_a_real_prometheus_is_asked_whom_it_scrapes(tmp_path: Path) -> None:
 
         wanted = [(running.url, "ok"), ("archive", "warning"), ("collector", "ok"),
                   ("worker", "warning")]
-        until(lambda: found() == wanted, 20, "all is scraped")
+        until(lambda: found() == wanted, 90, "all is scraped")
         release, *_, worker = prometheus(settings)
         # Go's own build has no release in it, that of docker-compose.yml has.
         assert "answers, release unknown" == release.found

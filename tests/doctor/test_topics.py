@@ -22,8 +22,10 @@ from footfall.events import topics
 from footfall.settings import Settings
 from footfall.stream.generations import topic_of
 from tests.services import delete_topics
+from tests.system.topics import until
 
 DAY_MS = 86_400_000
+WAIT_S_MAX = 60.0
 GOOD = {"min.insync.replicas": "2", "max.message.bytes": "1048588", "retention.bytes": "-1",
         "unclean.leader.election.enable": "false", "message.timestamp.type": "LogAppendTime"}
 THREE = (1, 2, 3)
@@ -150,10 +152,12 @@ def test_a_real_topic_is_judged_by_what_was_done_to_it(footfall_topics: str) -> 
     second = topic_of(2)
     admin.create_topics([NewTopic(second, 3, 1, config={
         "cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)})])[second].result(10)
-    wrong = {(one.subject, one.status, one.found.partition(" ")[0])
-             for one in topic_findings.topics(settings) if one.status != "ok"}
-    assert {(topics.TRIGGERS, "error", "min.insync.replicas"), (second, "error", "has"),
-            (topics.TRIGGERS, "warning", "retention.ms")} == wrong
+    expected = {(topics.TRIGGERS, "error", "min.insync.replicas"), (second, "error", "has"),
+                (topics.TRIGGERS, "warning", "retention.ms")}
+    # What a controller has written down its brokers know a moment later.
+    until(lambda: expected == {(one.subject, one.status, one.found.partition(" ")[0])
+                               for one in topic_findings.topics(settings) if one.status != "ok"},
+          WAIT_S_MAX, "all that was done is seen")
 
 
 @pytest.mark.kafka
@@ -170,9 +174,9 @@ def test_topics_that_are_missing_or_wrong_are_errors(kafka: str) -> None:
         ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)])
     admin = admin_client(kafka)
     admin.incremental_alter_configs([resource])[resource].result(10)
+    until(lambda: [(topics.INTERACTIONS, "error"), ("seen", "ok")] == [
+        (f.subject, f.status) for f in topic_findings.topics(settings)], WAIT_S_MAX, "it is seen")
     wrong = list(topic_findings.topics(settings))
-    assert [(topics.INTERACTIONS, "error"), ("seen", "ok")] == [
-        (f.subject, f.status) for f in wrong]
     assert wrong[0].change.startswith("kafka-configs.sh ") and wrong[0].change.endswith(
         f"--entity-name {topics.INTERACTIONS} --add-config cleanup.policy=delete")
     assert "cleanup.policy=delete" == wrong[0].wanted

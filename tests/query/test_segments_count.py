@@ -142,7 +142,7 @@ def bootstrap(footfall_topics: str, shop: Shop) -> str:
         producer.produce(CHANGELOG, value, key)
     for partition in range(4):
         producer.produce(CHANGELOG, state_of(shop).encode(), PARTITION_KEY, partition)
-    assert 0 == producer.flush(10)
+    assert 0 == producer.flush(30)
     return footfall_topics
 
 

@@ -19,7 +19,7 @@ from tests.events.records import a_rejected, a_trigger, an_interaction
 
 pytestmark = pytest.mark.kafka
 CODECS = Codecs()
-WAIT_S_MAX = 20
+WAIT_S_MAX = 60
 
 
 class Tailing:

@@ -42,7 +42,7 @@ class Shop(Setting):
         assert isinstance(admitted, Admitted)
         producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"})
         producer.produce(INTERACTIONS, Codecs().interaction.encode(admitted.event), admitted.key)
-        assert 0 == producer.flush(10)
+        assert 0 == producer.flush(30)
 
     def products(self, kind: str, value: str) -> set[str]:
         """What lies in this identifier's own carts."""
@@ -58,7 +58,7 @@ class Shop(Setting):
     def unmerge(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "footfall", "customer", "unmerge", *arguments],
-            cwd=self._folder, capture_output=True, text=True, timeout=90, check=False, input=given,
+            cwd=self._folder, capture_output=True, text=True, timeout=180, check=False, input=given,
             env={**os.environ, "FOOTFALL_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
                  "FOOTFALL_CUSTOMER_KEY_SECRET": CUSTOMER_KEY_SECRET,
                  "FOOTFALL_SYSTEM_SECRET": SYSTEM_SECRET, "FOOTFALL_API_KEY": API_KEY})
@@ -142,7 +142,7 @@ def test_a_log_that_does_not_reach_back_is_refused(shop: Shop) -> None:
     cut = TopicPartition(INTERACTIONS, partition, 1)
     admin = admin_client(shop.bootstrap)
     for future in admin.delete_records([cut]).values():
-        future.result(timeout=10)
+        future.result(timeout=30)
     refused = shop.unmerge(*BOTH, "--yes")
     assert 1 == refused.returncode
     assert f"partition {partition} begins at offset 1 (0 to 0 are gone)" in refused.stderr

@@ -13,6 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
+#: Whoever forgets to set it is told, and hangs nobody.
+GATE_S_MAX = 60.0
+
 
 class Request(NamedTuple):
     """One request as it came."""
@@ -34,12 +37,18 @@ class Answer(NamedTuple):
 
 
 class FakeCollector:
-    """Listens on loopback. `answers` are given first, one a request, then `then`."""
+    """Listens on loopback. `answers` are given first, one a request, then `then`; each once `gate`
+    is set.
+    """
 
     def __init__(self, port: int = 0, then: Answer | None = None) -> None:
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
         self.then = then or Answer()
+        self.gate = threading.Event()
+        self.gate.set()
+        #: How many requests were answered.
+        self.answered = 0
         #: Items of requests that were answered 200, and connections opened.
         self.items: list[dict[str, Any]] = []
         self.connections = 0
@@ -85,6 +94,7 @@ class FakeCollector:
             answer = self.answers.pop(0) if self.answers else self.then
             if answer.status == 200:
                 self.items += body["batch"]
+        self.gate.wait(GATE_S_MAX)
         time.sleep(answer.wait_s)
         content = answer.body
         if content is None:
@@ -95,6 +105,8 @@ class FakeCollector:
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(content)
+        with self._lock:
+            self.answered += 1
 
     @property
     def events(self) -> list[str]:
@@ -102,6 +114,7 @@ class FakeCollector:
         return [item["event"] for item in self.items]
 
     def stop(self) -> None:
+        self.gate.set()
         self._server.shutdown()
         self._server.server_close()
         for connection in self.sockets:
@@ -121,7 +134,7 @@ def results(*states: dict[str, str]) -> Answer:
     return Answer(body=json.dumps({"success": True, "results": list(states)}).encode())
 
 
-def until(condition: Any, seconds_max: float = 10.0) -> None:
+def until(condition: Any, seconds_max: float = 30.0) -> None:
     deadline = time.monotonic() + seconds_max
     while not condition():
         assert time.monotonic() < deadline, "it did not come"

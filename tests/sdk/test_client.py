@@ -19,11 +19,18 @@ from footfall.sdk import sender as sending
 from footfall.up.ports import free_port
 from tests.sdk.collector import Answer, FakeCollector, results, until
 
+#: Of what ends at once or within a second; what waits for the network takes ten and more.
+WAIT_S_MAX = 6.0
+
 
 @pytest.fixture
 def collector() -> Any:
     with FakeCollector() as collector:
         yield collector
+
+
+def senders() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "footfall-sender"}
 
 
 def sums(client: Client) -> int:
@@ -70,13 +77,13 @@ def test_batches_end_at_a_size(collector: FakeCollector, packed: bool) -> None:
 
 
 def test_batches_end_at_a_time(collector: FakeCollector) -> None:
-    """Half a second after the first item."""
-    with Client("k", collector.url) as client:
+    """So long after the first item."""
+    with Client("k", collector.url, upload_interval=1.0) as client:
         began = time.monotonic()
         client.track("u", "1")
         client.track("u", "2")
         until(lambda: collector.requests)
-        assert 0.45 < collector.requests[0].at - began < 1.5
+        assert 0.95 < collector.requests[0].at - began
         until(lambda: client.counts().accepted == 2)
     assert 1 == len(collector.requests)
 
@@ -91,7 +98,7 @@ def test_one_connection_is_kept(collector: FakeCollector) -> None:
 
 def test_a_kept_connection_that_was_closed_costs_no_retry() -> None:
     """A server closes idle connections; the next batch opens another at once."""
-    first = FakeCollector()
+    first = FakeCollector(free_port())
     with Client("k", first.url, max_retries=0) as client:
         client.track("u", "1")
         assert client.flush()
@@ -229,17 +236,18 @@ def test_an_item_that_is_not_json_costs_no_neighbour(collector: FakeCollector) -
 
 def test_a_full_queue_drops_and_tells(collector: FakeCollector) -> None:
     """At its limit and not before; no call raises or waits."""
-    collector.then = Answer(wait_s=0.3)
+    collector.gate.clear()
     told: list[str] = []
     with Client("k", collector.url, max_queue_size=50, upload_size=10,
                 on_error=lambda error, _items: told.append(error.reason)) as client:
         began = time.monotonic()
         states = [client.track("u", f"{n}").success for n in range(80)]
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < WAIT_S_MAX
         assert [True] * 50 + [False] * 30 == states
         assert {"queue_full": 30} == client.counts().dropped
         assert ["queue_full"] * 30 == told
         assert 80 == sums(client)
+        collector.gate.set()
 
 
 def test_on_error_may_call_the_client(collector: FakeCollector) -> None:
@@ -258,13 +266,13 @@ def test_a_dead_server_blocks_nobody(caplog: pytest.LogCaptureFixture) -> None:
     began = time.monotonic()
     for n in range(1000):
         assert client.track("secret-user", f"{n}").success
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < WAIT_S_MAX
     began = time.monotonic()
     assert not client.flush(0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < WAIT_S_MAX
     began = time.monotonic()
     client.close(0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < WAIT_S_MAX
     assert ({"closed": 1000}, 0) == (client.counts().dropped, client.counts().waiting)
     assert "closed" in caplog.text
     assert "secret-user" not in caplog.text
@@ -276,12 +284,14 @@ def test_a_server_that_never_answers_blocks_nobody() -> None:
         client = Client("k", f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.3,
                         max_retries=0)
         client.track("u", "1")
-        assert client.flush(5)
+        assert client.flush(20)
         assert {"retries_exhausted": 1} == client.counts().dropped
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = Client("k", f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=20)
         client.track("u", "2")
         began = time.monotonic()
         client.close(0.2)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < WAIT_S_MAX
 
 
 def test_the_server_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,13 +341,15 @@ def test_closed_means_closed(collector: FakeCollector) -> None:
 
 def test_an_answer_that_comes_after_the_close_changes_no_count(collector: FakeCollector) -> None:
     """The batch under way was told as closed: each item has one end."""
-    collector.then = Answer(wait_s=0.5)
+    collector.gate.clear()
+    before = senders()
     client = Client("k", collector.url, upload_interval=0)
     client.track("u", "1")
     until(lambda: collector.requests)
     client.close(0.1)
     assert {"closed": 1} == client.counts().dropped
-    time.sleep(0.7)
+    collector.gate.set()
+    until(lambda: collector.answered and senders() <= before)
     assert (0, {"closed": 1}) == (client.counts().accepted, client.counts().dropped)
 
 
@@ -345,6 +357,7 @@ def test_an_answer_that_comes_after_the_close_changes_no_count(collector: FakeCo
 
 
 def test_sync_mode_sends_within_the_call(collector: FakeCollector) -> None:
+    before = senders()  # of clients that were closed while they waited for an answer
     with Client("k", collector.url, sync_mode=True) as client:
         assert client.track("u", "1").success
         assert ["1"] == collector.events
@@ -353,7 +366,7 @@ def test_sync_mode_sends_within_the_call(collector: FakeCollector) -> None:
         collector.answers = [Answer(400)]
         assert not client.track("u", "3").success
         assert {"http_400": 1} == client.counts().dropped
-    assert "footfall-sender" not in {thread.name for thread in threading.enumerate()}
+        assert senders() <= before
 
 
 def test_sync_mode_is_bounded_and_raises_if_asked() -> None:
@@ -363,7 +376,7 @@ def test_sync_mode_is_bounded_and_raises_if_asked() -> None:
         began = time.monotonic()
         with pytest.raises(DroppedError, match="retries_exhausted"):
             client.track("u", "1")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < WAIT_S_MAX
         assert 1 == sums(client)
 
 
@@ -383,7 +396,7 @@ def test_sync_mode_in_threads_is_bounded() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert max(took) < 2.5
+        assert max(took) < WAIT_S_MAX, "one after another they would take eight seconds"
         client.close(0)
         assert (8, 0) == (sum(client.counts().dropped.values()), client.counts().waiting)
 
@@ -405,7 +418,7 @@ def test_flush_sends_where_no_thread_can_be_started(
         client.track("u", "1")
         began = time.monotonic()
         assert client.flush()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < WAIT_S_MAX
     client.track("u", "2")
     client.close()
     assert ["1", "2"] == collector.events
@@ -420,17 +433,16 @@ def test_send_false_sends_nothing(collector: FakeCollector) -> None:
 
 async def test_async_client(collector: FakeCollector) -> None:
     """The loop goes on while it flushes."""
-    collector.then = Answer(wait_s=0.3)
+    collector.gate.clear()
     async with AsyncClient("k", collector.url) as client:
         client.track("u", "1")
         client.commerce.cart_viewed("u")
         flushing = asyncio.create_task(client.flush())
-        ticks = 0
-        while not flushing.done():
+        for _ in range(10):
             await asyncio.sleep(0.01)
-            ticks += 1
-        assert flushing.result()
-        assert ticks > 10
+            assert not flushing.done()
+        collector.gate.set()
+        assert await flushing
         assert 2 == client.counts().accepted
     with pytest.raises(SettingsError):
         AsyncClient("k", collector.url, sync_mode=True)

@@ -40,10 +40,10 @@ CODECS = Codecs()
 def collecting(bootstrap: str, folder: Path) -> Iterator[str]:
     """A collector that is ready; its URL."""
     with running(bootstrap, folder) as (process, url):
-        until(lambda: is_ready(url), 20)
+        until(lambda: is_ready(url), 60)
         yield url
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
 
 
 def is_ready(url: str) -> bool:
@@ -152,10 +152,10 @@ def test_kafka_away_and_back(own_kafka: Callable[..., Any], tmp_path: Path) -> N
         began = time.monotonic()
         for n in range(50, 150):
             assert client.track("u1", "during", {"n": n}).success
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 6, "no call waits for the broker"
         assert not client.flush(3)
         node.resume()
-        assert client.flush(40)
+        assert client.flush(90)
         assert (150, {}) == (client.counts().accepted, client.counts().dropped)
     first: dict[str, int] = {}
     for _, _, value in read_all(node.bootstrap, INTERACTIONS):
@@ -204,7 +204,7 @@ def test_app_and_collector_killed_under_load(footfall_topics: str, tmp_path: Pat
     """kill -9 of both; after both are back every call that returned is in the log."""
     spool = tmp_path / "spool"
     with running(footfall_topics, tmp_path) as (collector, url):
-        until(lambda: is_ready(url), 20)
+        until(lambda: is_ready(url), 60)
         with subprocess.Popen([sys.executable, "-c", TALKER, url, str(spool)],
                               stdout=subprocess.PIPE) as app:
             assert app.stdout is not None
@@ -216,7 +216,7 @@ def test_app_and_collector_killed_under_load(footfall_topics: str, tmp_path: Pat
                     break
             calls = 4_001 + app.stdout.read().count(b"\n")
     with collecting(footfall_topics, tmp_path) as url, Client("wk_web", url, spool=spool) as client:
-        assert client.flush(30)
+        assert client.flush(90)
         assert {} == client.counts().dropped
     found = {CODECS.interaction.decode(value)["message_id"]
              for _, _, value in read_all(footfall_topics, INTERACTIONS)}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from footfall import Client
 from footfall.up.ports import free_port
 from tests.sdk.collector import Answer, FakeCollector, until
 
-RUN_S_MAX = 60
+RUN_S_MAX = 120
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 SHORT = """
 import sys
 from footfall import Client
-client = Client("k", sys.argv[1])
+client = Client("k", sys.argv[1], exit_s_max=60)
 for n in range(250):
     client.track("u", str(n))
 {ending}
@@ -57,7 +58,7 @@ def test_the_first_call_may_come_at_exit(collector: FakeCollector) -> None:
     run("""
 import atexit, sys
 from footfall import Client
-client = Client("k", sys.argv[1])
+client = Client("k", sys.argv[1], exit_s_max=60)
 atexit.register(lambda: client.track("u", "last"))
 """, collector.url)
     assert ["last"] == collector.events
@@ -65,17 +66,19 @@ atexit.register(lambda: client.track("u", "last"))
 
 def test_the_end_waits_no_longer_than_it_says() -> None:
     """With a dead server; what is lost is told."""
-    began = time.monotonic()
     done = run("""
-import sys
+import atexit, sys, time
+atexit.register(lambda: print(time.monotonic() - began))
 from footfall import Client
 client = Client("k", sys.argv[1], exit_s_max=1.0,
                 on_error=lambda error, items: print(error.reason, len(items)))
 for n in range(250):
     client.track("u", str(n))
+began = time.monotonic()
 """, f"http://127.0.0.1:{free_port()}")
-    assert 0.9 < time.monotonic() - began < 5
-    assert "closed 250" == done.stdout.strip()
+    told, took = done.stdout.splitlines()
+    assert "closed 250" == told
+    assert 0.9 < float(took) < 4, "it would wait five seconds by itself"
 
 
 # -- forks ---------------------------------------------------------------------------------------
@@ -83,7 +86,7 @@ for n in range(250):
 FORK = """
 import os, sys
 from footfall import Client
-client = Client("k", sys.argv[1], spool=sys.argv[2] or None)
+client = Client("k", sys.argv[1], spool=sys.argv[2] or None, exit_s_max=60)
 for n in range(150):
     client.track("parent", str(n))
 children = []
@@ -99,7 +102,7 @@ for c in range(3):
 for pid in children:
     assert os.waitpid(pid, 0)[1] == 0
 client.track("parent", "150")
-assert client.flush()
+assert client.flush(60)
 assert client.counts().accepted == 151
 """
 
@@ -132,7 +135,7 @@ for n in range(20):
     pid = os.fork()
     if not pid:
         client.track("child", str(n))
-        ok = client.flush(20)
+        ok = client.flush(60)
         os._exit(0 if ok else 1)
     pids.append(pid)
 states = [os.waitpid(pid, 0)[1] for pid in pids]
@@ -152,7 +155,7 @@ def test_workers_of_multiprocessing(collector: FakeCollector, tmp_path: Path, me
     script.write_text("""
 import multiprocessing, sys
 from footfall import Client
-client = Client("k", sys.argv[1])
+client = Client("k", sys.argv[1], exit_s_max=60)
 
 def work(n):
     client.track("worker", str(n))
@@ -184,16 +187,17 @@ for n in range(1_000_000):
 """
 
 
-def killed(url: str, spool: object, after: int) -> int:
+def killed(url: str, spool: object, after: int,
+           is_enough: Callable[[], object] = lambda: True) -> int:
     """How many calls had returned when the process was killed."""
     with subprocess.Popen([sys.executable, "-c", TALKER, url, str(spool)],
                           stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if int(line) >= after:
+            if int(line) >= after and is_enough():
                 process.send_signal(signal.SIGKILL)
                 break
-        return after + 1 + len(re.findall(rb"\n", process.stdout.read()))
+        return int(line) + 1 + len(re.findall(rb"\n", process.stdout.read()))
 
 
 @pytest.mark.parametrize("after", [0, 700, 3_000])
@@ -205,7 +209,7 @@ def test_kill_9_with_a_spool_loses_nothing(tmp_path: Path, after: int) -> None:
         calls = killed(url, spool, after)
         before = list(collector.items)
     with FakeCollector(port) as collector, Client("k", url, spool=spool) as client:
-        assert client.flush(20)
+        assert client.flush(60)
         counts = client.counts()
         assert counts.recovered == counts.accepted == len(collector.items)
         assert {} == counts.dropped
@@ -220,9 +224,10 @@ def test_kill_9_with_a_spool_loses_nothing(tmp_path: Path, after: int) -> None:
 
 def test_kill_9_without_a_spool_loses_what_was_queued(collector: FakeCollector) -> None:
     """The docs say so; what arrived is a beginning without a gap."""
-    calls = killed(collector.url, "", 3_000)
-    assert 0 < len(collector.events) <= calls + 1
-    assert [str(n) for n in range(len(collector.events))] == collector.events
+    calls = killed(collector.url, "", 3_000, lambda: collector.items)
+    events = collector.events  # once: what was under way may still come
+    assert 0 < len(events) <= calls + 1
+    assert [str(n) for n in range(len(events))] == events
 
 
 @pytest.mark.parametrize("away_s", [1.0, pytest.param(600.0, marks=pytest.mark.chaos)])
@@ -239,9 +244,9 @@ def test_a_server_away_longer_than_all_retries_loses_nothing_with_a_spool(
         time.sleep(away_s)
         assert (2_000, {}) == (client.counts().waiting, client.counts().dropped)
         with FakeCollector(port, Answer(503)) as collector:
-            until(lambda: len(collector.requests) > 5, away_s + 10)
+            until(lambda: len(collector.requests) > 5, away_s + 30)
         with FakeCollector(port) as collector:
-            assert client.flush(away_s + 20)
+            assert client.flush(away_s + 60)
             assert [str(n) for n in range(2_000)] == collector.events
         assert (2_000, 0, {}) == (client.counts().accepted, client.counts().waiting,
                                   client.counts().dropped)
@@ -357,5 +362,5 @@ def test_every_call_is_fsynced_where_that_is_asked(
         until(lambda: synced)
         client.track("u", "2")
         until(lambda: len(synced) > 1)
-        assert synced[1] - began < 1.5
+        assert synced[1] - began < 10
         client.close(0)

@@ -228,7 +228,7 @@ def test_callers_share_an_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def slow(file: int) -> None:
         calls.append(file)
         begun.set()
-        assert gate.wait(10)
+        assert gate.wait(30)
         fdatasync(file)
 
     monkeypatch.setattr(os, "fdatasync", slow)
@@ -241,11 +241,11 @@ def test_callers_share_an_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     appended = threading.Semaphore(0)
     threads = [threading.Thread(target=caller) for _ in range(20)]
     threads[0].start()
-    assert begun.wait(10)
+    assert begun.wait(30)
     for thread in threads[1:]:
         thread.start()
     for _ in threads:
-        assert appended.acquire(timeout=10)
+        assert appended.acquire(timeout=30)
     gate.set()
     for thread in threads:
         thread.join()

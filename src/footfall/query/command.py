@@ -31,7 +31,7 @@ TOPICS = {"triggers": TRIGGERS, "interactions": INTERACTIONS, "rejected": REJECT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--from-beginning", is_flag=True, help="Everything that the topic holds, then on.")
 @click.option("--idle-exit", "idle_s", type=click.FloatRange(min=0, min_open=True),
-              metavar="SECONDS", help="End when nothing came for so long.")
+              metavar="SECONDS", help="End when nothing came for so long, after what was there.")
 @click.option("--held-out", is_flag=True,
               help="Also triggers that are recorded for comparison and told to nobody.")
 @options.data_dir

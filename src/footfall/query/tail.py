@@ -2,7 +2,9 @@
 
 Decides where following begins: at the ends as they were when asked for (or at the beginning),
 looked up before `ready` is said, so that whoever waits for that misses nothing. Order is kept in a
-partition, not between them. Must never commit or join a group: looking changes nothing.
+partition, not between them. Decides when nothing more comes: not before all that was there has,
+however slow the broker is to begin; one that does not answer at all is waited for `ANSWER_S_MAX`.
+Must never commit or join a group: looking changes nothing.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ class Tail:
         self._topic = topic
         self._warn = warn
         self._said = ""
+        #: Partitions of which not all that was there has come.
+        self._unread: set[int] = set()
         self._consumer = Consumer({
             **confluent(bootstrap), "group.id": "footfall-tail", "log_level": 0,
             "enable.auto.commit": False, "auto.offset.reset": "earliest",
             "isolation.level": "read_uncommitted", "fetch.wait.max.ms": 100,
-            "error_cb": self._tell,
+            "enable.partition.eof": True, "error_cb": self._tell,
         })
 
     def start(self, from_beginning: bool) -> int:
@@ -50,16 +54,22 @@ class Tail:
         except KafkaException as error:
             raise unreadable(self._bootstrap, error.args[0]) from None
         self._consumer.assign(places)
+        self._unread = set(topic.partitions)
         return len(places)
 
     def records(self, idle_s: float | None = None) -> Iterator[list[Source]]:
-        """Batches as they come, for ever or until nothing came for `idle_s`."""
+        """Batches as they come, for ever or until nothing came for `idle_s` after all that was
+        there.
+        """
         last = time.monotonic()
-        while idle_s is None or time.monotonic() - last < idle_s:
+        while idle_s is None or time.monotonic() - last < (
+                max(idle_s, ANSWER_S_MAX) if self._unread else idle_s):
+            was_unread = bool(self._unread)
             batch = [_source(m) for m in self._consumer.consume(BATCH_RECORDS, timeout=POLL_S)
                      if self._is_record(m)]
-            if batch:
+            if batch or (was_unread and not self._unread):
                 last = time.monotonic()
+            if batch:
                 self._said = ""
                 yield batch
 
@@ -83,9 +93,13 @@ class Tail:
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
-        if error is not None:
+        if error is None:
+            return True
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._unread.discard(message.partition() or 0)
+        else:
             self._tell(error)
-        return error is None
+        return False
 
     def _tell(self, error: KafkaError) -> None:
         """Once until something comes again: librdkafka repeats itself and goes on trying."""
