@@ -37,7 +37,7 @@ __all__ = ["GIVEN", "Broker", "DemoBroker", "KafkaNode", "delete_topics", "fresh
 GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("FOOTFALL_")}
 IMAGE = "apache/kafka:4.1.0"
 CONTAINER_READY_S_MAX = 90.0
-TOPICS_SETTLE_S_MAX = 20.0
+TOPICS_SETTLE_S_MAX = 60.0
 
 
 class Broker(NamedTuple):
