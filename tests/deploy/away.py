@@ -18,7 +18,7 @@ from footfall.up.process import Process
 
 #: The least that a spool may be given.
 SPOOL_BYTES_MAX = 8_388_608
-STOP_S_MAX = 10.0
+STOP_S_MAX = 40.0
 
 
 class Relay:
@@ -27,18 +27,19 @@ class Relay:
     def __init__(self, to: str) -> None:
         host, _, port = to.rpartition(":")
         self._to = host, int(port)
-        self.port = free_port()
-        self._listener: socket.socket | None = None
+        # Bound from the beginning, so that nobody else is given the port meanwhile.
+        self._listener = socket.socket()
+        self._listener.bind((HOST, free_port()))
+        self.port: int = self._listener.getsockname()[1]
 
     def open(self) -> None:
         """From now on somebody listens."""
-        self._listener = socket.create_server((HOST, self.port))
+        self._listener.listen()
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def close(self) -> None:
         """Nobody does any more."""
-        if self._listener is not None:
-            self._listener.close()
+        self._listener.close()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -13,12 +13,12 @@ from footfall.events.reserved import Reserved
 from footfall.stream.generations import topic_of
 from footfall.stream.partition import partition_of
 from footfall.tables.record import header
-from tests.system.topics import Tail
+from tests.system.topics import Tail, until
 from tests.system.workers import PARTITIONS, SYSTEM_SECRET
 
 #: Of the state that a rebuild would make.
 GENERATION = 2
-ANSWER_S_MAX = 10
+ANSWER_S_MAX = 30
 
 
 def put_stale_rows(bootstrap: str) -> None:
@@ -44,11 +44,17 @@ def put_stale_rows(bootstrap: str) -> None:
 
 def put_in_a_transaction(bootstrap: str, key: bytes, value: bytes) -> None:
     """An interaction, by a producer with transactions: the mark of its end takes an offset."""
+    number = partition_of(key, PARTITIONS)
+    tail = Tail(bootstrap, topics.INTERACTIONS)
+    before = tail.ends()[number]
     producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": "somebody"})
     producer.init_transactions(ANSWER_S_MAX)
     producer.begin_transaction()
-    producer.produce(topics.INTERACTIONS, value, key, partition_of(key, PARTITIONS))
+    producer.produce(topics.INTERACTIONS, value, key, number)
     producer.commit_transaction(ANSWER_S_MAX)
+    # The mark is written after the commit was answered.
+    until(lambda: tail.ends()[number] >= before + 2, ANSWER_S_MAX, "the mark is there")
+    tail.close()
 
 
 def begin_a_swap(bootstrap: str) -> None:

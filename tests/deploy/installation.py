@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,9 @@ from tests.deploy.away import SpoolingCollector
 from tests.deploy.textfile import Textfile
 from tests.redis_server import RedisServer
 from tests.system.secured import Authority
+from tests.system.test_log import metric
 from tests.system.topics import Tail
+from tests.system.topics import until as until_holds
 from tests.system.workers import (
     CUSTOMER_KEY_SECRET,
     PARTITIONS,
@@ -58,7 +60,10 @@ PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
 WRITE_KEY = "wk_of_the_tests"
 API_KEY = "ak_of_the_tests"
 BATCH_ITEMS = 500
-READY_S_MAX = 30.0
+READY_S_MAX = 60.0
+ANSWER_S_MAX = 30.0
+#: What is waited for takes a second or two.
+HAPPENS_S_MAX = 90.0
 #: Carts are left, and late deadlines settled, within a second or two.
 #: Who refuses analytics leaves no traits.
 CONFIGURATION = {"cart": {"idle_s": 1.0}, "clock": {"grace_s": 0.2, "settle_s": 1.0},
@@ -259,7 +264,7 @@ class Installation:
         key = codec.decode(found.value)["customer_key"].encode()
         producer = Producer({"bootstrap.servers": self._bootstrap})
         producer.produce(topics.TRIGGERS, found.value, key, found.partition)
-        assert 0 == producer.flush(10)
+        assert 0 == producer.flush(ANSWER_S_MAX)
 
     def resend(self, trigger: str, to: str) -> None:
         """Triggers of a name once more to a destination, by the command; slowly enough to be seen.
@@ -276,7 +281,7 @@ class Installation:
         wanted = [TopicPartition(topics.TRIGGERS, n, OFFSET_END) for n in range(PARTITIONS)]
         admin = admin_client(self._bootstrap)  # gone before its answers, it gives none
         for done in admin.delete_records(wanted).values():
-            done.result(10)
+            done.result(ANSWER_S_MAX)
 
     def put_broken_trigger(self) -> None:
         """A record that nobody can read, in the topic of triggers."""
@@ -295,7 +300,7 @@ class Installation:
             record = reserved.imported(admitted.key, admitted.event, ImportPayload("a", row), now)
             producer.produce(topics.INTERACTIONS, codec.encode(record), admitted.key,
                              partition_of(admitted.key, PARTITIONS))
-        assert 0 == producer.flush(10)
+        assert 0 == producer.flush(ANSWER_S_MAX)
 
     def put_in_a_transaction(self, item: Item) -> None:
         """An interaction, by somebody else who writes to the log."""
@@ -319,6 +324,29 @@ class Installation:
             request = urllib.request.Request(url, headers={"Authorization": f"Bearer {API_KEY}"})
             while (status := _status(request)) != 200:
                 assert until(deadline, 0.1) > 0, (customer, status)
+
+    def shows(self, job: str, sample: str) -> float:
+        """What the samples whose names begin so come to now, in all programs of a job that run."""
+        found = 0.0
+        for address in self.targets[job]:
+            try:
+                found += metric(int(address.rpartition(":")[2]), sample)
+            except urllib.error.URLError as error:
+                if not isinstance(error.reason, ConnectionRefusedError):  # it does not run
+                    raise
+        return found
+
+    def until(self, what: Callable[[], object], why: str) -> None:
+        """Wait until something holds, however long that takes a busy machine."""
+        until_holds(what, HAPPENS_S_MAX, why)
+
+    def leave(self, items: Sequence[Item]) -> None:
+        """Send what begins a cart each, up to all carts' being left, those from before included."""
+        told = 'footfall_triggers_total{name="cart_abandoned"}'
+        left = self.shows("worker", told) + len(items)
+        self.send(items)
+        self.until(lambda: self.shows("worker", told) >= left and not self.shows(
+            "worker", 'footfall_rows{level="open",table="cart"}'), "every cart is left")
 
     def status(self, method: str, path: str, body: object = None, key: str = WRITE_KEY,
                port: int = 0) -> int:
@@ -348,7 +376,7 @@ class Installation:
 
 def _status(request: urllib.request.Request) -> int:
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_S_MAX) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -76,7 +76,7 @@ class Prometheus:
 
     def _answer(self, path: str, **parameters: str) -> Any:
         asked = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=READY_S_MAX) as answer:
             return json.load(answer)
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -37,8 +38,11 @@ from cryptography.x509.oid import NameOID
 from footfall.rights import Right
 from footfall.up.ports import free_port
 from tests.services import KafkaNode
+from tests.system.topics import until
 
 PASSWORD = "a password for tests"
+#: What the controller has written, the broker reads within moments.
+KNOWN_S_MAX = 60.0
 LOGGING = """
 logger.authorizer.name = kafka.authorizer.logger
 logger.authorizer.level = debug
@@ -180,12 +184,21 @@ class Secured:
         secret = UserScramCredentialUpsertion(
             name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), PASSWORD.encode())
         self.admin.alter_user_scram_credentials([secret])[name].result(timeout=20)
+        until(lambda: self._knows(name), KNOWN_S_MAX, "the broker knows it")
+
+    def _knows(self, name: str) -> bool:
+        try:
+            self.admin.describe_user_scram_credentials([name])[name].result(timeout=20)
+        except KafkaException:  # not yet
+            return False
+        return True
 
     def grant(self, name: str, rights: Iterable[Right]) -> None:
         """Allow these operations."""
         bindings = [_binding(name, right) for right in rights]
         for future in self.admin.create_acls(bindings).values():
             future.result(timeout=20)
+        until(lambda: all(map(self._has, map(_filter, bindings))), KNOWN_S_MAX, "they are in force")
 
     def revoke(self, name: str, right: Right | None = None) -> None:
         """Take a right away, or all."""
@@ -194,12 +207,14 @@ class Secured:
                 ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{name}", None,
                 AclOperation.ANY, AclPermissionType.ANY)
         else:
-            one = _binding(name, right)
-            wanted = AclBindingFilter(
-                one.restype, one.name, one.resource_pattern_type, one.principal, one.host,
-                one.operation, one.permission_type)
+            wanted = _filter(_binding(name, right))
         for future in self.admin.delete_acls([wanted]).values():
             future.result(timeout=20)
+        until(lambda: not self._has(wanted), KNOWN_S_MAX, "it is in force no more")
+
+    def _has(self, wanted: AclBindingFilter) -> bool:
+        """Whether the broker knows such a right: the controller answers before the broker does."""
+        return bool(self.admin.describe_acls(wanted).result(timeout=20))
 
     def settings(self, name: str, **more: Any) -> dict[str, Any]:
         """The settings of a program that is this user."""
@@ -215,6 +230,12 @@ class Secured:
                  for m in _DECISION.finditer(text, self._read)}
         self._read = len(text)
         return found
+
+
+def _filter(one: AclBinding) -> AclBindingFilter:
+    return AclBindingFilter(
+        one.restype, one.name, one.resource_pattern_type, one.principal, one.host, one.operation,
+        one.permission_type)
 
 
 def _binding(name: str, right: Right) -> AclBinding:

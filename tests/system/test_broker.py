@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.system.exactness import check
 from tests.system.shop import Loader, Shop
 from tests.system.test_kill import QUICK, QUIET_S_MAX
 from tests.system.topics import State
-from tests.system.workers import PARTITIONS, SYSTEM_SECRET, Workers
+from tests.system.workers import PARTITIONS, START_S_MAX, SYSTEM_SECRET, Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -31,7 +32,8 @@ def test_a_worker_lives_through_restarts_of_its_broker(
     # Longer than the broker is away: a worker that cannot be fenced meanwhile need not rejoin.
     worker = workers_of(node.bootstrap).start("w1", session_timeout_s=20)
     ended = []
-    for end in (node.stop, node.kill9):
+    # It is not killed for being slow.
+    for end in (partial(node.stop, START_S_MAX), node.kill9):
         before = state.offsets()
         worker.until(lambda before=before: state.offsets() != before, PROGRESS_S_MAX, "progress")
         pid = node.pid

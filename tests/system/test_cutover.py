@@ -27,6 +27,8 @@ from tests.tables.logs import CODECS, KEYS, RESERVED
 
 pytestmark = pytest.mark.kafka
 
+PROGRESS_S_MAX = 120.0
+
 
 def cut(bootstrap: str, generation: int) -> dict[int, int]:
     """A `$cutover` on every partition; the offset behind each."""
@@ -79,14 +81,15 @@ def test_a_partition_goes_over_under_load(
     first, second = workers.start("w1", crash_at=crash and f"{crash}:1"), workers.start("w2")
     storm, loader, state = Storm(7, households=60), Loader(footfall_topics), State(footfall_topics)
     loader.start_load(storm, at_least=4_000, a_second=300)
-    until(lambda: sum(state.offsets().values()) > 1_500, 60, "progress")
+    until(lambda: sum(state.offsets().values()) > 1_500, PROGRESS_S_MAX, "progress")
     ends = cut(footfall_topics, 2)
     make_anew(footfall_topics, 2, ends)
     if crash:
         assert KILLED == first.wait()
         first = workers.start("w1")
     moved = State(footfall_topics, topic_of(2))
-    until(lambda: all(moved.offsets().get(n, 0) > end for n, end in ends.items()), 60, "moved")
+    until(lambda: all(moved.offsets().get(n, 0) > end for n, end in ends.items()),
+          PROGRESS_S_MAX, "moved")
     loader.join()
     until(moved.quiet, LONG_S_MAX, "quiet")
     before = dict(state.offsets())

@@ -22,7 +22,7 @@ from tests.system.workers import PARTITIONS, Workers
 
 pytestmark = pytest.mark.kafka
 
-SEEN_S_MAX = 40.0
+SEEN_S_MAX = 120.0
 SOME = 30
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.kafka
 DELIVERY = ("-m", "footfall", "delivery")
 CUSTOMERS = [f"user_id:{n:022x}" for n in range(40)]
 CODECS = Codecs()
-ALL_SENT_S_MAX = 120.0
+ALL_SENT_S_MAX = 300.0
 
 
 @pytest.fixture
@@ -204,7 +204,8 @@ def test_two_processes_share_the_work(footfall_topics: str, workers: Workers, en
     assert second.stop() == 0
     time.sleep(1)
     teller.end()
-    until(lambda: {g.webhook_id for g in endpoint.got} >= teller.ids, 60, "all delivered")
+    until(lambda: {g.webhook_id for g in endpoint.got} >= teller.ids, ALL_SENT_S_MAX,
+          "all delivered")
     assert first.stop() == 0
     assert Counter(g.webhook_id for g in endpoint.got) == Counter(teller.ids)
     check(footfall_topics, teller, endpoint, kills=0)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 #: It is delivered, too, and its own outcome makes it fire again: a ring.
 THANKED = {"name": "thanked", "version": 1,
            "on": {"call": "delivery", "event": "delivery_sent"}}
-RING_S_MAX = 60.0
+RING_S_MAX = 180.0
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from tests.system.workers import CUSTOMER_KEY_SECRET, SYSTEM_SECRET, Workers
 
 pytestmark = pytest.mark.kafka
 
+SEEN_S_MAX = 120.0
 KEY = "a-write-key-for-tests"
 API_KEY = "an API key for tests"
 PARTS = {
@@ -76,7 +77,7 @@ def ports(workers: Workers, tmp_path: Path) -> dict[str, int]:
             "routes": tmp_path / "routes.yaml", "write_keys": f"web:{KEY}", "api_key": API_KEY,
             "archive_target": tmp_path / "archive", "archive_file_age_s_max": 1})
     for name, port in found.items():
-        until(partial(is_well, port), 60, name)
+        until(partial(is_well, port), SEEN_S_MAX, name)
     return found
 
 
@@ -84,9 +85,9 @@ def test_all_programs_tell_their_parts_and_nothing_of_a_customer(ports: dict[str
     """Before and after a customer went through all of them."""
     assert 200 == send(ports["collector"], CANARY)
     until(lambda: 'footfall_processed_total{type="track"} 1.0' in asked(
-        ports["worker"], "/metrics")[1], 30, "it is processed")
+        ports["worker"], "/metrics")[1], SEEN_S_MAX, "it is processed")
     until(lambda: "footfall_archived_records_total 0.0" not in asked(
-        ports["archive"], "/metrics")[1], 30, "it is archived")
+        ports["archive"], "/metrics")[1], SEEN_S_MAX, "it is archived")
     for name, port in ports.items():
         assert (200, '{"status":"alive"}') == asked(port, "/healthz")
         status, text = asked(port, "/readyz")
@@ -142,7 +143,8 @@ def test_without_a_topic_a_collector_says_which_and_what_makes_it(
     port = free_port()
     workers_of(footfall_topics).start(program=("-m", "footfall", "collector"), http_port=port,
                                       write_keys=f"web:{KEY}")
-    until(lambda: "topics create" in asked(port, "/readyz")[1], 30, "it says what is missing")
+    until(lambda: "topics create" in asked(port, "/readyz")[1], SEEN_S_MAX,
+          "it says what is missing")
     status, text = asked(port, "/readyz")
     said = json.loads(text)
     assert (503, "log_unavailable", False) == (status, said["code"], said["parts"]["log"]["ok"])
@@ -150,4 +152,4 @@ def test_without_a_topic_a_collector_says_which_and_what_makes_it(
     assert 200 == asked(port, "/healthz")[0]
 
     ensure(footfall_topics, 4, 1)
-    until(lambda: asked(port, "/readyz")[0] == 200, 30, "it is ready by itself")
+    until(lambda: asked(port, "/readyz")[0] == 200, SEEN_S_MAX, "it is ready by itself")

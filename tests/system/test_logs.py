@@ -216,12 +216,15 @@ def _lines(footfall: Footfall, program: str) -> list[dict[str, Any]]:
     return found
 
 
-def _find(footfall: Footfall, program: str, message: str, **fields: Any) -> list[dict[str, Any]]:
-    """Lines with this message and these fields, waited for."""
+def _find(footfall: Footfall, program: str, message: str,
+          is_one: Callable[[dict[str, Any]], bool] = lambda _line: True, **fields: Any
+          ) -> list[dict[str, Any]]:
+    """Lines with this message and these fields of which that holds, waited for."""
     deadline = time.monotonic() + SEEN_S_MAX
     while True:
         found = [line for line in _lines(footfall, program)
-                 if line["message"] == message and fields.items() <= line.items()]
+                 if line["message"] == message and fields.items() <= line.items()
+                 and is_one(line)]
         if found or time.monotonic() > deadline:
             assert found, f"{program} has no {message!r} with {fields}"
             return found
@@ -239,15 +242,21 @@ def test_nothing_that_was_sent_is_in_a_log_a_metric_or_an_answer_of_health(
     # From the request to its records, to the trigger, to its deliveries, by what lines have.
     written = _find(footfall, "collector", "written", request_id=REQUEST_ID)[-1]
     (applied,) = {line["until_offset"] for line in _find(
-        footfall, "worker", "applied", topic=written["topic"], partition=written["partition"])
-        if line["from_offset"] <= written["offset"] < line["until_offset"]}
+        footfall, "worker", "applied",
+        lambda line: line["from_offset"] <= written["offset"] < line["until_offset"],
+        topic=written["topic"], partition=written["partition"])}
     assert applied > written["offset"]
-    sent = _find(footfall, "delivery", "an attempt ended", destination="crm", status="sent")
-    told = {line["trigger_id"] for line in _find(
-        footfall, "worker", "a trigger was told", partition=written["partition"])
-        if line["until_offset"] > written["offset"]}
-    assert told & {line["trigger_id"] for line in sent}
-    assert told & {got.webhook_id for got in footfall.endpoint.got if got.path == "crm"}
+
+    def told() -> set[str]:
+        return {line["trigger_id"] for line in _find(
+            footfall, "worker", "a trigger was told",
+            lambda line: line["until_offset"] > written["offset"],
+            partition=written["partition"])}
+
+    sent = _find(footfall, "delivery", "an attempt ended",
+                 lambda line: line["trigger_id"] in told(), destination="crm", status="sent")
+    assert {line["trigger_id"] for line in sent} <= {
+        got.webhook_id for got in footfall.endpoint.got if got.path == "crm"}
 
     # All destinations had their turn, those that fail, too.
     for destination in ("refuses", "closed", "mail", "stream", "topic"):

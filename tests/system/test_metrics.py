@@ -27,7 +27,7 @@ pytestmark = pytest.mark.kafka
 
 KEYS = CustomerKeys(CUSTOMER_KEY_SECRET.encode())
 USERS = [f"someone{n}" for n in range(12)]
-SEEN_S_MAX = 40.0
+SEEN_S_MAX = 90.0
 #: At 0 from a worker's start, though nothing of the kind has happened yet.
 KNOWN = dict.fromkeys((
     *(f'footfall_triggers_total{{name="{name}"}}' for t in tables.ALL for name in t.triggers),
@@ -81,7 +81,8 @@ def test_metrics_tell_what_was_done_and_nothing_of_anybody(
     assert 0 < seen["footfall_apply_latency_seconds_sum"] < count * took_s
     assert count == seen["footfall_event_age_seconds_count"]
     assert count * 89 < seen["footfall_event_age_seconds_sum"] < count * (90 + took_s)
-    assert {"0.0"} == {str(v) for name, v in seen.items() if name.startswith("footfall_lag_")}
+    worker.until(lambda: {0.0} == {v for name, v in metrics(port).items()
+                                   if name.startswith("footfall_lag_")}, SEEN_S_MAX, "no lag")
     assert seen["process_resident_memory_bytes"] > 1 << 20
 
     # The carts are told once their 100 s are over.

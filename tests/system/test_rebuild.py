@@ -145,7 +145,8 @@ def test_killed_at_ten_random_moments_and_gone_on_with(
     print("seed", seed)
     chance = random.Random(seed)
     lived(footfall_topics, workers, 5_000, seed=12)
-    arguments = ("rebuild", "--no-cutover", "--yes", "--json", "--rate", "250",
+    # So slow that it does not come to its end however late it is seen that it goes on.
+    arguments = ("rebuild", "--no-cutover", "--yes", "--json", "--rate", "120",
                  "--checkpoint", "0.2")
     reached = []
     for _ in range(10):
@@ -169,7 +170,7 @@ def test_only_one_writes(footfall_topics: str, workers: Workers) -> None:
     older rows would lie behind theirs.
     """
     lived(footfall_topics, workers, 1_500, seed=17)
-    first = replay(workers, "rebuild", "--yes", "--rate", "250", "--checkpoint", "0.2")
+    first = replay(workers, "rebuild", "--yes", "--rate", "60", "--checkpoint", "0.2")
     first.until(lambda: folded(footfall_topics) > 0, START_S_MAX, "on")
     first.pause()
     worker = workers.start("w1")
@@ -212,7 +213,7 @@ def test_workers_go_over_while_customers_go_on(
     print(report)
     assert report["cut_over"] is True
     assert "not_gone_over_yet" not in report
-    # Two partitions had gone over before the command that finished it began.
+    # Of two partitions the new state was finished before it died.
     stood_still = {"0", "1", "2", "3"} if "half" not in crash else {"2", "3"}
     assert stood_still == report["stood_still_s"].keys()
     loader.join()

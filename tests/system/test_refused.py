@@ -30,7 +30,7 @@ from tests.tables.logs import KEYS
 
 pytestmark = pytest.mark.kafka
 
-COVERED_S_MAX = 45.0
+COVERED_S_MAX = 90.0
 
 
 def test_an_expired_head_is_refused_until_the_gap_is_accepted(

@@ -26,7 +26,7 @@ from tests.system.workers import PATHS, Workers
 
 pytestmark = pytest.mark.kafka
 
-SENT_S_MAX = 60.0
+SENT_S_MAX = 120.0
 SOME = 400
 KILLS = 3
 CODEC = Codecs().delivery
@@ -91,13 +91,13 @@ def test_a_new_destination_gets_the_past_once_though_killed(
 
     run = ("replay", "resend", "--since", "1h", "--to", "new", "--run", "past", "--yes")
     for n in range(KILLS):
-        process = administrator.started(*run, "--rate", "100")
+        process = administrator.started(*run, "--rate", "30")
         until(lambda n=n: len(bodies(endpoint, "new")) > n * 40 + 10, SENT_S_MAX, "some sent")
         process.send_signal(signal.SIGKILL)
         assert -signal.SIGKILL == process.wait()
         if n == 1:
             worker.kill()
-            worker = start(workers, routes, endpoint)
+            worker = start(workers, routes, endpoint).until_ready()
     report = administrator.run(*run)
     assert 0 < report["begun"] < SOME
     assert 0 < report["left_out"].get("done", 0) + report["left_out"].get("pending", 0)

@@ -32,7 +32,7 @@ from tests.tables.logs import CODECS, KEYS
 
 pytestmark = pytest.mark.kafka
 
-QUIET_S_MAX = 60.0
+QUIET_S_MAX = 150.0
 RULES: dict[str, Any] = {"rules": {"definitions": [
     {"name": "big_order", "version": 1, "on": {"call": "track", "event": "Order Completed"},
      "if": {"field": "event.properties.total", "at_least": 100}},
