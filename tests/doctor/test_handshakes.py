@@ -117,6 +117,14 @@ def test_with_a_good_certificate_both_answer(
     assert ["release", "partitions"] == [one.subject for one in well]
 
 
+@pytest.mark.parametrize("name", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+def test_a_file_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    """Where Redis is asked with it."""
+    found = of_redis(f"localhost:{free_port()}", f"?{name}={tmp_path}/none.pem")
+    assert ("error", f"{name} names {tmp_path}/none.pem, which is no file",
+            "correct FOOTFALL_REDIS_URL") == (found.status, found.found, found.change)
+
+
 def test_what_a_redis_wants_is_told_though_it_ends_before_it_could_be_read(
         authority: Authority, own_redis: Callable[..., RedisServer],
         monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import ConnectionPool
 
@@ -33,6 +34,7 @@ _TRUST: Final = "add ?ssl_ca_certs=FILE, the authority's certificate, to FOOTFAL
 #: As Redis does of its own accord.
 _ASKED: Final = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 _OWN: Final = "add ssl_certfile=FILE&ssl_keyfile=FILE to the query of FOOTFALL_REDIS_URL"
+_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _OTHERWISE: Final = "is this its port with TLS? else FOOTFALL_REDIS_URL begins with redis://"
 
 
@@ -78,6 +80,9 @@ def judged_release(release: str) -> Finding:
 
 def _refusal(url: str, error: BaseException) -> str:
     """Why no TLS came about; "" where it is something else."""
+    for name, files in parse_qs(urlsplit(url).query).items():
+        if name in _FILES and not Path(files[0]).is_file():
+            return f"{name} names {files[0]}, which is no file; correct FOOTFALL_REDIS_URL"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
@@ -97,12 +102,11 @@ def _said_to_the_silent(url: str) -> ssl.SSLError | None:
     """What a server that ended the connection has against the handshake. Its words come after the
     handshake, and are lost where it ends with something of ours unread.
     """
-    pool = ConnectionPool.from_url(url)
-    context = pool.make_connection().ssl_context.get()  # type: ignore[no-untyped-call]
-    host, _port = place = _place(url)
+    host, port = _place(url)
     try:
-        with (socket.create_connection(place, ANSWER_S_MAX) as plain,
-              context.wrap_socket(plain, server_hostname=host) as connection):
+        ours = ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+        with (socket.create_connection((host, port), ANSWER_S_MAX) as plain,
+              ours.ssl_context.get().wrap_socket(plain, server_hostname=host) as connection):
             connection.recv(1)
     except ssl.SSLError as error:
         return error
