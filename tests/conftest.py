@@ -120,7 +120,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in many times may be something lost. But those of dashboards and alerts, which wait for others.
     """
     for item in items:
-        if item.get_closest_marker("kafka") and "deploy" not in item.path.parts:
+        if item.get_closest_marker("kafka") and item.path.parent.name != "deploy":
             item.add_marker(pytest.mark.flaky(reruns=0))
 
 
