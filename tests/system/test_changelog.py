@@ -127,7 +127,7 @@ def test_an_end_that_the_broker_forgot_is_an_error(footfall_topics: str) -> None
     writer.produce(CHANGELOG, b"value", b"key", 0)
     assert 0 == writer.flush(30)
     with pytest.raises(BrokerError, match="partition 0 has to be read to offset 2"):
-        read(footfall_topics, {0: (0, 2)})
+        read(footfall_topics, {0: (0, 2)}, SILENCE_S)
 
 
 def test_a_record_whose_checksum_fails_is_not_passed_over(
