@@ -223,12 +223,13 @@ class Secured:
             "kafka_sasl_mechanism": "SCRAM-SHA-512", "kafka_sasl_username": name,
             "kafka_sasl_password": PASSWORD, "kafka_ssl_ca_file": str(self.authority.file), **more}
 
-    def decisions(self) -> set[Decision]:
-        """What the authorizer decided since this was asked last."""
+    def decisions(self, *, are_kept: bool = False) -> set[Decision]:
+        """What the authorizer decided since this was asked last; told again if they are kept."""
         text = self.node.log.read_text()
         found = {Decision(m[1], m[2] == "Allowed", m[3], m[4], m[5])
                  for m in _DECISION.finditer(text, self._read)}
-        self._read = len(text)
+        if not are_kept:
+            self._read = len(text)
         return found
 
 

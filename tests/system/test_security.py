@@ -203,6 +203,7 @@ def commands_work(cluster: Secured, folder: Path) -> None:
     assert "rejected" in run(cluster, "reader", "tail", "rejected", "--json", "--from-beginning",
                              "--idle-exit", "5")
     assert "cart" in run(cluster, "reader", "customer", "user_id:u1", "--json")
+    until_named(cluster, "reader", "footfall-recovery", "customer", "user_id:u1", "--json")
     assert trigger in run(cluster, "reader", "why", trigger, "--json")
     run(cluster, "reader", "deliveries", "summary")
     run(cluster, "reader", "plan", "unused", "--json")
@@ -222,6 +223,15 @@ def commands_work(cluster: Secured, folder: Path) -> None:
     run(cluster, "what-if", "replay", "what-if", "--from-start", "--yes")
     run(cluster, "rebuild", "replay", "rebuild", "--yes", "--accept-differences")
     assert topic_of(2) in cluster.admin.list_topics(timeout=10).topics
+
+
+def until_named(cluster: Secured, user: str, group: str, *arguments: str) -> None:
+    """Run a command until its client has looked for the group that it names: where there is little
+    to read it may be through before.
+    """
+    right = Right("DESCRIBE", "GROUP", group)
+    until(lambda: is_used(user, right, cluster.decisions(are_kept=True))
+          or not run(cluster, user, *arguments), DONE_S_MAX, f"{group} is looked for")
 
 
 def clean_up(cluster: Secured) -> None:
