@@ -80,9 +80,9 @@ class MemorySink:
         return [CODECS.rejected.decode(r["value"]) for o in self.sent for r in o.rejected]
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds, in this loop."""
-    async with asyncio.timeout(WAIT_S_MAX):
+async def until(condition: Callable[[], object], seconds_max: float = WAIT_S_MAX) -> None:
+    """Wait until something holds that tasks of this loop bring about."""
+    async with asyncio.timeout(seconds_max):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

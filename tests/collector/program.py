@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from aiohttp import ClientSession
 from confluent_kafka import Consumer, TopicPartition
 
 from footfall.up.ports import free_port
+from tests.collector import edge
 
 AUTH = {"Authorization": "Bearer wk_web"}
 START_S_MAX = 60.0
+until = partial(edge.until, seconds_max=START_S_MAX)
 
 
 @contextmanager
@@ -54,13 +57,6 @@ async def status_of(http: ClientSession, url: str) -> int:
 async def until_status(http: ClientSession, url: str, status: int) -> None:
     async with asyncio.timeout(START_S_MAX):
         while await status_of(http, url) != status:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds that tasks of this loop bring about."""
-    async with asyncio.timeout(START_S_MAX):
-        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

@@ -25,6 +25,7 @@ from footfall.errors import FootfallError
 from footfall.events.codec import Codecs
 from footfall.events.topics import INTERACTIONS, REJECTED
 from footfall.health import Part
+from tests.collector.edge import until
 from tests.collector.test_kafka import AUTH, PARTITIONS, post, read_all, running, until_status
 
 BYTES_MAX = 8 * 1024 * 1024
@@ -73,12 +74,6 @@ def log(monkeypatch: pytest.MonkeyPatch) -> SwitchedSink:
 
 def over(log: SwitchedSink, folder: Path, told: list[FootfallError] | None = None) -> SpooledSink:
     return SpooledSink(log, folder, BYTES_MAX, (told if told is not None else []).append)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 def files(folder: Path) -> list[Path]:
