@@ -197,11 +197,11 @@ def run_installation(cluster: Secured, workers: Workers, folder: Path) -> list[W
 def commands_work(cluster: Secured, folder: Path) -> None:
     """What people run beside it, and jobs over the past."""
     found = run(cluster, "reader", "tail", "triggers", "--json", "--from-beginning",
-                "--idle-exit", "5")
+                "--idle-exit", "2")
     trigger = next(one["trigger_id"] for one in map(json.loads, found.splitlines())
                    if "trigger_id" in one)
     assert "rejected" in run(cluster, "reader", "tail", "rejected", "--json", "--from-beginning",
-                             "--idle-exit", "5")
+                             "--idle-exit", "2")
     assert "cart" in run(cluster, "reader", "customer", "user_id:u1", "--json")
     until_named(cluster, "reader", "footfall-recovery", "customer", "user_id:u1", "--json")
     assert trigger in run(cluster, "reader", "why", trigger, "--json")
